@@ -1,0 +1,50 @@
+"""`Dual`: a number with its tangent, for forward mode."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from chainrule.ops.arrays import ArrayOperators
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Every forward sweep gets a level of its own, so that nested sweeps keep their tangents apart.
+new_level = itertools.count(1).__next__
+
+
+class Dual(ArrayOperators):
+    """A primal and its tangent; the primal may be a float, an array, a node, or a dual again."""
+
+    __slots__ = ("level", "primal", "tangent")
+
+    def __init__(self, primal: Any, tangent: Any, level: int) -> None:
+        self.primal = primal
+        self.tangent = tangent
+        self.level = level
+
+    @property
+    def data(self) -> Any:
+        return self.primal
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return getattr(self.primal, "shape", ())
+
+    @property
+    def dtype(self) -> Any:
+        return self.primal.dtype
+
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        mine = [isinstance(x, Dual) and x.level == self.level for x in inputs]
+        primals = tuple(x.primal if own else x for x, own in zip(inputs, mine, strict=True))
+        y = op.apply(primals, params)
+        if not op.differentiable:
+            return y
+        tangents = [x.tangent if own else None for x, own in zip(inputs, mine, strict=True)]
+        y_dot = op.jvp(tangents, y, primals, params)
+        return y if y_dot is None else Dual(y, y_dot, self.level)
+
+    def __repr__(self) -> str:
+        return f"Dual({self.primal!r}, {self.tangent!r})"

@@ -1,0 +1,363 @@
+"""The graph and the one backward sweep that everything else reads.
+
+A computation is a directed acyclic graph. A `Node` knows the operation (`op`) that made it
+and the `inputs` it was made from; references run from output to inputs only, so a graph holds
+no cycle and is freed by reference counting the moment its root goes. A node without inputs is a
+leaf; the node where backward starts is the root.
+
+Nothing here recurses and nothing here knows what a particular op does: the engine walks, the
+op's declaration supplies the rule.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from contextvars import ContextVar
+from operator import attrgetter
+from pathlib import Path
+from types import CodeType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+PACKAGE = str(Path(__file__).parent / "_")[:-1]
+
+
+class ChangedDataError(RuntimeError):
+    """Data that a pending backward still needs was changed after it was recorded."""
+
+
+class RuleError(TypeError):
+    """The rule of an op returned a cotangent of the wrong shape, dtype or number."""
+
+
+class Operation(Protocol):
+    """What the engine needs of an op; the ops layer supplies it."""
+
+    @property
+    def name(self) -> str: ...
+    def needs_input(self, position: int) -> bool: ...
+    def vjp(
+        self,
+        wanted: Sequence[int],
+        y_bar: Any,
+        y: Any,
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> Sequence[Any]: ...
+
+
+#: The place in the user's code that recorded a node: a code object and an offset in it.
+Site = tuple[CodeType, int]
+
+
+def user_site(depth: int) -> Site:
+    """The innermost frame outside this package, from `depth` frames up (no frame is kept)."""
+    frame = sys._getframe(depth)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame.f_code, frame.f_lasti
+
+
+def site_text(site: Site) -> str:
+    """File and line, as error messages write them."""
+    code, offset = site
+    numbers = [number for start, end, number in code.co_lines() if start <= offset < end and number]
+    return f"{code.co_filename}, line {numbers[0] if numbers else code.co_firstlineno}"
+
+
+class Traced:
+    """Whatever a rule can be fed with besides plain floats and arrays.
+
+    `Value`, `Tensor`, `Dual` and `Symbol` are traced. An op that meets traced inputs hands
+    itself to the input with the highest `level`, whose `apply` gives the op its meaning there.
+    """
+
+    __slots__ = ()
+    #: Of several traced inputs the one with the highest level reads the op.
+    level: int = 0
+    #: Whether there is data behind it; a symbol has none.
+    concrete: ClassVar[bool] = True
+
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        """Give an op that met this input its meaning."""
+        raise NotImplementedError
+
+    def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
+        """An operator met this input; a subclass may take a shorter way to the same result."""
+        return op.apply((a, b), NO_PARAMS)
+
+
+#: The static arguments of an op that has none.
+NO_PARAMS: Mapping[str, Any] = {}
+_clock = itertools.count()
+#: The next creation number.
+tick = _clock.__next__
+_recording: ContextVar[bool] = ContextVar("chainrule_recording", default=True)
+
+
+#: Whether operations record a graph here (see `no_grad`).
+recording = _recording.get
+
+
+@contextmanager
+def record_graph(on: bool = True) -> Iterator[bool]:
+    """Switch recording on or off, for the current thread or task only."""
+    token = _recording.set(on)
+    try:
+        yield on
+    finally:
+        _recording.reset(token)
+
+
+def no_grad() -> AbstractContextManager[bool]:
+    """Compute without recording: results are leaves that remember nothing of their inputs.
+
+    Usable as `with no_grad():` and as a decorator, `@no_grad()`. It holds for the current thread
+    or task only.
+    """
+    return record_graph(False)
+
+
+class Node(Traced):
+    """A node of a computation graph; `Value` and `Tensor` are the two final classes.
+
+    `index` is a creation number. An input always exists before what is computed from it, so
+    descending index is a topological order. Assigning to a leaf's `.data` gives the leaf a new
+    index, later than every node computed from the old data: that is how a stale graph is noticed.
+    """
+
+    __slots__ = ("_data", "grad", "index", "inputs", "label", "op", "site")
+
+    op: Operation | None
+    inputs: tuple[Any, ...]
+    label: str | None
+    grad: Any
+    index: int
+    site: Site | None
+    _data: Any
+
+    @property
+    def data(self) -> Any:
+        raise NotImplementedError
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """Static arguments of the op, such as an axis."""
+        return NO_PARAMS
+
+    def renew(self) -> None:
+        """Take a new creation number: graphs recorded with the old data become stale."""
+        self.index = tick()
+
+    def changed_array(self) -> int | None:
+        """The position of an input array that the rule needs and that was written into, or None."""
+        return None
+
+    def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
+        """Check that a cotangent of this node has its shape and dtype; raise RuleError if not."""
+        raise NotImplementedError
+
+    def new_seed(self, seed: Any) -> Any:
+        """The cotangent that backward starts with at this root."""
+        raise NotImplementedError
+
+    def add_grad(self, x_bar: Any) -> None:
+        """Add to `.grad` of a leaf."""
+        self.grad = x_bar if self.grad is None else self.grad + x_bar
+
+    def keeps_grad(self) -> bool:
+        """Whether an intermediate node of this kind gets a `.grad`."""
+        raise NotImplementedError
+
+    def backward(self, seed: Any = None) -> None:
+        """Set the derivative of this node with respect to every leaf it was computed from.
+
+        Leaves accumulate: a second call adds the same gradient again. Intermediate nodes get the
+        value of this sweep, they are never counted twice.
+
+        Raises:
+            ValueError: without a seed on a node that is not a scalar, or with a seed of the
+                wrong shape.
+            ChangedDataError: data the sweep needs was changed since it was recorded.
+            RuleError: an op's rule returned something that does not fit.
+        """
+        # The whole sweep runs before any .grad is written, so an error leaves all of them alone.
+        kept = [
+            (node, y_bar)
+            for node, y_bar in sweep(self, self.new_seed(seed))
+            if node.op is None or node.keeps_grad()
+        ]
+        for node, y_bar in kept:
+            if node.op is not None:
+                node.grad = None
+            node.add_grad(y_bar)
+
+    def describe(self) -> str:
+        """Op, label and line, as error messages name a node."""
+        name = "leaf" if self.op is None else self.op.name
+        label = f" '{self.label}'" if self.label else ""
+        where = f" recorded at {site_text(self.site)}" if self.site else ""
+        return f"{name}{label}{where}"
+
+    def __bool__(self) -> bool:
+        return bool(self._data)
+
+    def __copy__(self) -> Node:
+        twin = object.__new__(type(self))
+        for name in _slots(type(self)):
+            setattr(twin, name, getattr(self, name))
+        twin.renew()
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Node:
+        """Copy the whole graph under this node, by iteration."""
+        for node in reversed(newest_first(self)):
+            if id(node) not in memo:
+                twin = node.__copy__()
+                twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in node.inputs)
+                if node.op is None:
+                    twin._data = node._data.copy() if hasattr(node._data, "copy") else node._data
+                memo[id(node)] = twin
+        twin = memo[id(self)]
+        assert isinstance(twin, Node)
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.op is not None:
+            raise TypeError(
+                f"cannot pickle a node that carries a graph ({self.describe()}): pickle its .data"
+            )
+        return (type(self), (self._data, self.label))
+
+
+def _slots(cls: type) -> list[str]:
+    return [name for base in cls.__mro__ for name in getattr(base, "__slots__", ())]
+
+
+def newest_first(*roots: Node) -> list[Node]:
+    """Every node under the roots, each once, in a topological order (consumers first).
+
+    Why not simply walk from the root and push adjoints down? Take `b = a + a; c = b * b`.
+    A walk that visits `a` once per edge sees it four times: with 60 such doublings that is 2^60
+    visits; and one that visits it once, but before `b` has collected both of its contributions,
+    passes on half the gradient. A node may send its adjoint on only when all of its consumers
+    have contributed. Creation order gives exactly that: a consumer is always younger.
+    """
+    seen = {root.index for root in roots}
+    pending = list(roots)
+    computed, leaves = [], []
+    while pending:
+        node = pending.pop()
+        (leaves if node.op is None else computed).append(node)
+        for x in node.inputs:
+            if isinstance(x, Node) and x.index not in seen:
+                seen.add(x.index)
+                pending.append(x)
+    computed.sort(key=_by_index, reverse=True)
+    leaves.sort(key=_by_index, reverse=True)
+    # Leaves go last: one whose data was reassigned is younger than its consumers.
+    return computed + leaves
+
+
+_by_index = attrgetter("index")
+
+
+def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node, Any]]:
+    """Reverse mode: yield every node under `root` with its adjoint, consumers first.
+
+    An adjoint is complete when its node is yielded and dropped from the table afterwards. With
+    `record` the rules are fed nodes instead of data, so the adjoints are nodes of a new graph
+    and can be differentiated again.
+    """
+    table: dict[int, Any] = {root.index: seed}
+    for node in newest_first(root):
+        y_bar = table.pop(node.index, None)
+        if y_bar is None:
+            continue
+        yield node, y_bar
+        if node.op is None:
+            continue
+        wanted, cotangents = pull(node, y_bar, record=record)
+        inputs = node.inputs
+        for i, x_bar in zip(wanted, cotangents, strict=True):
+            if x_bar is not None:
+                x = inputs[i]
+                x_bar = x.fit_cotangent(x_bar, node)  # noqa: PLW2901
+                key = x.index
+                # Parallel edges are kept: `h * h` contributes to h twice.
+                table[key] = table[key] + x_bar if key in table else x_bar
+
+
+def pull(node: Node, y_bar: Any, *, record: bool = False) -> tuple[list[int], Sequence[Any]]:
+    """Carry one node's cotangent to its inputs by the rule of its op.
+
+    Returns the positions of the inputs that are nodes, and a cotangent for each of them.
+    """
+    op = node.op
+    assert op is not None
+    index = node.index
+    wanted: list[int] = []
+    values: list[Any] = []
+    for i, x in enumerate(node.inputs):
+        if isinstance(x, Node):
+            if x.index > index and op.needs_input(i):
+                raise ChangedDataError(_changed_message(node, i))
+            wanted.append(i)
+            values.append(x if record else x._data)
+        else:
+            values.append(x)
+    changed = node.changed_array()
+    if changed is not None:
+        raise ChangedDataError(_changed_message(node, changed))
+    y = node if record else node._data
+    try:
+        return wanted, op.vjp(wanted, y_bar, y, values, node.params)
+    except ArithmeticError as error:
+        raise type(error)(f"the derivative of {node.describe()} is not finite: {error}") from None
+
+
+def _changed_message(node: Node, position: int) -> str:
+    x = node.inputs[position]
+    what = f"'{x.label}'" if isinstance(x, Node) and x.label else f"input {position}"
+    return (
+        f"the data of {what} was changed after {node.describe()}, and the derivative of"
+        f" {node.op and node.op.name} needs it: run the forward pass again, or call backward() before"
+        f" changing data"
+    )
+
+
+class Adjoints(dict[Node, Any]):
+    """Node -> derivative of the root with respect to it; missing nodes get a clear KeyError."""
+
+    def __missing__(self, node: Any) -> Any:
+        name = node.describe() if isinstance(node, Node) else repr(node)
+        raise KeyError(f"{name} is not in the graph of this root")
+
+
+def adjoints(root: Node, seed: Any = None, *, record: bool = False) -> Adjoints:
+    """The derivative of `root` with respect to every node under it, without touching `.grad`.
+
+    With `record=True` the adjoints are nodes themselves and can be differentiated again.
+    """
+    return Adjoints(sweep(root, root.new_seed(seed), record=record))
+
+
+def count_paths(root: Node, leaf: Node) -> int:
+    """How many paths lead from `leaf` to `root`, parallel edges counted, as an exact integer.
+
+    Counted by dynamic programming in one pass over the graph, never enumerated.
+    """
+    counts: Counter[int] = Counter({root.index: 1})
+    for node in newest_first(root):
+        if node is not leaf:
+            here = counts.pop(node.index, 0)
+            for x in node.inputs:
+                if isinstance(x, Node):
+                    counts[x.index] += here
+    return counts[leaf.index]

@@ -1,0 +1,108 @@
+"""Every op of the library; its declaration is the only thing that knows an op."""
+
+from chainrule.ops import (
+    arithmetic,
+    broadcasting,
+    functions,
+    indexing,
+    linear_algebra,
+    partials,
+    reductions,
+    shapes,
+)
+from chainrule.ops.arithmetic import (
+    absolute,
+    add,
+    divide,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    positive,
+    power,
+    sign,
+    subtract,
+)
+from chainrule.ops.base import Op
+from chainrule.ops.broadcasting import astype, broadcast_to
+from chainrule.ops.checking import OpCheckError
+from chainrule.ops.functions import (
+    cos,
+    exp,
+    log,
+    relu,
+    sigmoid,
+    sin,
+    sqrt,
+    stop_gradient,
+    tanh,
+)
+from chainrule.ops.kinds import op
+from chainrule.ops.linear_algebra import matmul
+from chainrule.ops.partials import elementwise, where
+from chainrule.ops.reductions import max, mean, min, sum
+from chainrule.ops.shapes import concatenate, matrix_transpose, reshape, stack, transpose
+
+FAMILIES = (
+    arithmetic,
+    broadcasting,
+    functions,
+    indexing,
+    linear_algebra,
+    partials,
+    reductions,
+    shapes,
+)
+
+#: name -> op, everything declared in this package.
+TABLE = {
+    declared.name: declared
+    for family in FAMILIES
+    for declared in vars(family).values()
+    if isinstance(declared, Op)
+}
+
+#: NumPy function -> the op that answers for it on a traced array.
+BY_NUMPY = {declared.numpy: declared for declared in TABLE.values() if declared.numpy is not None}
+
+__all__ = [
+    "BY_NUMPY",
+    "TABLE",
+    "Op",
+    "OpCheckError",
+    "absolute",
+    "add",
+    "astype",
+    "broadcast_to",
+    "concatenate",
+    "cos",
+    "divide",
+    "elementwise",
+    "exp",
+    "log",
+    "matmul",
+    "matrix_transpose",
+    "max",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "multiply",
+    "negative",
+    "op",
+    "positive",
+    "power",
+    "relu",
+    "reshape",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sqrt",
+    "stack",
+    "stop_gradient",
+    "subtract",
+    "sum",
+    "tanh",
+    "transpose",
+    "where",
+]

@@ -1,0 +1,97 @@
+"""Arithmetic, comparison, and choosing between two numbers."""
+
+from __future__ import annotations
+
+import math
+import operator
+import numpy as np
+
+from chainrule.ops.partials import Elementwise, where
+from chainrule.ops.functions import log
+from chainrule.ops.notation import (
+    COMPARISON,
+    POWER,
+    PRODUCT,
+    SIGN,
+    SUM,
+    Notation,
+    around,
+    infix,
+    prefix,
+)
+from chainrule.ops.base import constant
+
+add = Elementwise(
+    np.add, 1, 1,
+    scalar=operator.add, notation=infix(" + ", SUM), doc="a + b",
+)
+subtract = Elementwise(
+    np.subtract, 1, -1,
+    scalar=operator.sub, notation=infix(" - ", SUM, associative=False), doc="a - b",
+)
+multiply = Elementwise(
+    np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
+    scalar=operator.mul, notation=infix("·", PRODUCT), doc="a · b",
+)
+divide = Elementwise(
+    np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b,
+    scalar=operator.truediv, notation=infix("/", PRODUCT, associative=False), singular=True,
+    doc="a / b",
+)
+negative = Elementwise(
+    np.negative, -1,
+    scalar=operator.neg, notation=prefix("-", SIGN), doc="-a",
+)
+positive = Elementwise(
+    np.positive, 1,
+    scalar=operator.pos, notation=prefix("+", SIGN), doc="+a",
+)
+power = Elementwise(
+    operator.pow,
+    lambda _y, a, b: b * a ** where(b == 0, 1, b - 1),
+    lambda y, a, _b: y * log(where(a == 0, 1, a)),
+    name="power", numpy=np.power, scalar=math.pow, singular=True,
+    notation=Notation("{}^{}", POWER, (POWER + 1, POWER)),
+    doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
+)  # fmt: skip
+
+less = constant(np.less, 2, scalar=operator.lt, notation=infix(" < ", COMPARISON))
+less_equal = constant(np.less_equal, 2, scalar=operator.le, notation=infix(" ≤ ", COMPARISON))
+greater = constant(np.greater, 2, scalar=operator.gt, notation=infix(" > ", COMPARISON))
+greater_equal = constant(np.greater_equal, 2, scalar=operator.ge, notation=infix(" ≥ ", COMPARISON))
+equal = constant(np.equal, 2, scalar=operator.eq, notation=infix(" = ", COMPARISON))
+not_equal = constant(np.not_equal, 2, scalar=operator.ne, notation=infix(" ≠ ", COMPARISON))
+
+indicator = constant(
+    lambda condition, like: np.asarray(condition).astype(like.dtype),
+    2,
+    name="indicator",
+    scalar=lambda condition, _like: float(condition),
+    notation=around("[", "]", inputs=2),
+    doc="1 where the condition holds, else 0, in the dtype of `like` (Iverson's bracket).",
+)
+
+
+absolute = Elementwise(
+    np.absolute, lambda _y, x: sign(x),
+    scalar=abs, notation=around("|", "|"), doc="|x|; derivative 0 at the kink x = 0.",
+)
+sign = Elementwise(
+    np.sign, 0,
+    scalar=lambda x: math.nan if math.isnan(x) else float((x > 0) - (x < 0)),
+    doc="-1, 0 or 1; derivative 0 everywhere, at the jump too.",
+)
+maximum = Elementwise(
+    np.maximum,
+    lambda y, a, b: indicator(a > b, y) + 0.5 * indicator(a == b, y),
+    lambda y, a, b: indicator(b > a, y) + 0.5 * indicator(a == b, y),
+    scalar=lambda a, b: a if a >= b or a != a else b,  # noqa: PLR0124
+    doc="The larger of a and b; in a tie each gets half of the derivative.",
+)
+minimum = Elementwise(
+    np.minimum,
+    lambda y, a, b: indicator(a < b, y) + 0.5 * indicator(a == b, y),
+    lambda y, a, b: indicator(b < a, y) + 0.5 * indicator(a == b, y),
+    scalar=lambda a, b: a if a <= b or a != a else b,  # noqa: PLR0124
+    doc="The smaller of a and b; in a tie each gets half of the derivative.",
+)  # fmt: skip

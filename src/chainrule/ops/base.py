@@ -1,0 +1,227 @@
+"""What an op is, before its kind: a name, a forward, a way to bind arguments, a reader to go to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from chainrule.engine import Traced
+from chainrule.ops.checking import check_op
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from chainrule.ops.notation import Notation
+
+PYTHON_SCALARS = (float, int, bool)
+
+
+class Op:
+    """An operation declared once: its forward and, in a subclass for each kind, its rule.
+
+    A declaration holds everything that any reader needs. Called with plain floats or arrays an op
+    computes; called with `Value`, `Tensor`, `Dual` or `Symbol` it hands itself to their reader.
+
+    Args:
+        forward: the computation on arrays, `forward(*inputs, **params)`.
+        rules: for each input its rule, or None where the op is constant in that input.
+        name: how the op is called everywhere; by default the name of `forward`.
+        params: names of static arguments (an axis, a shape), in positional order.
+        numpy: the NumPy function this op answers for when it meets a Tensor.
+        scalar: the computation on Python floats, where it exists.
+        notation: how it is written in a formula; by default as a function call.
+        sequence: the inputs come as one list, as in `concatenate`.
+        doc: one line of meaning, with the kink convention where there is a kink.
+    """
+
+    #: The position of the first input among the arguments of a rule of this kind.
+    INPUTS_AT: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        rules: Sequence[Any],
+        *,
+        name: str = "",
+        params: tuple[str, ...] = (),
+        numpy: Callable[..., Any] | None = None,
+        scalar: Callable[..., Any] | None = None,
+        notation: Notation | None = None,
+        sequence: bool = False,
+        doc: str = "",
+    ) -> None:
+        self.name = self.__name__ = name or forward.__name__
+        if not self.name.isidentifier():
+            raise ValueError(f"an op needs a name: pass name=... (got {self.name!r})")
+        self.forward = forward
+        self.rules = tuple(self._named(rule, i, len(rules)) for i, rule in enumerate(rules))
+        self.params = params
+        self.numpy = numpy or (forward if _is_numpy(forward) else None)
+        self.scalar = scalar
+        self.notation = notation
+        self.sequence = sequence
+        self.__doc__ = doc
+        #: For each input, whether any rule reads its data: such data must not change meanwhile.
+        self.needs = tuple(
+            any(_reads(rule, self.INPUTS_AT + i) for rule in self.rules) for i in range(len(rules))
+        )
+        self.differentiable = any(rule is not None for rule in self.rules)
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def _named(self, rule: Any, position: int, count: int) -> Any:
+        """Give a lambda a name, so that a traceback shows `tanh_rule` and not `<lambda>`."""
+        if getattr(rule, "__name__", "") == "<lambda>":
+            suffix = f"_{position}" if count > 1 else ""
+            rule.__name__ = rule.__qualname__ = f"{self.name}_rule{suffix}"
+            rule.__code__ = rule.__code__.replace(co_name=rule.__name__, co_qualname=rule.__name__)
+        return rule
+
+    def needs_input(self, position: int) -> bool:
+        """Whether the rule reads the data of an input."""
+        return self.needs[0 if self.sequence else position]
+
+    def bind(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Split call arguments into inputs and static params."""
+        if self.sequence:
+            if not args or isinstance(args[0], Traced | np.ndarray | str | float | int):
+                raise TypeError(f"{self.name} takes a list or tuple of inputs as its first argument")
+            inputs, rest = tuple(args[0]), args[1:]
+            if not inputs:
+                raise ValueError(f"{self.name} needs at least one input")
+        else:
+            count = len(self.rules)
+            inputs, rest = args[:count], args[count:]
+            if len(inputs) < count:
+                raise TypeError(f"{self.name} takes {count} input(s), got {len(inputs)}")
+        if len(rest) > len(self.params):
+            raise TypeError(f"{self.name} takes at most {len(self.params)} argument(s) after its inputs")
+        params = dict(zip(self.params, rest, strict=False))
+        for key, value in kwargs.items():
+            if key not in self.params:
+                allowed = ", ".join(self.params) or "none"
+                raise TypeError(f"{self.name} does not take the argument {key}= (it takes: {allowed})")
+            if key in params:
+                raise TypeError(f"{self.name} got {key} twice")
+            params[key] = value
+        return inputs, {key: frozen(value) for key, value in params.items()}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs, params = self.bind(args, kwargs)
+        return self.apply(inputs, params)
+
+    def apply(self, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        """Give inputs to the reader of the highest level among them; plain data is computed."""
+        reader: Traced | None = None
+        for x in inputs:
+            if isinstance(x, Traced) and (reader is None or x.level > reader.level):
+                reader = x
+        if reader is None:
+            return self.evaluate(inputs, params)
+        return reader.apply(self, inputs, params)
+
+    def evaluate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """Compute on plain data: floats by `scalar`, anything else by `forward`."""
+        if self.scalar is not None and all(type(x) in PYTHON_SCALARS for x in inputs):
+            return self.scalar(*inputs, **params)
+        return self.forward(inputs, **params) if self.sequence else self.forward(*inputs, **params)
+
+    def check(self, *inputs: Any, **params: Any) -> None:
+        """Check this declaration at sample inputs (float arrays, away from kinks).
+
+        Without inputs an elementwise op is checked at numbers between 0.2 and 0.9.
+
+        Raises:
+            OpCheckError: naming the op and the contradiction, see `chainrule.ops.checking`.
+        """
+        if not inputs:
+            inputs = self.default_sample()
+        given = (tuple(inputs[0]),) if self.sequence else inputs
+        check_op(self, *self.bind(given, params))
+
+    def default_sample(self) -> tuple[Any, ...]:
+        raise TypeError(f"{self.name}.check() needs sample inputs: {self.name}.check(array, …)")
+
+    def vjp(
+        self,
+        wanted: Sequence[int],
+        y_bar: Any,
+        y: Any,
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> list[Any]:
+        """The cotangents of the wanted inputs, given the cotangent of the output.
+
+        Fed with arrays it computes, fed with nodes it records, fed with symbols it writes.
+        """
+        raise NotImplementedError
+
+    def jvp(
+        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
+    ) -> Any:
+        """The tangent of the output; `tangents` holds None where an input does not move."""
+        raise NotImplementedError
+
+
+def _is_numpy(function: Any) -> bool:
+    module = getattr(function, "__module__", None) or ""
+    return isinstance(function, np.ufunc) or module.split(".")[0] == "numpy"
+
+
+def _reads(rule: Any, position: int) -> bool:
+    """Whether a rule reads an argument: one that it ignores is named with an underscore."""
+    if not callable(rule):
+        return False
+    code = getattr(rule, "__code__", None)
+    if code is None or position >= code.co_argcount:
+        return True
+    return not code.co_varnames[position].startswith("_")
+
+
+def frozen(value: Any) -> Any:
+    """A copy of a static argument that its owner can't change afterwards."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, list):
+        return [frozen(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(frozen(item) for item in value)
+    return value
+
+
+def constant(forward: Callable[..., Any], inputs: int, **declaration: Any) -> Op:
+    """Declare an op whose result is not a number to differentiate, such as a comparison.
+
+    On nodes it returns plain data.
+    """
+    return Op(forward, (None,) * inputs, **declaration)
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of an input of a rule; a Python scalar has the shape ()."""
+    return x.shape if hasattr(x, "shape") else ()
+
+
+def plain(x: Any) -> Any:
+    """The data behind a node or the primal behind a dual, down to a float or an array."""
+    while isinstance(x, Traced):
+        x = x.data
+    return x
+
+
+def zeros_like(x: Any) -> Any:
+    """A constant zero of the shape and dtype of an input."""
+    return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
+
+
+def total(terms: Sequence[Any]) -> Any:
+    """The sum of the terms that are not None; None where there is none."""
+    result = None
+    for term in terms:
+        if term is not None:
+            result = term if result is None else result + term
+    return result

@@ -1,0 +1,47 @@
+"""Broadcasting and its transpose, and the conversion of dtypes: what every other kind builds on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops.kinds import Linear
+from chainrule.ops.base import shape_of
+
+
+def _sum_to_shape(x: Any, shape: tuple[int, ...]) -> Any:
+    """Sum the axes away that broadcasting to `x.shape` added or stretched."""
+    extra = x.ndim - len(shape)
+    stretched = tuple(
+        extra + axis for axis, size in enumerate(shape) if size == 1 != x.shape[extra + axis]
+    )
+    axes = (*range(extra), *stretched)
+    return x.sum(axis=axes, keepdims=True).reshape(shape) if axes else x
+
+
+broadcast_to = Linear(
+    np.broadcast_to,
+    lambda y_bar, x, shape: sum_to_shape(y_bar, shape_of(x)),  # noqa: ARG005
+    params=("shape",),
+    doc="Repeat along new or singleton axes.",
+)
+sum_to_shape = Linear(
+    _sum_to_shape,
+    lambda y_bar, x, shape: broadcast_to(y_bar, x.shape),  # noqa: ARG005
+    name="sum_to_shape",
+    params=("shape",),
+    doc="The transpose of broadcasting: sum over every axis that broadcasting repeats.",
+)
+astype = Linear(
+    lambda x, dtype: np.asarray(x).astype(dtype) if np.isscalar(x) else x.astype(dtype),
+    lambda y_bar, x, dtype: astype(y_bar, x.dtype),  # noqa: ARG005
+    name="astype",
+    params=("dtype",),
+    doc="Convert to another floating-point dtype.",
+)
+
+
+def summed(x: Any, shape: tuple[int, ...]) -> Any:
+    """`x` itself if it has the shape, else summed to it: broadcasting undone."""
+    return x if x.shape == shape else sum_to_shape(x, shape)

@@ -1,0 +1,42 @@
+"""Indexing and its transpose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops.kinds import Linear
+from chainrule.ops.notation import ATOM, Notation
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether an index picks every entry at most once by construction: slices, integers, None."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or part is ... or isinstance(part, slice | int) for part in parts)
+
+
+def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
+    x = np.zeros(shape, y.dtype)
+    if _is_basic(index):
+        x[index] = y
+    else:
+        np.add.at(x, index, y)
+    return x
+
+
+getitem = Linear(
+    lambda x, index: x[index],
+    lambda y_bar, x, index: scatter(y_bar, index, x.shape),
+    name="getitem",
+    params=("index",),
+    notation=Notation("{}[{index}]", ATOM, (ATOM,)),
+    doc="x[index], every kind of NumPy index.",
+)
+scatter = Linear(
+    _scatter,
+    lambda y_bar, _y, index, shape: getitem(y_bar, index),  # noqa: ARG005
+    name="scatter",
+    params=("index", "shape"),
+    doc="Zeros of a shape with y added at the index: the transpose of indexing.",
+)

@@ -1,0 +1,154 @@
+"""The kinds of op whose rule says everything about one input at once: linear, multilinear, general.
+
+The elementwise and reduction kinds build on a few linear ops and live in their own files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from chainrule.engine import RuleError
+from chainrule.ops.base import Op, total, zeros_like
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Linear(Op):
+    """An op linear in its inputs: the rule is the transpose, forward mode is the op itself.
+
+    `transpose(y_bar, *inputs, **params)` may ask the inputs for shape and dtype, never for data.
+    It returns the cotangent of the input, or for a `sequence` op the list of all of them.
+    """
+
+    def __init__(self, forward: Callable[..., Any], transpose: Any, **declaration: Any) -> None:
+        super().__init__(forward, (transpose,), **declaration)
+        self.needs = (False,)
+
+    def vjp(
+        self,
+        wanted: Sequence[int],
+        y_bar: Any,
+        y: Any,  # noqa: ARG002
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> list[Any]:
+        cotangents = self.rules[0](y_bar, *inputs, **params)
+        return [cotangents[i] for i in wanted] if self.sequence else [cotangents]
+
+    def jvp(
+        self,
+        tangents: Sequence[Any],
+        y: Any,  # noqa: ARG002
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> Any:
+        moved = [
+            zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)
+        ]
+        return self.apply(tuple(moved), params)
+
+
+class Multilinear(Op):
+    """An op linear in each input while the others stay: a product such as matmul.
+
+    `rules[i](y_bar, *inputs, **params)` is the cotangent of input i. Forward mode is the product
+    rule: the sum of the op with one input at a time replaced by its tangent.
+    """
+
+    def vjp(
+        self,
+        wanted: Sequence[int],
+        y_bar: Any,
+        y: Any,  # noqa: ARG002
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> list[Any]:
+        return [self.rules[i](y_bar, *inputs, **params) for i in wanted]
+
+    def jvp(
+        self,
+        tangents: Sequence[Any],
+        y: Any,  # noqa: ARG002
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> Any:
+        return total(
+            [
+                self.apply((*inputs[:i], t, *inputs[i + 1 :]), params)
+                for i, t in enumerate(tangents)
+                if t is not None
+            ]
+        )
+
+
+class General(Op):
+    """An op with a vjp and a jvp of its own.
+
+    `vjp(y_bar, y, *inputs, **params)` returns the cotangents of all inputs: one for a single
+    input, else a tuple with None where the op is constant. `jvp(tangents, y, *inputs, **params)`
+    returns the tangent of the output.
+    """
+
+    INPUTS_AT = 2
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        vjp: Callable[..., Any],
+        jvp: Callable[..., Any] | None = None,
+        *,
+        inputs: int = 1,
+        **declaration: Any,
+    ) -> None:
+        super().__init__(forward, (vjp,) * inputs, **declaration)
+        self.forward_mode = jvp
+
+    def vjp(
+        self,
+        wanted: Sequence[int],
+        y_bar: Any,
+        y: Any,
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> list[Any]:
+        cotangents = self.rules[0](y_bar, y, *inputs, **params)
+        if len(inputs) == 1:
+            return [cotangents]
+        if not isinstance(cotangents, tuple) or len(cotangents) != len(inputs):
+            raise RuleError(
+                f"the vjp of {self.name} must return a tuple of {len(inputs)} cotangents,"
+                f" got {type(cotangents).__name__}"
+            )
+        return [cotangents[i] for i in wanted]
+
+    def jvp(
+        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
+    ) -> Any:
+        if self.forward_mode is None:
+            raise NotImplementedError(f"{self.name} was declared without a jvp: pass jvp=...")
+        return self.forward_mode(tangents, y, *inputs, **params)
+
+
+def op(
+    forward: Callable[..., Any],
+    vjp: Callable[..., Any],
+    jvp: Callable[..., Any] | None = None,
+    **declaration: Any,
+) -> General:
+    """Declare an op by its forward and its vjp, and for forward mode its jvp.
+
+    Args:
+        forward: `forward(*inputs, **params)` on arrays.
+        vjp: `vjp(y_bar, y, *inputs, **params)` returns the cotangent of the input, or a tuple
+            of cotangents for several inputs. Write it with operators and the library's ops, then
+            it can be differentiated again. Name an argument it does not read with an underscore.
+        jvp: `jvp(tangents, y, *inputs, **params)`; a tangent is None where an input does not move.
+        declaration: `inputs` (their number), `name`, `params` (names of static arguments),
+            `scalar`, `notation`, `doc`.
+
+    >>> cube = op(lambda x: x**3, vjp=lambda y_bar, _y, x: y_bar * 3 * x**2, name="cube",
+    ...           jvp=lambda tangents, _y, x: tangents[0] * 3 * x**2)
+    >>> cube.check(np.array([1.0, 2.0]))
+    """
+    return General(forward, vjp, jvp, **declaration)

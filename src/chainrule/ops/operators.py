@@ -1,0 +1,110 @@
+"""Python's operators, once, for everything that a rule can be fed with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.engine import Traced
+from chainrule.ops import arithmetic as ar
+from chainrule.ops import functions as fn
+from chainrule.ops.indexing import getitem
+from chainrule.ops.linear_algebra import matmul
+
+
+class Operators(Traced):
+    """`a + b`, `-a`, `a @ b`, `a[i]`, `a < b` … as calls of the ops."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return self.apply_binary(ar.add, self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.apply_binary(ar.add, other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.apply_binary(ar.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.apply_binary(ar.subtract, other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.apply_binary(ar.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.apply_binary(ar.multiply, other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.apply_binary(ar.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.apply_binary(ar.divide, other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return self.apply_binary(ar.power, self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return self.apply_binary(ar.power, other, self)
+
+    def __neg__(self) -> Any:
+        return ar.negative(self)
+
+    def __pos__(self) -> Any:
+        return ar.positive(self)
+
+    def __abs__(self) -> Any:
+        return ar.absolute(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.apply_binary(matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.apply_binary(matmul, other, self)
+
+    def __getitem__(self, index: Any) -> Any:
+        return getitem(self, index)
+
+    def __lt__(self, other: Any) -> Any:
+        return self.apply_binary(ar.less, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return self.apply_binary(ar.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self.apply_binary(ar.greater, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self.apply_binary(ar.greater_equal, self, other)
+
+    def __eq__(self, other: Any) -> Any:
+        return self.apply_binary(ar.equal, self, other)
+
+    def __ne__(self, other: Any) -> Any:
+        return self.apply_binary(ar.not_equal, self, other)
+
+    def exp(self) -> Any:
+        """e to the power x."""
+        return fn.exp(self)
+
+    def log(self) -> Any:
+        """Natural logarithm."""
+        return fn.log(self)
+
+    def sqrt(self) -> Any:
+        """Square root."""
+        return fn.sqrt(self)
+
+    def tanh(self) -> Any:
+        """Hyperbolic tangent."""
+        return fn.tanh(self)
+
+    def sigmoid(self) -> Any:
+        """1 / (1 + exp(-x))."""
+        return fn.sigmoid(self)
+
+    def relu(self) -> Any:
+        """max(x, 0); derivative 0 at x = 0."""
+        return fn.relu(self)
+
+    # Nodes compare by value, as NumPy's arrays do, and are looked up by identity.
+    __hash__ = object.__hash__

@@ -1,0 +1,155 @@
+"""The elementwise kind: the rule is the local partial for each input, everything else is generic."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.engine import Traced
+from chainrule.ops.broadcasting import astype, broadcast_to, summed
+from chainrule.ops.base import PYTHON_SCALARS, Op, plain, shape_of, total, zeros_like
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Elementwise(Op):
+    """An op on each element, inputs broadcast against each other.
+
+    `partials[i]` is the derivative with respect to input i: a number, or a function of the output
+    and all inputs, `partials[i](y, *inputs, **params)`, or None where the op is constant in it.
+    An argument that a partial does not read is named with a leading underscore: its data need
+    not survive until backward.
+
+    `singular` declares that a partial is infinite at some finite input (log and sqrt at 0) or
+    selects (where): there a zero counts as zero even when it multiplies an infinity, so that
+    `where(x > 0, sqrt(x), 0)` has the gradient 0 at x = 0 and not NaN.
+    """
+
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        *partials: Any,
+        singular: bool = False,
+        **declaration: Any,
+    ) -> None:
+        super().__init__(forward, partials, **declaration)
+        self.singular = singular
+
+    def default_sample(self) -> tuple[Any, ...]:
+        random = np.random.default_rng(0)
+        return tuple(random.uniform(0.2, 0.9, (2, 3)) for _ in self.rules)
+
+    def partial(
+        self, position: int, y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
+    ) -> Any:
+        """The local derivative along one edge, before broadcasting."""
+        rule = self.rules[position]
+        return rule(y, *inputs, **params) if callable(rule) else rule
+
+    def vjp(
+        self,
+        wanted: Sequence[int],
+        y_bar: Any,
+        y: Any,
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> list[Any]:
+        if type(y_bar) is float:
+            return self._vjp_of_floats(wanted, y_bar, y, inputs)
+        cotangents = []
+        for i in wanted:
+            x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
+            cotangents.append(None if x_bar is None else summed(x_bar, shape_of(inputs[i])))
+        return cotangents
+
+    def _vjp_of_floats(
+        self, wanted: Sequence[int], y_bar: float, y: Any, inputs: Sequence[Any]
+    ) -> list[Any]:
+        """The same, without the questions that only arrays raise."""
+        cotangents: list[Any] = []
+        for i in wanted:
+            rule = self.rules[i]
+            if rule is None:
+                x_bar = None
+            elif y_bar == 0.0:  # zero contributes zero, however infinite the partial
+                x_bar = 0.0
+            elif rule.__class__ is not int:
+                partial = rule(y, *inputs)
+                x_bar = partial * y_bar
+                if self.singular:
+                    x_bar = zero_wins(x_bar, partial, y_bar)
+            else:
+                x_bar = rule * y_bar
+            cotangents.append(x_bar)
+        return cotangents
+
+    def jvp(
+        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
+    ) -> Any:
+        y_dot = total(
+            [
+                self.times(self.partial(i, y, inputs, params), x_dot)
+                for i, x_dot in enumerate(tangents)
+                if x_dot is not None
+            ]
+        )
+        if y_dot is None or shape_of(y_dot) == shape_of(y):
+            return y_dot
+        return broadcast_to(y_dot, y.shape)
+
+    def times(self, partial: Any, direction: Any) -> Any:
+        """A partial times the cotangent or tangent it meets."""
+        if partial is None:
+            return None
+        if type(partial) in PYTHON_SCALARS and partial in (1, -1, 0):
+            if partial == 0:
+                return zeros_like(direction)
+            return direction if partial == 1 else -direction
+        product = partial * direction
+        return zero_wins(product, partial, direction) if self.singular else product
+
+
+def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any) -> Elementwise:
+    """Declare an elementwise op: its forward and one partial for each input.
+
+    Args:
+        forward: the computation on arrays.
+        partials: for each input a number, a function `(y, *inputs)` of output and inputs
+            written with operators and the library's ops, or None where the op is constant.
+        declaration: `name` (needed for a lambda), `scalar` (the forward on floats, so that
+            Values may use the op), `singular`, `notation`, `doc`.
+
+    >>> softplus = elementwise(
+    ...     lambda x: np.log1p(np.exp(x)), lambda _y, x: sigmoid(x), name="softplus"
+    ... )
+    >>> softplus.check()
+    """
+    return Elementwise(forward, *partials, **declaration)
+
+
+def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
+    """A product of the other two in which 0 · ∞ counts as 0."""
+    if type(product) is float:
+        genuine = product == product or partial != partial or direction != direction  # noqa: PLR0124
+        return product if genuine else 0.0
+    if isinstance(product, Traced) and not product.concrete:
+        return product
+    spoiled = np.isnan(plain(product))
+    if not spoiled.any():
+        return product
+    keep = ~spoiled | np.isnan(plain(partial)) | np.isnan(plain(direction))
+    cleaned = where(keep, partial, 0.0) * where(keep, direction, 0.0)
+    return astype(cleaned, product.dtype)
+
+
+where = Elementwise(
+    np.where,
+    None,
+    lambda _y, condition, _a, _b: condition != 0,
+    lambda _y, condition, _a, _b: condition == 0,
+    scalar=lambda condition, a, b: a if condition else b,
+    singular=True,
+    doc="""`a` where the condition holds, else `b`; the branch not taken gets exactly zero.""",
+)

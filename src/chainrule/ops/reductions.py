@@ -1,0 +1,91 @@
+"""Reductions over axes: the rule is the partial of the result in each entry of the input."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.ops.arithmetic import indicator
+from chainrule.ops.broadcasting import broadcast_to
+from chainrule.ops.partials import Elementwise
+from chainrule.ops.shapes import reshape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Reduction(Elementwise):
+    """An op that reduces axes: `op(x, axis=None, keepdims=False)`.
+
+    The rule is one partial, a number or `partial(y, x, axis)`: the derivative of the result in
+    each entry of x. It is given the result with the reduced axes kept as length one, so it reads
+    like an elementwise rule.
+    """
+
+    def __init__(self, forward: Callable[..., Any], partial: Any, **declaration: Any) -> None:
+        super().__init__(forward, partial, params=("axis", "keepdims"), **declaration)
+
+    def partial(
+        self,
+        position: int,
+        y: Any,
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> Any:
+        rule = self.rules[position]
+        return rule(y, inputs[0], params.get("axis")) if callable(rule) else rule
+
+    def vjp(
+        self,
+        wanted: Sequence[int],  # noqa: ARG002
+        y_bar: Any,
+        y: Any,
+        inputs: Sequence[Any],
+        params: Mapping[str, Any],
+    ) -> list[Any]:
+        x, kept = inputs[0], kept_shape(inputs[0].shape, params.get("axis"))
+        y_bar, y = kept_axes(y_bar, kept), kept_axes(y, kept)
+        x_bar = self.times(self.partial(0, y, inputs, params), y_bar)
+        return [x_bar if x_bar.shape == x.shape else broadcast_to(x_bar, x.shape)]
+
+    def jvp(
+        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
+    ) -> Any:
+        y = kept_axes(y, kept_shape(inputs[0].shape, params.get("axis")))
+        return sum(self.times(self.partial(0, y, inputs, params), tangents[0]), **params)
+
+
+def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
+    """The shape after a reduction with `keepdims=True`."""
+    if axis is None:
+        return (1,) * len(shape)
+    axes = (axis,) if isinstance(axis, int | np.integer) else axis
+    reduced = {a % len(shape) for a in axes}
+    return tuple(1 if i in reduced else size for i, size in enumerate(shape))
+
+
+def kept_axes(y: Any, shape: tuple[int, ...]) -> Any:
+    return y if y.shape == shape else reshape(y, shape)
+
+
+def _tie_share(y: Any, x: Any, axis: Any) -> Any:
+    """1 for the one extreme entry, equal shares where several tie."""
+    chosen = indicator(x == y, x)
+    return chosen / sum(chosen, axis=axis, keepdims=True)
+
+
+sum = Reduction(np.sum, 1, doc="Sum over the given axes, by default all.")
+mean = Reduction(
+    np.mean,
+    lambda y, x, _axis: y.size / (x.size or 1),
+    doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
+)
+max = Reduction(
+    np.max, _tie_share, name="max", doc="Largest entry; entries that tie share the derivative."
+)
+min = Reduction(
+    np.min, _tie_share, name="min", doc="Smallest entry; entries that tie share the derivative."
+)
+
+__all__ = ["Reduction", "kept_axes", "kept_shape", "max", "mean", "min", "sum"]

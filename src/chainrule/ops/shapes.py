@@ -1,0 +1,63 @@
+"""Shape: the same numbers in another arrangement, and several arrays in one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops.indexing import getitem
+from chainrule.ops.kinds import Linear
+from chainrule.ops.notation import postfix
+
+
+def _untranspose(y_bar: Any, _x: Any, axes: tuple[int, ...] | None = None) -> Any:
+    return transpose(y_bar, axes if axes is None else inverse_permutation(axes))
+
+
+def inverse_permutation(axes: tuple[int, ...]) -> tuple[int, ...]:
+    count = len(axes)
+    return tuple(sorted(range(count), key=lambda i: axes[i] % count))
+
+
+def _unconcatenate(y_bar: Any, *inputs: Any, axis: int = 0) -> list[Any]:
+    """Cut the cotangent into the pieces that were joined."""
+    cotangents, start = [], 0
+    for x in inputs:
+        stop = start + x.shape[axis]
+        cotangents.append(getitem(y_bar, along(axis, slice(start, stop), y_bar.ndim)))
+        start = stop
+    return cotangents
+
+
+def along(axis: int, item: Any, ndim: int) -> tuple[Any, ...]:
+    """An index that picks `item` on one axis and everything on the others."""
+    index = [slice(None)] * ndim
+    index[axis] = item
+    return tuple(index)
+
+
+reshape = Linear(
+    np.reshape, lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
+    params=("shape",), doc="The same entries in another shape, in C order.",
+)
+transpose = Linear(
+    np.transpose, _untranspose,
+    params=("axes",), notation=postfix("ᵀ"),
+    doc="Permute the axes, by default reverse them.",
+)
+matrix_transpose = Linear(
+    np.matrix_transpose, lambda y_bar, _x: matrix_transpose(y_bar),
+    notation=postfix("ᵀ"), doc="Swap the last two axes.",
+)
+concatenate = Linear(
+    np.concatenate, _unconcatenate,
+    params=("axis",), sequence=True, doc="Join arrays along an existing axis.",
+)
+stack = Linear(
+    np.stack,
+    lambda y_bar, *inputs, axis=0: [
+        getitem(y_bar, along(axis, i, y_bar.ndim)) for i in range(len(inputs))
+    ],
+    params=("axis",), sequence=True, doc="Join arrays of one shape along a new axis.",
+)  # fmt: skip

@@ -1,0 +1,66 @@
+"""`Symbol`: an input of a rule that has a name and a shape and no data.
+
+Fed to a rule it writes the rule down: `tanh` becomes `1 - y·y`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.ops.notation import ATOM, COMPARISON
+from chainrule.ops.arrays import ArrayOperators
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Symbol(ArrayOperators):
+    """A name, or an op on symbols, with a shape and a dtype."""
+
+    __slots__ = ("dtype", "inputs", "name", "op", "params", "shape")
+    concrete = False
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64
+    ) -> None:
+        self.name = name
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.op: Any = None
+        self.inputs: tuple[Any, ...] = ()
+        self.params: Mapping[str, Any] = {}
+
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        # The shape of the result is found by computing it once on ones.
+        stand_ins = [np.ones(x.shape, x.dtype) if isinstance(x, Symbol) else x for x in inputs]
+        y = np.asarray(op.forward(stand_ins, **params) if op.sequence else op.forward(*stand_ins, **params))
+        result = Symbol("", y.shape, y.dtype)
+        result.op, result.inputs, result.params = op, inputs, params
+        return result
+
+    def __str__(self) -> str:
+        return _written(self)[0]
+
+    def __repr__(self) -> str:
+        return f"<Symbol {self} {self.shape}>"
+
+
+def _written(x: Any) -> tuple[str, int]:
+    """A formula and how tightly it binds."""
+    if not isinstance(x, Symbol):
+        text = f"{x:g}" if np.ndim(x) == 0 else f"array{np.shape(x)}"
+        return text, COMPARISON + 3 if text.startswith("-") else ATOM
+    if x.op is None:
+        return x.name, ATOM
+    inputs = [_written(a) for a in x.inputs]
+    notation = x.op.notation
+    if notation is None:
+        arguments = [text for text, _ in inputs] + [str(value) for value in x.params.values()]
+        return f"{x.op.name}({', '.join(arguments)})", ATOM
+    texts = [
+        text if precedence >= inner else f"({text})"
+        for (text, precedence), inner in zip(inputs, notation.inner, strict=True)
+    ]
+    return notation.template.format(*texts, **x.params), notation.precedence

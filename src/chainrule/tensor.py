@@ -1,0 +1,235 @@
+"""`Tensor`: an array in a computation graph, under NumPy's own functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick, user_site
+from chainrule.fingerprint import fingerprint
+from chainrule.ops.arrays import ArrayOperators
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+_new = object.__new__
+
+
+class Tensor(ArrayOperators, Node):
+    """An ndarray that remembers what it was computed from.
+
+    Args:
+        data: floating-point array or nested lists of floats. It is copied: a Tensor owns its data.
+        label: a name for pictures, derivations and error messages.
+
+    NumPy's functions and operators record on Tensors; plain arrays and floats among the inputs are
+    constants. `grad` is None until a backward; then leaves and labelled nodes have an array of
+    the shape and dtype of their data.
+
+    Raises:
+        TypeError: for integer or boolean data, which has no derivative, and for complex data.
+
+    >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], label="W")
+    >>> loss = np.sum(w * w)
+    >>> loss.backward()
+    >>> w.grad
+    array([[2., 4.],
+           [6., 8.]])
+    """
+
+    __slots__ = ("_guards", "_params")
+
+    def __init__(self, data: Any, label: str | None = None) -> None:
+        self._data = _own_array(data)
+        self.label = label
+        self.op = self.grad = self.site = None
+        self.inputs = ()
+        self._params = NO_PARAMS
+        self._guards: tuple[tuple[int, Hashable], ...] = ()
+        self.index = tick()
+
+    @property
+    def data(self) -> np.ndarray:
+        """The array. A leaf's can be written into; that of a computed Tensor is read-only."""
+        array: np.ndarray = self._data
+        if self.op is None:
+            return array
+        view = np.asarray(array).view()
+        view.flags.writeable = False
+        return view
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if self.op is not None:
+            raise TypeError(
+                f"this Tensor was computed ({self.describe()}): its data follows from its inputs,"
+                f" assign to a leaf instead"
+            )
+        if value is not self._data:  # `t.data -= step` has already written into it
+            array = _own_array(value)
+            if array.shape != self.shape:
+                raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
+            self._data = array.astype(self.dtype, copy=False)
+        self.renew()
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        return self._params
+
+    @property
+    def shape(self) -> tuple[int, ...]:  # type: ignore[override]
+        return self._data.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype  # type: ignore[no-any-return]
+
+    def item(self) -> float:
+        """The number of a one-element Tensor as a plain float, outside the graph."""
+        if self.size != 1:
+            raise ValueError(f"item() needs one element, this Tensor has the shape {self.shape}")
+        return float(self._data.item())
+
+    def detach(self) -> Tensor:
+        """A new leaf with a copy of the data; no gradient flows through it."""
+        return Tensor(self._data, label=self.label)
+
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        inputs = tuple([x if type(x) is Tensor else _as_constant(x, op) for x in inputs])
+        arrays = [x._data if type(x) is Tensor else x for x in inputs]
+        try:
+            y_data = op.forward(arrays, **params) if op.sequence else op.forward(*arrays, **params)
+        except (ValueError, IndexError, TypeError) as error:
+            raise _refused(op, arrays, params, error) from None
+        if not op.differentiable:
+            return y_data
+        if y_data.dtype.kind != "f":
+            raise TypeError(f"{op.name} gave {y_data.dtype} data: complex is not supported yet")
+        if any(y_data is array for array in arrays):
+            y_data = y_data.view()  # so that it counts as a view of a leaf, see _guards
+        y = _new(Tensor)
+        y._data = y_data
+        y.grad = y.label = None
+        y._params = params
+        y.index = tick()
+        if recording():
+            y.op = op
+            y.inputs = inputs
+            y.site = user_site(4)
+            y._guards = _guards(op, inputs) if any(op.needs) else ()
+        else:
+            y._data = np.array(y_data)
+            y.op = y.site = None
+            y.inputs = y._guards = ()
+        return y
+
+    def changed_array(self) -> int | None:
+        for position, before in self._guards:
+            x = self.inputs[position]
+            if fingerprint(x._data if type(x) is Tensor else x) != before:
+                return position
+        return None
+
+    def new_seed(self, seed: Any) -> Any:
+        if seed is None:
+            if self.size != 1:
+                raise ValueError(
+                    f"backward from shape {self.shape} needs a seed of that shape: reduce to one"
+                    f" number first (np.sum, np.mean), or pass the cotangent, backward(seed)"
+                )
+            return np.ones(self.shape, self.dtype)
+        if np.shape(seed if not isinstance(seed, Tensor) else seed._data) != self.shape:
+            raise ValueError(f"a seed of shape {self.shape} expected, got {np.shape(seed)}")
+        return seed if isinstance(seed, Tensor) else np.array(seed, dtype=self.dtype)
+
+    def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
+        own = self._data
+        given = x_bar._data if type(x_bar) is Tensor else x_bar
+        if not hasattr(given, "dtype"):
+            given = np.asarray(given)
+        if given.shape == own.shape:
+            if given.dtype == own.dtype:
+                return x_bar
+            if given.dtype == consumer._data.dtype:  # the op had promoted this input
+                return ops.astype(x_bar, own.dtype)
+        raise RuleError(
+            f"the rule of {consumer.describe()} returned a cotangent of shape {given.shape} and"
+            f" dtype {given.dtype}; shape {own.shape} and dtype {own.dtype} were expected"
+        )
+
+    def add_grad(self, x_bar: Any) -> None:
+        # A copy: the same cotangent may have gone to several nodes.
+        self.grad = np.array(x_bar) if self.grad is None else np.asarray(self.grad + x_bar)
+
+    def keeps_grad(self) -> bool:
+        return self.label is not None
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        made = f", op={self.op.name}" if self.op is not None else ""
+        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
+        return f"Tensor({body}{kind}{label}{made})"
+
+
+def _own_array(data: Any) -> Any:
+    """A copy of the data as a floating-point array; TypeError with advice for anything else."""
+    if isinstance(data, Traced):
+        raise TypeError(f"Tensor data must be plain, got a {type(data).__name__}: use its .data")
+    array = data.copy() if hasattr(data, "__array_function__") else np.array(data)
+    array = np.asarray(array) if isinstance(array, np.generic) else array
+    kind = array.dtype.kind
+    if kind in "iub":
+        raise TypeError(
+            f"Tensor data must be floating point to be differentiated, got {array.dtype}: write"
+            f" 2.0 for 2, or convert with .astype(float); plain {array.dtype} arrays may be used"
+            f" beside Tensors as constants"
+        )
+    if kind != "f":
+        raise TypeError(f"Tensor data must be floating point, got {array.dtype}")
+    return array
+
+
+def _as_constant(x: Any, op: Any) -> Any:
+    """A plain input as something NumPy computes with; TypeError for what is no number."""
+    if type(x) in (float, int, bool, np.ndarray):
+        constant = x
+    elif isinstance(x, Traced):
+        raise TypeError(f"{op.name} got a Tensor and a {type(x).__name__}: they cannot be mixed")
+    else:
+        constant = x if hasattr(x, "__array_function__") else np.asarray(x)
+    if getattr(constant, "dtype", np.dtype(float)).kind not in "fiubc":
+        raise TypeError(f"{op.name} takes numbers and arrays of numbers, got {type(x).__name__}")
+    return constant
+
+
+def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...]:
+    """Fingerprints of the arrays that the rule needs and that somebody could write into.
+
+    Data of a computed Tensor is only handed out read-only; it can change all the same where it
+    is a view into a leaf.
+    """
+    guards = []
+    for position, x in enumerate(inputs):
+        if not op.needs_input(position):
+            continue
+        array = x
+        if type(x) is Tensor:
+            array = x._data
+            if x.op is not None and getattr(array, "base", None) is None:
+                continue
+        if type(array) is np.ndarray:
+            guards.append((position, fingerprint(array)))
+    return tuple(guards)
+
+
+def _refused(
+    op: Any, arrays: list[Any], params: Mapping[str, Any], error: Exception
+) -> Exception:
+    """NumPy's complaint with the op and the shapes it got."""
+    given = ", ".join(str(getattr(x, "shape", x)) for x in arrays)
+    extra = "".join(f", {key}={value!r}" for key, value in params.items())
+    kind = next(kind for kind in (IndexError, TypeError, ValueError) if isinstance(error, kind))
+    return kind(f"{op.name} cannot take shapes {given}{extra}: {error}")

@@ -1,0 +1,193 @@
+"""Derivatives of functions: each transformation feeds the same rules with something else."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.dual import Dual, new_level
+from chainrule.engine import Node, Traced, adjoints, newest_first, record_graph, recording
+from chainrule.ops.base import shape_of, total, zeros_like
+from chainrule.tensor import Tensor
+from chainrule.value import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """The gradient of a scalar function with respect to one argument or several.
+
+    `grad(f)(x)` has the shape and dtype of x: a float for a float, an array for an array. Inside
+    another `grad` it records, so `grad(grad(f))` is the second derivative.
+
+    Args:
+        f: returns one number. Its differentiated arguments are floats or floating-point arrays.
+        argnums: a position, or a tuple of positions for a tuple of gradients.
+
+    Raises:
+        TypeError: for an integer argument, or if f does not return a Value or Tensor.
+        ValueError: if f returns more than one number.
+
+    >>> grad(lambda x: x**3)(2.0)
+    12.0
+    >>> grad(grad(lambda x: x**3))(2.0)
+    12.0
+    """
+    both = value_and_grad(f, argnums)
+
+    @wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
+    """Like `grad`, returning the pair of the value of f and its gradient.
+
+    >>> value_and_grad(lambda x: x**3)(2.0)
+    (8.0, 12.0)
+    """
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    @wraps(f)
+    def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        for i in positions:
+            if not -len(args) <= i < len(args):
+                raise ValueError(f"argnums asks for argument {i}, the call has {len(args)}")
+        called = list(args)
+        variables = []
+        for i in positions:
+            called[i], variable = _variable(args[i])
+            variables.append(variable)
+        with record_graph():
+            y = _one_number(f(*called, **kwargs))
+        gradients = _gradients(y, variables, None)
+        return (
+            _released(y, variables),
+            gradients[0] if isinstance(argnums, int) else tuple(gradients),
+        )
+
+    return both
+
+
+def vjp(f: Callable[..., Any], *x: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The value f(*x) and its pullback, from a cotangent of the output to those of all inputs.
+
+    >>> y, pullback = vjp(lambda a, b: a * b, 2.0, 5.0)
+    >>> pullback(1.0)
+    (5.0, 2.0)
+    """
+    lifted = [_variable(value) for value in x]
+    variables = [variable for _, variable in lifted]
+    with record_graph():
+        y = f(*[passed for passed, _ in lifted])
+
+    def pullback(y_bar: Any) -> tuple[Any, ...]:
+        return tuple(_gradients(y, variables, y_bar))
+
+    return _released(y, variables), pullback
+
+
+def jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
+) -> tuple[Any, Any]:
+    """The value f(*primals) and its derivative in the direction of the tangents: forward mode.
+
+    >>> jvp(lambda a, b: a * b, (2.0, 5.0), (1.0, 0.0))
+    (10.0, 5.0)
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents: one for each")
+    level = new_level()
+    duals = []
+    for primal, tangent in zip(primals, tangents, strict=True):
+        point = primal if isinstance(primal, Traced) else _plain_variable(primal)
+        direction = tangent if isinstance(tangent, Traced) else _plain_variable(tangent)
+        if shape_of(direction) != shape_of(point):
+            raise ValueError(
+                f"a tangent of shape {shape_of(point)} expected, got {shape_of(direction)}"
+            )
+        duals.append(Dual(point, direction, level))
+    y = f(*duals)
+    if isinstance(y, Dual) and y.level == level:
+        return y.primal, y.tangent
+    return y, zeros_like(y)
+
+
+def _plain_variable(x: Any) -> Any:
+    """A float or a floating-point array; anything else raises as `Value` and `Tensor` do."""
+    return Value(x).data if isinstance(x, float | int) else Tensor(x).data
+
+
+def _variable(x: Any) -> tuple[Any, Node]:
+    """What to call a function with in place of x, and the node to differentiate by.
+
+    The node is a fresh leaf for plain data, and a fresh node on top of x where x belongs to an
+    outer computation. A dual keeps its tangent around the node of its primal.
+    """
+    if isinstance(x, Dual):
+        passed, variable = _variable(x.primal)
+        return Dual(passed, x.tangent, x.level), variable
+    node = ops.positive(x) if isinstance(x, Node) else _leaf(x)
+    return node, node
+
+
+def _leaf(x: Any) -> Node:
+    return Value(x) if isinstance(x, float | int) else Tensor(x)
+
+
+def _one_number(y: Any) -> Any:
+    if not isinstance(y, Traced | float | int | np.ndarray | np.generic):
+        raise TypeError(f"the function must return one number, it returned {type(y).__name__}")
+    if getattr(y, "size", 1) != 1:
+        raise ValueError(f"the function must return one number, its result has shape {y.shape}")
+    return y
+
+
+def _depends_on_others(y: Node, variables: list[Node]) -> bool:
+    """Whether y was also computed from variables of an outer computation."""
+    own = {variable.index for variable in variables}
+    return recording() and any(
+        node.op is None and node.index not in own for node in newest_first(y)
+    )
+
+
+def _released(y: Any, variables: list[Node]) -> Any:
+    """The data of a result, or the result itself while an outer computation needs its graph."""
+    return y.data if isinstance(y, Node) and not _depends_on_others(y, variables) else y
+
+
+def _gradients(y: Any, variables: list[Node], y_bar: Any) -> list[Any]:
+    """The cotangents of the variables; nodes where an outer computation differentiates again."""
+    dual = y if isinstance(y, Dual) else y_bar
+    if isinstance(dual, Dual):
+        # The derivative of Jᵀȳ along the tangent, by the product rule: J̇ᵀȳ + Jᵀȳ̇.
+        level = dual.level
+        y, y_dot = _split(y, level)
+        y_bar, y_bar_dot = _split(y_bar, level)
+        primals = _gradients(y, variables, y_bar)
+        moved = [_gradients(y_dot, variables, y_bar)] if y_dot is not None else []
+        moved += [_gradients(y, variables, y_bar_dot)] if y_bar_dot is not None else []
+        return [
+            Dual(primal, total(tangents), level)
+            for primal, *tangents in zip(primals, *moved, strict=True)
+        ]
+    if not isinstance(y, Node):
+        return [_zero(variable) for variable in variables]
+    with record_graph(recording() and _depends_on_others(y, variables)) as record:
+        table = adjoints(y, y_bar, record=record)
+    return [table[v] if v in table else _zero(v) for v in variables]
+
+
+def _split(x: Any, level: int) -> tuple[Any, Any]:
+    """Primal and tangent of a dual of this level; anything else does not move."""
+    return (x.primal, x.tangent) if isinstance(x, Dual) and x.level == level else (x, None)
+
+
+def _zero(variable: Node) -> Any:
+    return 0.0 if isinstance(variable, Value) else zeros_like(variable)

@@ -1,0 +1,170 @@
+"""`Value`: one float in a computation graph, for seeing backpropagation at its smallest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick, user_site
+from chainrule.ops.operators import Operators
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_new = object.__new__
+
+
+class Value(Operators, Node):
+    """A float that remembers what it was computed from.
+
+    Args:
+        data: a float; an int is converted, anything else raises TypeError.
+        label: a name for pictures, derivations and error messages.
+
+    `grad` is None before the first backward, then a float, on every node of the graph. Arithmetic
+    is Python's own: overflow and division by zero raise, naming the op.
+
+    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> y = a * b + a**2
+    >>> y.backward()
+    >>> y.data, a.grad, b.grad
+    (-2.0, 1.0, 2.0)
+    """
+
+    __slots__ = ()
+    #: ndarray * Value goes to Value, which explains what to do instead.
+    __array_ufunc__ = None
+    shape: tuple[int, ...] = ()
+    ndim = 0
+    size = 1
+    dtype = np.dtype(np.float64)
+
+    def __init__(self, data: float, label: str | None = None) -> None:
+        self._data = _as_float(data, "Value")
+        self.label = label
+        self.op = self.grad = self.site = None
+        self.inputs = ()
+        self.index = tick()
+
+    @property
+    def data(self) -> float:
+        """The number. Assign to a leaf to change it; graphs made before become stale."""
+        number: float = self._data
+        return number
+
+    @data.setter
+    def data(self, number: float) -> None:
+        if self.op is not None:
+            raise TypeError(
+                f"this Value was computed ({self.describe()}): its data follows from its inputs,"
+                f" assign to a leaf instead"
+            )
+        self._data = _as_float(number, "data")
+        self.renew()
+
+    def item(self) -> float:
+        """The number as a plain float, outside the graph."""
+        return self.data
+
+    def detach(self) -> Value:
+        """A new leaf with the same number; no gradient flows through it."""
+        return Value(self._data, label=self.label)
+
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+        if op.scalar is None:
+            raise TypeError(f"{op.name} works on arrays, a Value is one float: use a Tensor")
+        if params:
+            raise TypeError(f"{op.name} with {', '.join(params)} works on a Tensor, not on a Value")
+        numbers = [x._data if type(x) is Value else _as_float(x, op.name) for x in inputs]
+        try:
+            number = op.scalar(*numbers)
+        except (ArithmeticError, ValueError) as error:
+            raise _undefined(op, numbers, error) from None
+        return _node(op, inputs, number) if op.differentiable else number
+
+    def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
+        if type(a) is Value:
+            x = a._data
+        elif type(a) is float:
+            x = a
+        else:
+            return op.apply((a, b), NO_PARAMS)
+        if type(b) is Value:
+            z = b._data
+        elif type(b) is float:
+            z = b
+        else:
+            return op.apply((a, b), NO_PARAMS)
+        if op.scalar is None or not op.differentiable:
+            return self.apply(op, (a, b), NO_PARAMS)
+        try:
+            number = op.scalar(x, z)
+        except (ArithmeticError, ValueError) as error:
+            raise _undefined(op, [x, z], error) from None
+        return _node(op, (a, b), number)
+
+    def new_seed(self, seed: Any) -> float:
+        return 1.0 if seed is None else _as_float(seed, "seed")
+
+    def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
+        if type(x_bar) is float or type(x_bar) is Value:
+            return x_bar
+        if type(x_bar) is int:
+            return float(x_bar)
+        raise RuleError(
+            f"the rule of {consumer.describe()} returned {type(x_bar).__name__}"
+            f" where a float was expected"
+        )
+
+    def keeps_grad(self) -> bool:
+        return True
+
+    def __float__(self) -> float:
+        raise TypeError(
+            "float() would take this Value out of the graph: use .item() for the plain number,"
+            " or the function from chainrule (cr.sin, not math.sin)"
+        )
+
+    __int__ = __complex__ = __index__ = __float__  # type: ignore[assignment]
+
+    def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
+        raise TypeError(
+            "a Value is one float and cannot go into an array: use a Tensor, or .item() for the number"
+        )
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value({self._data!r}{label}, grad={self.grad!r})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._data, spec) if spec else repr(self)
+
+
+def _node(op: Any, inputs: tuple[Any, ...], number: float) -> Value:
+    y = _new(Value)
+    y._data = number
+    y.grad = y.label = None
+    y.index = tick()
+    if recording():
+        y.op = op
+        y.inputs = inputs
+        y.site = user_site(4)
+    else:
+        y.op = y.site = None
+        y.inputs = ()
+    return y
+
+
+def _undefined(op: Any, numbers: list[float], error: Exception) -> Exception:
+    given = ", ".join(f"{number:g}" for number in numbers)
+    return type(error)(f"{op.name}({given}): {error}")
+
+
+def _as_float(x: Any, where: str) -> float:
+    if type(x) is float:
+        return x
+    if isinstance(x, bool | np.bool_) or not isinstance(x, int | float | np.number):
+        hint = ": use a Tensor for arrays" if isinstance(x, np.ndarray | list | Traced) else ""
+        raise TypeError(f"{where} takes floats and Values, got {type(x).__name__}{hint}")
+    return float(x)
