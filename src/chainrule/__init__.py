@@ -1,5 +1,6 @@
 """chainrule: reverse-mode autodiff on NumPy that shows and proves what it does."""
 
+from chainrule import nn, optim
 from chainrule.engine import ChangedDataError, RuleError, adjoints, count_paths, no_grad
 from chainrule.ops import (
     OpCheckError,
@@ -29,6 +30,7 @@ from chainrule.ops import (
     where,
 )
 from chainrule.tensor import Tensor
+from chainrule.training import DivergedError, History, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
 

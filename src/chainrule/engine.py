@@ -83,6 +83,7 @@ class Traced:
     level: int = 0
     #: Whether there is data behind it; a symbol has none.
     concrete: ClassVar[bool] = True
+    data: Any
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
         """Give an op that met this input its meaning."""
@@ -142,8 +143,8 @@ class Node(Traced):
     site: Site | None
     _data: Any
 
-    @property
-    def data(self) -> Any:
+    def item(self) -> float:
+        """The number of a one-element node, outside the graph."""
         raise NotImplementedError
 
     @property
@@ -251,7 +252,8 @@ def newest_first(*roots: Node) -> list[Node]:
     """
     seen = {root.index for root in roots}
     pending = list(roots)
-    computed, leaves = [], []
+    computed: list[Node] = []
+    leaves: list[Node] = []
     while pending:
         node = pending.pop()
         (leaves if node.op is None else computed).append(node)
@@ -326,9 +328,8 @@ def _changed_message(node: Node, position: int) -> str:
     x = node.inputs[position]
     what = f"'{x.label}'" if isinstance(x, Node) and x.label else f"input {position}"
     return (
-        f"the data of {what} was changed after {node.describe()}, and the derivative of"
-        f" {node.op and node.op.name} needs it: run the forward pass again, or call backward() before"
-        f" changing data"
+        f"the data of {what} was changed after {node.describe()}, whose derivative needs it:"
+        f" run the forward pass again, or call backward() before changing data"
     )
 
 

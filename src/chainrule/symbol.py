@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.ops.notation import ATOM, COMPARISON
 from chainrule.ops.arrays import ArrayOperators
+from chainrule.ops.notation import ATOM, COMPARISON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +22,7 @@ class Symbol(ArrayOperators):
     __slots__ = ("dtype", "inputs", "name", "op", "params", "shape")
     concrete = False
 
-    def __init__(
-        self, name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64
-    ) -> None:
+    def __init__(self, name: str, shape: tuple[int, ...] = (), dtype: Any = np.float64) -> None:
         self.name = name
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -35,7 +33,9 @@ class Symbol(ArrayOperators):
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
         # The shape of the result is found by computing it once on ones.
         stand_ins = [np.ones(x.shape, x.dtype) if isinstance(x, Symbol) else x for x in inputs]
-        y = np.asarray(op.forward(stand_ins, **params) if op.sequence else op.forward(*stand_ins, **params))
+        y = np.asarray(
+            op.forward(stand_ins, **params) if op.sequence else op.forward(*stand_ins, **params)
+        )
         result = Symbol("", y.shape, y.dtype)
         result.op, result.inputs, result.params = op, inputs, params
         return result

@@ -225,9 +225,7 @@ def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...
     return tuple(guards)
 
 
-def _refused(
-    op: Any, arrays: list[Any], params: Mapping[str, Any], error: Exception
-) -> Exception:
+def _refused(op: Any, arrays: list[Any], params: Mapping[str, Any], error: Exception) -> Exception:
     """NumPy's complaint with the op and the shapes it got."""
     given = ", ".join(str(getattr(x, "shape", x)) for x in arrays)
     extra = "".join(f", {key}={value!r}" for key, value in params.items())

@@ -93,9 +93,7 @@ def vjp(f: Callable[..., Any], *x: Any) -> tuple[Any, Callable[[Any], tuple[Any,
     return _released(y, variables), pullback
 
 
-def jvp(
-    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
-) -> tuple[Any, Any]:
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """The value f(*primals) and its derivative in the direction of the tangents: forward mode.
 
     >>> jvp(lambda a, b: a * b, (2.0, 5.0), (1.0, 0.0))
@@ -145,7 +143,7 @@ def _one_number(y: Any) -> Any:
     if not isinstance(y, Traced | float | int | np.ndarray | np.generic):
         raise TypeError(f"the function must return one number, it returned {type(y).__name__}")
     if getattr(y, "size", 1) != 1:
-        raise ValueError(f"the function must return one number, its result has shape {y.shape}")
+        raise ValueError(f"the function must return one number, its result has shape {shape_of(y)}")
     return y
 
 

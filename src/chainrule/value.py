@@ -35,7 +35,7 @@ class Value(Operators, Node):
     __slots__ = ()
     #: ndarray * Value goes to Value, which explains what to do instead.
     __array_ufunc__ = None
-    shape: tuple[int, ...] = ()
+    shape = ()
     ndim = 0
     size = 1
     dtype = np.dtype(np.float64)
@@ -76,7 +76,7 @@ class Value(Operators, Node):
             raise TypeError(f"{op.name} works on arrays, a Value is one float: use a Tensor")
         if params:
             raise TypeError(f"{op.name} with {', '.join(params)} works on a Tensor, not on a Value")
-        numbers = [x._data if type(x) is Value else _as_float(x, op.name) for x in inputs]
+        numbers = [x._data if type(x) is Value else _constant(x, op) for x in inputs]
         try:
             number = op.scalar(*numbers)
         except (ArithmeticError, ValueError) as error:
@@ -126,7 +126,7 @@ class Value(Operators, Node):
             " or the function from chainrule (cr.sin, not math.sin)"
         )
 
-    __int__ = __complex__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __complex__ = __index__ = __float__
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
@@ -159,6 +159,11 @@ def _node(op: Any, inputs: tuple[Any, ...], number: float) -> Value:
 def _undefined(op: Any, numbers: list[float], error: Exception) -> Exception:
     given = ", ".join(f"{number:g}" for number in numbers)
     return type(error)(f"{op.name}({given}): {error}")
+
+
+def _constant(x: Any, op: Any) -> float:
+    """A plain input of an op; a condition counts as 1 or 0."""
+    return _as_float(float(x) if isinstance(x, bool | np.bool_) else x, op.name)
 
 
 def _as_float(x: Any, where: str) -> float:

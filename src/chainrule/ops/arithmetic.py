@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import operator
+
 import numpy as np
 
-from chainrule.ops.partials import Elementwise, where
+from chainrule.ops.base import constant
 from chainrule.ops.functions import log
 from chainrule.ops.notation import (
     COMPARISON,
@@ -19,8 +20,9 @@ from chainrule.ops.notation import (
     infix,
     prefix,
 )
-from chainrule.ops.base import constant
+from chainrule.ops.partials import Elementwise, where
 
+# fmt: off
 add = Elementwise(
     np.add, 1, 1,
     scalar=operator.add, notation=infix(" + ", SUM), doc="a + b",
@@ -53,7 +55,7 @@ power = Elementwise(
     name="power", numpy=np.power, scalar=math.pow, singular=True,
     notation=Notation("{}^{}", POWER, (POWER + 1, POWER)),
     doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
-)  # fmt: skip
+)
 
 less = constant(np.less, 2, scalar=operator.lt, notation=infix(" < ", COMPARISON))
 less_equal = constant(np.less_equal, 2, scalar=operator.le, notation=infix(" ≤ ", COMPARISON))
@@ -76,7 +78,7 @@ absolute = Elementwise(
     np.absolute, lambda _y, x: sign(x),
     scalar=abs, notation=around("|", "|"), doc="|x|; derivative 0 at the kink x = 0.",
 )
-sign = Elementwise(
+sign: Elementwise = Elementwise(
     np.sign, 0,
     scalar=lambda x: math.nan if math.isnan(x) else float((x > 0) - (x < 0)),
     doc="-1, 0 or 1; derivative 0 everywhere, at the jump too.",
@@ -94,4 +96,4 @@ minimum = Elementwise(
     lambda y, a, b: indicator(b < a, y) + 0.5 * indicator(a == b, y),
     scalar=lambda a, b: a if a <= b or a != a else b,  # noqa: PLR0124
     doc="The smaller of a and b; in a tie each gets half of the derivative.",
-)  # fmt: skip
+)

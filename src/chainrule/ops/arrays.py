@@ -78,8 +78,8 @@ class ArrayOperators(Operators):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
-            "assignment to entries is not recorded: build a new array with np.where or"
-            " np.concatenate, or write into the data of a leaf, t.data[index] = …, before it is used"
+            "assignment to entries is not recorded: build a new array (np.where, np.concatenate),"
+            " or write into the data of a leaf before it is used, t.data[index] = …"
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -114,7 +114,7 @@ class ArrayOperators(Operators):
             f" plain number, or NumPy's function (np.sin, not math.sin)"
         )
 
-    __int__ = __complex__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __complex__ = __index__ = __float__
 
 
 def _op_for(function: Any) -> Any:

@@ -89,7 +89,9 @@ class Op:
         """Split call arguments into inputs and static params."""
         if self.sequence:
             if not args or isinstance(args[0], Traced | np.ndarray | str | float | int):
-                raise TypeError(f"{self.name} takes a list or tuple of inputs as its first argument")
+                raise TypeError(
+                    f"{self.name} takes a list or tuple of inputs as its first argument"
+                )
             inputs, rest = tuple(args[0]), args[1:]
             if not inputs:
                 raise ValueError(f"{self.name} needs at least one input")
@@ -99,12 +101,16 @@ class Op:
             if len(inputs) < count:
                 raise TypeError(f"{self.name} takes {count} input(s), got {len(inputs)}")
         if len(rest) > len(self.params):
-            raise TypeError(f"{self.name} takes at most {len(self.params)} argument(s) after its inputs")
+            raise TypeError(
+                f"{self.name} takes at most {len(self.params)} argument(s) after its inputs"
+            )
         params = dict(zip(self.params, rest, strict=False))
         for key, value in kwargs.items():
             if key not in self.params:
                 allowed = ", ".join(self.params) or "none"
-                raise TypeError(f"{self.name} does not take the argument {key}= (it takes: {allowed})")
+                raise TypeError(
+                    f"{self.name} does not take the argument {key}= (it takes: {allowed})"
+                )
             if key in params:
                 raise TypeError(f"{self.name} got {key} twice")
             params[key] = value

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.kinds import Linear
 from chainrule.ops.base import shape_of
+from chainrule.ops.kinds import Linear
 
 
 def _sum_to_shape(x: Any, shape: tuple[int, ...]) -> Any:
@@ -20,21 +20,21 @@ def _sum_to_shape(x: Any, shape: tuple[int, ...]) -> Any:
     return x.sum(axis=axes, keepdims=True).reshape(shape) if axes else x
 
 
-broadcast_to = Linear(
+broadcast_to: Linear = Linear(
     np.broadcast_to,
     lambda y_bar, x, shape: sum_to_shape(y_bar, shape_of(x)),  # noqa: ARG005
     params=("shape",),
     doc="Repeat along new or singleton axes.",
 )
-sum_to_shape = Linear(
+sum_to_shape: Linear = Linear(
     _sum_to_shape,
     lambda y_bar, x, shape: broadcast_to(y_bar, x.shape),  # noqa: ARG005
     name="sum_to_shape",
     params=("shape",),
     doc="The transpose of broadcasting: sum over every axis that broadcasting repeats.",
 )
-astype = Linear(
-    lambda x, dtype: np.asarray(x).astype(dtype) if np.isscalar(x) else x.astype(dtype),
+astype: Linear = Linear(
+    lambda x, dtype: x.astype(dtype),
     lambda y_bar, x, dtype: astype(y_bar, x.dtype),  # noqa: ARG005
     name="astype",
     params=("dtype",),

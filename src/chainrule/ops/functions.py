@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from chainrule.ops.partials import Elementwise
 from chainrule.ops.notation import around
+from chainrule.ops.partials import Elementwise
 
+
+@np.errstate(over="ignore")  # exp(-x) may become inf; 1 / inf is the right answer
+def _sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def _sigmoid_scalar(x: float) -> float:
+    try:
+        return 1 / (1 + math.exp(-x))
+    except OverflowError:
+        return 0.0
+
+
+# fmt: off
 exp = Elementwise(
     np.exp, lambda y, _x: y,
     scalar=math.exp, doc="e to the power x.",
@@ -26,7 +41,7 @@ sin = Elementwise(
     np.sin, lambda _y, x: cos(x),
     scalar=math.sin, doc="Sine, x in radians.",
 )
-cos = Elementwise(
+cos: Elementwise = Elementwise(
     np.cos, lambda _y, x: -sin(x),
     scalar=math.cos, doc="Cosine, x in radians.",
 )
@@ -34,20 +49,6 @@ tanh = Elementwise(
     np.tanh, lambda y, _x: 1 - y * y,
     scalar=math.tanh, doc="Hyperbolic tangent.",
 )
-
-
-@np.errstate(over="ignore")  # exp(-x) may become inf; 1 / inf is the right answer
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def _sigmoid_scalar(x: float) -> float:
-    try:
-        return 1 / (1 + math.exp(-x))
-    except OverflowError:
-        return 0.0
-
-
 sigmoid = Elementwise(
     _sigmoid, lambda y, _x: y * (1 - y),
     name="sigmoid", scalar=_sigmoid_scalar, doc="1 / (1 + exp(-x)), in (0, 1).",
@@ -61,4 +62,4 @@ stop_gradient = Elementwise(
     lambda x: x, 0,
     name="stop_gradient", scalar=lambda x: x,
     doc="x itself, through which no derivative flows.",
-)  # fmt: skip
+)

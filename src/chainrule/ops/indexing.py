@@ -25,7 +25,7 @@ def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
-getitem = Linear(
+getitem: Linear = Linear(
     lambda x, index: x[index],
     lambda y_bar, x, index: scatter(y_bar, index, x.shape),
     name="getitem",
@@ -33,7 +33,7 @@ getitem = Linear(
     notation=Notation("{}[{index}]", ATOM, (ATOM,)),
     doc="x[index], every kind of NumPy index.",
 )
-scatter = Linear(
+scatter: Linear = Linear(
     _scatter,
     lambda y_bar, _y, index, shape: getitem(y_bar, index),  # noqa: ARG005
     name="scatter",

@@ -43,9 +43,7 @@ class Linear(Op):
         inputs: Sequence[Any],
         params: Mapping[str, Any],
     ) -> Any:
-        moved = [
-            zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)
-        ]
+        moved = [zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)]
         return self.apply(tuple(moved), params)
 
 

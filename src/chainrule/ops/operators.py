@@ -83,7 +83,7 @@ class Operators(Traced):
         return self.apply_binary(ar.not_equal, self, other)
 
     def exp(self) -> Any:
-        """e to the power x."""
+        """E to the power x."""
         return fn.exp(self)
 
     def log(self) -> Any:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Traced
-from chainrule.ops.broadcasting import astype, broadcast_to, summed
 from chainrule.ops.base import PYTHON_SCALARS, Op, plain, shape_of, total, zeros_like
+from chainrule.ops.broadcasting import astype, broadcast_to, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -37,16 +37,17 @@ def along(axis: int, item: Any, ndim: int) -> tuple[Any, ...]:
     return tuple(index)
 
 
-reshape = Linear(
+# fmt: off
+reshape: Linear = Linear(
     np.reshape, lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
     params=("shape",), doc="The same entries in another shape, in C order.",
 )
-transpose = Linear(
+transpose: Linear = Linear(
     np.transpose, _untranspose,
     params=("axes",), notation=postfix("ᵀ"),
     doc="Permute the axes, by default reverse them.",
 )
-matrix_transpose = Linear(
+matrix_transpose: Linear = Linear(
     np.matrix_transpose, lambda y_bar, _x: matrix_transpose(y_bar),
     notation=postfix("ᵀ"), doc="Swap the last two axes.",
 )
@@ -60,4 +61,4 @@ stack = Linear(
         getitem(y_bar, along(axis, i, y_bar.ndim)) for i in range(len(inputs))
     ],
     params=("axis",), sequence=True, doc="Join arrays of one shape along a new axis.",
-)  # fmt: skip
+)

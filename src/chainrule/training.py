@@ -1,0 +1,216 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.engine import Node, no_grad
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from chainrule.optim import GradientDescent
+
+#: The error has grown without bound when it rose this many epochs in a row …
+RISING_EPOCHS = 10
+#: … and is this many times the first one.
+RISING_FACTOR = 1000.0
+
+
+@dataclass
+class History:
+    """What a training did.
+
+    `errors[0]` is the error before training and `errors[k]` the one after epoch k; with batches
+    it is the mean of the errors that the batches of epoch k had as they came.
+    `stopped_by` is "threshold" or "epochs".
+    """
+
+    errors: list[float] = field(default_factory=list)
+    stopped_by: str = ""
+    threshold: float | None = None
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs changed the weights."""
+        return max(len(self.errors) - 1, 0)
+
+    def __str__(self) -> str:
+        if not self.errors:
+            return "nothing trained yet"
+        error = f"error {self.errors[-1]:.6g}"
+        if self.stopped_by == "threshold":
+            return (
+                f"stopped at epoch {self.epochs}: {error} is below the threshold {self.threshold:g}"
+            )
+        return f"stopped after all {self.epochs} epochs: {error}"
+
+
+class DivergedError(ArithmeticError):
+    """The error is no longer finite, or grows without bound. `.history` holds what happened."""
+
+    def __init__(self, message: str, history: History) -> None:
+        super().__init__(message)
+        self.history = history
+
+
+def fit(
+    loss: Callable[..., Any],
+    optimizer: GradientDescent,
+    epochs: int = 1000,
+    *,
+    threshold: float | None = None,
+    data: Sequence[Any] = (),
+    batch_size: int | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> History:
+    """Train: forward, backward, then change all weights, until an end is reached.
+
+    Args:
+        loss: builds the forward pass and returns the error as a Value or one-element Tensor. It
+            is called with the arrays of `data`, or a batch of each; without data, with nothing.
+        optimizer: holds the parameters and the learning rate.
+        epochs: stop after this many passes at the latest.
+        threshold: stop as soon as the error is below it.
+        data: arrays with the samples along their first axis.
+        batch_size: samples in a batch, shuffled anew in each epoch; by default all at once.
+        seed: of the shuffling.
+        progress: show a bar (extra `progress`); by default on a terminal, once a run takes longer
+            than half a second.
+
+    Returns:
+        the `History`; printed, it says which end was reached.
+
+    Raises:
+        DivergedError: if the error is not finite or grows without bound.
+        ModuleNotFoundError: with `progress=True` where tqdm is not installed.
+        ValueError: for epochs or a batch size below 1, or data of different lengths.
+    """
+    if epochs < 1 or (batch_size is not None and batch_size < 1):
+        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs}, {batch_size}")
+    if len({len(array) for array in data}) > 1:
+        raise ValueError(f"data of different lengths: {[len(array) for array in data]}")
+    if batch_size is not None and not data:
+        raise ValueError("batch_size needs data to take batches from")
+    history = History(threshold=threshold)
+    if batch_size is None:
+        errors = _full_epochs(lambda: loss(*data), optimizer)
+    else:
+        errors = _batched_epochs(loss, optimizer, data, batch_size, np.random.default_rng(seed))
+    with _bar(epochs, progress) as show:
+        while not history.stopped_by:
+            history.errors.append(_next_error(errors, optimizer, history))
+            _check_growth(optimizer, history)
+            show(history)
+            if threshold is not None and history.errors[-1] < threshold:
+                history.stopped_by = "threshold"
+            elif history.epochs == epochs:
+                history.stopped_by = "epochs"
+    return history
+
+
+def _full_epochs(loss: Callable[[], Any], optimizer: GradientDescent) -> Iterator[float]:
+    """The error before training, then after each epoch; one forward serves both ends of it."""
+    while True:
+        error = loss()
+        yield _number(error)
+        _update(error, optimizer)
+
+
+def _batched_epochs(
+    loss: Callable[..., Any],
+    optimizer: GradientDescent,
+    data: Sequence[Any],
+    batch_size: int,
+    random: np.random.Generator,
+) -> Iterator[float]:
+    """The mean error over the batches, before training and in each epoch."""
+    samples = len(data[0])
+    with no_grad():
+        yield _number(loss(*data))
+    while True:
+        total = 0.0
+        order = random.permutation(samples)
+        for start in range(0, samples, batch_size):
+            chosen = order[start : start + batch_size]
+            error = loss(*[np.asarray(array)[chosen] for array in data])
+            total += _number(error) * len(chosen)
+            _update(error, optimizer)
+        yield total / samples
+
+
+def _number(error: Any) -> float:
+    if not isinstance(error, Node):
+        raise TypeError(
+            f"the loss must return a Value or a Tensor, it returned {type(error).__name__}"
+        )
+    return error.item()
+
+
+def _update(error: Any, optimizer: GradientDescent) -> None:
+    optimizer.zero_grad()
+    error.backward()
+    optimizer.step()
+
+
+def _next_error(errors: Iterator[float], optimizer: GradientDescent, history: History) -> float:
+    try:
+        error = next(errors)
+    except ArithmeticError as problem:
+        if not history.errors:  # not a matter of training
+            raise
+        raise _diverged(f"the forward pass failed ({problem})", optimizer, history) from problem
+    if not math.isfinite(error):
+        raise _diverged(f"the error became {error}", optimizer, history)
+    return error
+
+
+def _check_growth(optimizer: GradientDescent, history: History) -> None:
+    recent = history.errors[-RISING_EPOCHS - 1 :]
+    rising = all(a < b for a, b in pairwise(recent))
+    if len(recent) > RISING_EPOCHS and rising and recent[-1] > RISING_FACTOR * history.errors[0]:
+        raise _diverged(f"the error grew to {recent[-1]:.3g}", optimizer, history)
+
+
+def _diverged(what: str, optimizer: GradientDescent, history: History) -> DivergedError:
+    start = f" from {history.errors[0]:.3g}" if history.errors else ""
+    rate = optimizer.learning_rate
+    return DivergedError(
+        f"training diverged: {what}{start} after {len(history.errors)} epochs. The learning rate"
+        f" {rate:g} is probably too large: try {rate / 10:g}, from fresh weights",
+        history,
+    )
+
+
+@contextmanager
+def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], None]]:
+    """A tqdm bar, or nothing where it would not be seen."""
+    if progress is None:
+        progress = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+    if not progress:
+        yield lambda history: None  # noqa: ARG005
+        return
+    try:
+        tqdm = importlib.import_module("tqdm").tqdm
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "the progress bar needs tqdm: pip install 'chainrule[progress]', or progress=False"
+        ) from None
+    with tqdm(total=epochs, unit="epoch", delay=0.5) as bar:
+
+        def show(history: History) -> None:
+            bar.n = history.epochs
+            bar.set_postfix_str(f"error {history.errors[-1]:.4g}", refresh=False)
+            bar.update(0)
+
+        yield show
