@@ -29,6 +29,7 @@ from chainrule.ops import (
     transpose,
     where,
 )
+from chainrule.pictures import GraphView, graph, render
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, History, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp

@@ -100,7 +100,7 @@ class Tensor(ArrayOperators, Node):
         inputs = tuple([x if type(x) is Tensor else _as_constant(x, op) for x in inputs])
         arrays = [x._data if type(x) is Tensor else x for x in inputs]
         try:
-            y_data = op.forward(arrays, **params) if op.sequence else op.forward(*arrays, **params)
+            y_data = op.compute(arrays, params)
         except (ValueError, IndexError, TypeError) as error:
             raise _refused(op, arrays, params, error) from None
         if not op.differentiable:

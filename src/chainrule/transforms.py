@@ -10,7 +10,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.dual import Dual, new_level
 from chainrule.engine import Node, Traced, adjoints, newest_first, record_graph, recording
-from chainrule.ops.base import shape_of, total, zeros_like
+from chainrule.ops.base import PYTHON_SCALARS, shape_of, total, zeros_like
 from chainrule.tensor import Tensor
 from chainrule.value import Value
 
@@ -66,11 +66,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             variables.append(variable)
         with record_graph():
             y = _one_number(f(*called, **kwargs))
-        gradients = _gradients(y, variables, None)
-        return (
-            _released(y, variables),
-            gradients[0] if isinstance(argnums, int) else tuple(gradients),
-        )
+        gradients = [
+            _like(args[i], gradient)
+            for i, gradient in zip(positions, _gradients(y, variables, None), strict=True)
+        ]
+        value = _like(args[positions[0]], _released(y, variables))
+        return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
 
     return both
 
@@ -88,9 +89,10 @@ def vjp(f: Callable[..., Any], *x: Any) -> tuple[Any, Callable[[Any], tuple[Any,
         y = f(*[passed for passed, _ in lifted])
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
-        return tuple(_gradients(y, variables, y_bar))
+        gradients = _gradients(y, variables, y_bar)
+        return tuple(_like(value, gradient) for value, gradient in zip(x, gradients, strict=True))
 
-    return _released(y, variables), pullback
+    return _like(x[0], _released(y, variables)) if x else y, pullback
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -99,27 +101,22 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     >>> jvp(lambda a, b: a * b, (2.0, 5.0), (1.0, 0.0))
     (10.0, 5.0)
     """
-    if len(primals) != len(tangents):
+    if not len(primals) == len(tangents) > 0:
         raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents: one for each")
     level = new_level()
     duals = []
     for primal, tangent in zip(primals, tangents, strict=True):
-        point = primal if isinstance(primal, Traced) else _plain_variable(primal)
-        direction = tangent if isinstance(tangent, Traced) else _plain_variable(tangent)
+        point = primal if isinstance(primal, Traced) else _leaf(primal).data
+        direction = tangent if isinstance(tangent, Traced) else _leaf(tangent).data
         if shape_of(direction) != shape_of(point):
             raise ValueError(
                 f"a tangent of shape {shape_of(point)} expected, got {shape_of(direction)}"
             )
         duals.append(Dual(point, direction, level))
     y = f(*duals)
-    if isinstance(y, Dual) and y.level == level:
-        return y.primal, y.tangent
-    return y, zeros_like(y)
-
-
-def _plain_variable(x: Any) -> Any:
-    """A float or a floating-point array; anything else raises as `Value` and `Tensor` do."""
-    return Value(x).data if isinstance(x, float | int) else Tensor(x).data
+    y, y_dot = _split(y, level)
+    y_dot = zeros_like(y) if y_dot is None else y_dot
+    return _like(primals[0], y), _like(tangents[0], y_dot)
 
 
 def _variable(x: Any) -> tuple[Any, Node]:
@@ -135,8 +132,9 @@ def _variable(x: Any) -> tuple[Any, Node]:
     return node, node
 
 
-def _leaf(x: Any) -> Node:
-    return Value(x) if isinstance(x, float | int) else Tensor(x)
+def _leaf(x: Any) -> Tensor:
+    """A leaf Tensor; a Python number becomes one of shape (), so that it mixes with arrays."""
+    return Tensor(float(x) if type(x) in {float, int} else x)
 
 
 def _one_number(y: Any) -> Any:
@@ -189,3 +187,10 @@ def _split(x: Any, level: int) -> tuple[Any, Any]:
 
 def _zero(variable: Node) -> Any:
     return 0.0 if isinstance(variable, Value) else zeros_like(variable)
+
+
+def _like(argument: Any, result: Any) -> Any:
+    """A plain result of shape () as a Python number, if the argument was one."""
+    if type(argument) not in PYTHON_SCALARS or isinstance(result, Traced) or np.ndim(result):
+        return result
+    return float(result)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick, user_site
+from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ class Value(Operators, Node):
     """
 
     __slots__ = ()
-    #: ndarray * Value goes to Value, which explains what to do instead.
-    __array_ufunc__ = None
     shape = ()
     ndim = 0
     size = 1
@@ -128,9 +127,18 @@ class Value(Operators, Node):
 
     __int__ = __complex__ = __index__ = __float__
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        op = BY_NUMPY.get(ufunc)
+        if op is None or method != "__call__" or kwargs:
+            raise TypeError(
+                f"np.{ufunc.__name__} does not work on a Value: use an op of chainrule, or a Tensor"
+            )
+        return op(*inputs)
+
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
-            "a Value is one float and cannot go into an array: use a Tensor, or .item() for the number"
+            "a Value is one float and cannot go into an array: use a Tensor, or .item() for"
+            " the plain number"
         )
 
     def __repr__(self) -> str:

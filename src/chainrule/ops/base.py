@@ -89,9 +89,7 @@ class Op:
         """Split call arguments into inputs and static params."""
         if self.sequence:
             if not args or isinstance(args[0], Traced | np.ndarray | str | float | int):
-                raise TypeError(
-                    f"{self.name} takes a list or tuple of inputs as its first argument"
-                )
+                raise TypeError(f"{self.name} takes a list or tuple of inputs, got {args[:1]!r}")
             inputs, rest = tuple(args[0]), args[1:]
             if not inputs:
                 raise ValueError(f"{self.name} needs at least one input")
@@ -101,16 +99,13 @@ class Op:
             if len(inputs) < count:
                 raise TypeError(f"{self.name} takes {count} input(s), got {len(inputs)}")
         if len(rest) > len(self.params):
-            raise TypeError(
-                f"{self.name} takes at most {len(self.params)} argument(s) after its inputs"
-            )
+            takes = len(inputs) + len(self.params)
+            raise TypeError(f"{self.name} takes at most {takes} arguments, got {len(args)}")
         params = dict(zip(self.params, rest, strict=False))
         for key, value in kwargs.items():
             if key not in self.params:
                 allowed = ", ".join(self.params) or "none"
-                raise TypeError(
-                    f"{self.name} does not take the argument {key}= (it takes: {allowed})"
-                )
+                raise TypeError(f"{self.name} does not take {key}= (it takes: {allowed})")
             if key in params:
                 raise TypeError(f"{self.name} got {key} twice")
             params[key] = value
@@ -134,7 +129,11 @@ class Op:
         """Compute on plain data: floats by `scalar`, anything else by `forward`."""
         if self.scalar is not None and all(type(x) in PYTHON_SCALARS for x in inputs):
             return self.scalar(*inputs, **params)
-        return self.forward(inputs, **params) if self.sequence else self.forward(*inputs, **params)
+        return self.compute(inputs, params)
+
+    def compute(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """The forward on arrays."""
+        return self.forward(arrays, **params) if self.sequence else self.forward(*arrays, **params)
 
     def check(self, *inputs: Any, **params: Any) -> None:
         """Check this declaration at sample inputs (float arrays, away from kinks).

@@ -1,4 +1,4 @@
-"""The elementwise kind: the rule is the local partial for each input, everything else is generic."""
+"""The elementwise kind: the rule is the local partial for each input, the rest is generic."""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+"""The `chainrule` program."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from chainrule import __version__, demo
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and exit code 2."""
+        self.exit(2, f"chainrule: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="chainrule",
+        description="Autodiff on NumPy that shows and proves what it does.",
+    )
+    parser.add_argument("--version", action="version", version=f"chainrule {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    demo_command = commands.add_parser(
+        "demo",
+        help="two small networks: forward, gradients beside the hand-derived ones, training, pictures",
+        description="Print two small networks from forward pass to trained weights; draw their graphs.",
+    )
+    demo_command.add_argument(
+        "--out",
+        type=Path,
+        default=Path("chainrule-demo"),
+        metavar="DIR",
+        help="directory for the pictures, made if needed (default: %(default)s)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without ∂ gets a ? instead of a crash
+            stream.reconfigure(errors="replace")
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        demo.run(options.out)
+    except OSError as error:
+        parser.error(f"cannot write to {options.out}: {error.strerror}")
+    return 0

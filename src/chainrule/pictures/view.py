@@ -1,0 +1,184 @@
+"""What a picture of a graph shows: a box for each node, an edge for each use of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import graphviz
+import numpy as np
+
+from chainrule.engine import Node, newest_first
+from chainrule.pictures.layout import Item, lay_out
+from chainrule.pictures.raster import to_png
+from chainrule.pictures.svg import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: More boxes than this are no picture any more.
+MAX_BOXES = 400
+
+
+class Box(NamedTuple):
+    """One node or constant, ready to be written: `rows` are pairs of a word and its text."""
+
+    name: str
+    role: str
+    kind: str
+    rows: tuple[tuple[str, str], ...]
+
+
+class Edge(NamedTuple):
+    """One use of an input; `slot` of `slots` is its place among the inputs of the target."""
+
+    source: int
+    target: int
+    slot: int
+    slots: int
+    label: str
+
+
+@dataclass(frozen=True)
+class GraphView:
+    """The boxes and edges of a computation graph; `render` writes it to a file."""
+
+    title: str
+    boxes: Sequence[Box]
+    edges: Sequence[Edge]
+
+    def to_svg(self) -> str:
+        """The picture as SVG text, drawn with a built-in layered layout."""
+        items = [Item(2 + len(box.rows), _widest(box)) for box in self.boxes]
+        layout = lay_out(items, [(e.source, e.target, e.slot, e.slots) for e in self.edges])
+        return draw(self.title, self.boxes, [edge.label for edge in self.edges], layout)
+
+    def to_dot(self) -> graphviz.Digraph:
+        """The graph for Graphviz, to be edited and drawn with the `dot` program."""
+        dot = graphviz.Digraph(
+            comment=self.title, graph_attr={"rankdir": "LR"}, node_attr={"shape": "record"}
+        )
+        for i, box in enumerate(self.boxes):
+            rows = [
+                f"{box.name} {box.role}".strip(),
+                *[f"{word} {text}" for word, text in box.rows],
+            ]
+            dot.node(str(i), "|".join(graphviz.escape(_record_text(row)) for row in rows))
+        for edge in self.edges:
+            dot.edge(str(edge.source), str(edge.target), label=graphviz.escape(edge.label))
+        return dot
+
+    def render(self, path: str | Path) -> Path:
+        """Write the picture; the extension decides: .svg, .png (extra `pictures`) or .dot.
+
+        Raises:
+            ValueError: for another extension.
+            ModuleNotFoundError: for .png without resvg-py.
+        """
+        path = Path(path)
+        if path.suffix == ".svg":
+            path.write_text(self.to_svg(), encoding="utf-8")
+        elif path.suffix == ".png":
+            path.write_bytes(to_png(self.to_svg()))
+        elif path.suffix == ".dot":
+            path.write_text(self.to_dot().source, encoding="utf-8")
+        else:
+            raise ValueError(f"cannot render to {path.name!r}: use .svg, .png or .dot")
+        return path
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+
+def graph(root: Node, *, digits: int = 4) -> GraphView:
+    """A picture of the graph under a node: values, gradients, and the partial on every edge.
+
+    Args:
+        root: a Value or Tensor. Call `backward()` first to see gradients.
+        digits: significant digits of the numbers.
+
+    Raises:
+        TypeError: if root is not a node.
+        ValueError: for a graph of more than 400 boxes.
+
+    >>> import chainrule as cr
+    >>> a = cr.Value(2.0, label="a")
+    >>> view = graph(a * a)
+    >>> len(view.boxes), [edge.label for edge in view.edges]
+    (2, ['2', '2'])
+    """
+    if not isinstance(root, Node):
+        raise TypeError(f"a picture needs a Value or a Tensor, got {type(root).__name__}")
+    nodes = newest_first(root)[::-1]
+    nodes.sort(key=lambda node: node.index)
+    if len(nodes) > MAX_BOXES:
+        raise ValueError(f"{len(nodes)} nodes are too many for one picture (limit {MAX_BOXES})")
+    boxes: list[Box] = []
+    edges: list[Edge] = []
+    place: dict[int, int] = {}
+    for node in nodes:
+        sources = []
+        for x in node.inputs:
+            if not isinstance(x, Node):
+                boxes.append(Box(_number(x, digits), "", "constant", ()))
+            sources.append(place[x.index] if isinstance(x, Node) else len(boxes) - 1)
+        place[node.index] = len(boxes)
+        boxes.append(_box(node, node is root, digits))
+        for slot, source in enumerate(sources):
+            label = _partial(node, slot, digits)
+            edges.append(Edge(source, place[node.index], slot, len(sources), label))
+    return GraphView(f"Computation graph of {root.label or 'a result'}", boxes, edges)
+
+
+def render(root: Node, path: str | Path, *, digits: int = 4) -> Path:
+    """Write a picture of the graph under a node: `graph(root).render(path)`."""
+    return graph(root, digits=digits).render(path)
+
+
+def _box(node: Node, is_root: bool, digits: int) -> Box:
+    sign = "" if node.op is None else op_sign(node.op)
+    kind = "output" if is_root else "leaf" if node.op is None else "op"
+    rows = [("value", _number(node.data, digits))]
+    if np.shape(node.data):
+        rows.insert(0, ("shape", str(np.shape(node.data)).replace(" ", "")))
+    rows.append(("grad", "·" if node.grad is None else _number(node.grad, digits, signed=True)))
+    name = node.label or sign or "leaf"
+    return Box(name, sign if node.label else "", kind, tuple(rows))
+
+
+def op_sign(op: Any) -> str:
+    """The sign of an op in a small space: × + - / ^, or its name."""
+    template = op.notation.template.replace("{}", "").strip() if op.notation else ""
+    return {"·": "×", "-": "−"}.get(template, template) if len(template) == 1 else op.name
+
+
+def _partial(node: Node, slot: int, digits: int) -> str:
+    """The local derivative along an edge of a Value graph; an array has no single one."""
+    x = node.inputs[slot]
+    if not isinstance(x, Node) or isinstance(node.data, np.ndarray) or node.op is None:
+        return ""
+    op: Any = node.op
+    values = [v.data if isinstance(v, Node) else v for v in node.inputs]
+    try:
+        return _number(float(op.partial(slot, node.data, values, node.params)), digits)
+    except ArithmeticError:
+        return "∞"
+
+
+def _number(x: Any, digits: int, *, signed: bool = False) -> str:
+    array = np.asarray(x)
+    if array.size > 4:
+        return f"‖·‖ {np.linalg.norm(array):.{digits}g}"
+    if array.shape:
+        return "[" + " ".join(f"{entry:.3g}" for entry in array.flat) + "]"
+    return f"{float(array):{'+' if signed else ''}.{digits}g}".replace("-", "−")
+
+
+def _widest(box: Box) -> int:
+    return max(len(box.name) + len(box.role) + 2, *(len(w) + len(t) + 2 for w, t in box.rows), 4)
+
+
+def _record_text(text: str) -> str:
+    """Braces, bars and angles mean something in a record label."""
+    return "".join("\\" + c if c in "{}|<>\\" else c for c in text)
