@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -194,7 +195,7 @@ def _first_document(out: Path) -> tuple[str, History]:
         print(f"  {name:8}{number:14.8f}{beside:>14}{printed:>12}{remark}")
     for name, number in START.items():
         weights[name].data = number
-    history = fit(lambda: two_neurons(weights)["E"], optimizer, threshold=THRESHOLD)
+    history = fit(lambda: two_neurons(weights)["E"], optimizer, threshold=THRESHOLD, progress=_watched())
     print(f"\n  Training {history}\n")
     return off, history
 
@@ -226,9 +227,14 @@ def _second_document(out: Path) -> tuple[float, float, History]:
     changes = ", ".join(f"{name} {change:.2%}" for name, change in moved.items())
     print(f"\n  With the sigmoid rounded to 4 decimals the gradients move by up to: {changes}")
     optimizer = GradientDescent([net.W1, net.b1, net.W2, net.b2], SECOND_LEARNING_RATE)
-    history = fit(lambda: three_two_two(net), optimizer, threshold=THRESHOLD)
+    history = fit(lambda: three_two_two(net), optimizer, threshold=THRESHOLD, progress=_watched())
     print(f"  Training {history}")
     return largest, max(moved.values()), history
+
+
+def _watched() -> bool:
+    """Whether a progress bar would be seen."""
+    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
 def _pictures(root: Any, stem: Path) -> None:

@@ -120,7 +120,7 @@ class Tensor(ArrayOperators, Node):
             y.site = user_site(4)
             y._guards = _guards(op, inputs) if any(op.needs) else ()
         else:
-            y._data = np.array(y_data)
+            y._data = _copied(y_data)
             y.op = y.site = None
             y.inputs = y._guards = ()
         return y
@@ -139,16 +139,17 @@ class Tensor(ArrayOperators, Node):
                     f"backward from shape {self.shape} needs a seed of that shape: reduce to one"
                     f" number first (np.sum, np.mean), or pass the cotangent, backward(seed)"
                 )
-            return np.ones(self.shape, self.dtype)
-        if np.shape(seed if not isinstance(seed, Tensor) else seed._data) != self.shape:
-            raise ValueError(f"a seed of shape {self.shape} expected, got {np.shape(seed)}")
-        return seed if isinstance(seed, Tensor) else np.array(seed, dtype=self.dtype)
+            return np.ones_like(self._data)
+        seed = seed if hasattr(seed, "shape") else np.array(seed)
+        if seed.shape != self.shape:
+            raise ValueError(f"a seed of shape {self.shape} expected, got {seed.shape}")
+        return seed if isinstance(seed, Tensor) else _copied(seed.astype(self.dtype))
 
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
         own = self._data
         given = x_bar._data if type(x_bar) is Tensor else x_bar
         if not hasattr(given, "dtype"):
-            given = np.asarray(given)
+            x_bar = given = np.asarray(given)
         if given.shape == own.shape:
             if given.dtype == own.dtype:
                 return x_bar
@@ -161,7 +162,7 @@ class Tensor(ArrayOperators, Node):
 
     def add_grad(self, x_bar: Any) -> None:
         # A copy: the same cotangent may have gone to several nodes.
-        self.grad = np.array(x_bar) if self.grad is None else np.asarray(self.grad + x_bar)
+        self.grad = _copied(x_bar if self.grad is None else self.grad + x_bar)
 
     def keeps_grad(self) -> bool:
         return self.label is not None
@@ -169,9 +170,16 @@ class Tensor(ArrayOperators, Node):
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         made = f", op={self.op.name}" if self.op is not None else ""
-        body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        body = repr(self._data)
+        if isinstance(self._data, np.ndarray | np.generic):
+            body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({body}{kind}{label}{made})"
+
+
+def _copied(x: Any) -> Any:
+    """An array of its own; a NumPy scalar becomes one of shape ()."""
+    return np.array(x) if isinstance(x, np.ndarray | np.generic) else x.copy()
 
 
 def _own_array(data: Any) -> Any:

@@ -195,6 +195,7 @@ def _diverged(what: str, optimizer: GradientDescent, history: History) -> Diverg
 @contextmanager
 def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], None]]:
     """A tqdm bar, or nothing where it would not be seen."""
+    delay = 0.0 if progress else 0.5
     if progress is None:
         progress = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
     if not progress:
@@ -206,7 +207,7 @@ def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], Non
         raise ModuleNotFoundError(
             "the progress bar needs tqdm: pip install 'chainrule[progress]', or progress=False"
         ) from None
-    with tqdm(total=epochs, unit="epoch", delay=0.5) as bar:
+    with tqdm(total=epochs, unit="epoch", delay=delay) as bar:
 
         def show(history: History) -> None:
             bar.n = history.epochs

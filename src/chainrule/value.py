@@ -109,7 +109,7 @@ class Value(Operators, Node):
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
         if type(x_bar) is float or type(x_bar) is Value:
             return x_bar
-        if type(x_bar) is int:
+        if isinstance(x_bar, float | int | np.floating):
             return float(x_bar)
         raise RuleError(
             f"the rule of {consumer.describe()} returned {type(x_bar).__name__}"
