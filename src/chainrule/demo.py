@@ -195,7 +195,9 @@ def _first_document(out: Path) -> tuple[str, History]:
         print(f"  {name:8}{number:14.8f}{beside:>14}{printed:>12}{remark}")
     for name, number in START.items():
         weights[name].data = number
-    history = fit(lambda: two_neurons(weights)["E"], optimizer, threshold=THRESHOLD, progress=_watched())
+    history = fit(
+        lambda: two_neurons(weights)["E"], optimizer, threshold=THRESHOLD, progress=_watched()
+    )
     print(f"\n  Training {history}\n")
     return off, history
 

@@ -31,7 +31,8 @@ class Tensor(ArrayOperators, Node):
     Raises:
         TypeError: for integer or boolean data, which has no derivative, and for complex data.
 
-    >>> w = Tensor([[1.0, 2.0], [3.0, 4.0]], label="W")
+    >>> import chainrule as cr
+    >>> w = cr.Tensor([[1.0, 2.0], [3.0, 4.0]], label="W")
     >>> loss = np.sum(w * w)
     >>> loss.backward()
     >>> w.grad

@@ -32,10 +32,11 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
         TypeError: for an integer argument, or if f does not return a Value or Tensor.
         ValueError: if f returns more than one number.
 
-    >>> grad(lambda x: x**3)(2.0)
-    12.0
-    >>> grad(grad(lambda x: x**3))(2.0)
-    12.0
+    >>> import chainrule as cr
+    >>> cr.grad(lambda x: x**4)(2.0)
+    32.0
+    >>> cr.grad(cr.grad(lambda x: x**4))(2.0)
+    48.0
     """
     both = value_and_grad(f, argnums)
 
@@ -49,7 +50,8 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
 def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[..., Any]:
     """Like `grad`, returning the pair of the value of f and its gradient.
 
-    >>> value_and_grad(lambda x: x**3)(2.0)
+    >>> import chainrule as cr
+    >>> cr.value_and_grad(lambda x: x**3)(2.0)
     (8.0, 12.0)
     """
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
@@ -79,7 +81,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
 def vjp(f: Callable[..., Any], *x: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The value f(*x) and its pullback, from a cotangent of the output to those of all inputs.
 
-    >>> y, pullback = vjp(lambda a, b: a * b, 2.0, 5.0)
+    >>> import chainrule as cr
+    >>> y, pullback = cr.vjp(lambda a, b: a * b, 2.0, 5.0)
     >>> pullback(1.0)
     (5.0, 2.0)
     """
@@ -98,7 +101,8 @@ def vjp(f: Callable[..., Any], *x: Any) -> tuple[Any, Callable[[Any], tuple[Any,
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """The value f(*primals) and its derivative in the direction of the tangents: forward mode.
 
-    >>> jvp(lambda a, b: a * b, (2.0, 5.0), (1.0, 0.0))
+    >>> import chainrule as cr
+    >>> cr.jvp(lambda a, b: a * b, (2.0, 5.0), (1.0, 0.0))
     (10.0, 5.0)
     """
     if not len(primals) == len(tangents) > 0:

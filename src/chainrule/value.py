@@ -26,7 +26,8 @@ class Value(Operators, Node):
     `grad` is None before the first backward, then a float, on every node of the graph. Arithmetic
     is Python's own: overflow and division by zero raise, naming the op.
 
-    >>> a, b = Value(2.0, label="a"), Value(-3.0, label="b")
+    >>> import chainrule as cr
+    >>> a, b = cr.Value(2.0, label="a"), cr.Value(-3.0, label="b")
     >>> y = a * b + a**2
     >>> y.backward()
     >>> y.data, a.grad, b.grad

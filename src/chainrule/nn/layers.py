@@ -64,7 +64,8 @@ class MLP:
 
     Parameters are labelled W1, b1, W2, b2, … in the order of `parameters()`.
 
-    >>> net = MLP([3, 2, 2], "sigmoid", seed=0)
+    >>> import chainrule as cr
+    >>> net = cr.nn.MLP([3, 2, 2], "sigmoid", seed=0)
     >>> net(np.ones((1, 3))).shape
     (1, 2)
     """

@@ -30,8 +30,8 @@ def mean_squared_error(prediction: Any, target: Any) -> Any:
     """(1/N)·Σ (T - a)²: summed over the outputs of a sample, averaged over the N samples.
 
     Args:
-        prediction: a Tensor of shape (N, outputs) or (N,), or a list of N Values.
-        target: an array of the same shape, or a list of N floats.
+        prediction: a Tensor of shape (N, outputs) or (N,), a list of N Values, or one Value.
+        target: an array of the same shape, a list of N floats, or one float.
 
     Where each sample has K outputs this is K times the mean over all entries.
 
@@ -45,8 +45,10 @@ def mean_squared_error(prediction: Any, target: Any) -> Any:
         total = sum(((t - a) ** 2 for a, t in pairs), 0.0)
         return total * (1 / len(prediction))
     _same_shape(prediction, target)
-    samples = shape_of(prediction)[0] if shape_of(prediction) else 1
-    return ops.sum((target - prediction) ** 2) * (1 / samples)
+    squares = (target - prediction) ** 2
+    if not shape_of(prediction):
+        return squares
+    return ops.sum(squares) * (1 / shape_of(prediction)[0])
 
 
 def cross_entropy(logits: Any, labels: Any) -> Any:

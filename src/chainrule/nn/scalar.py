@@ -77,7 +77,8 @@ class MLP:
 
     Called with the inputs of one sample it returns the outputs, a single Value if there is one.
 
-    >>> net = MLP([2, 3, 1], "tanh", seed=1)
+    >>> import chainrule as cr
+    >>> net = cr.nn.scalar.MLP([2, 3, 1], "tanh", seed=1)
     >>> len(net.parameters())
     13
     """

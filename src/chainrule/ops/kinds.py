@@ -145,8 +145,13 @@ def op(
         declaration: `inputs` (their number), `name`, `params` (names of static arguments),
             `scalar`, `notation`, `doc`.
 
-    >>> cube = op(lambda x: x**3, vjp=lambda y_bar, _y, x: y_bar * 3 * x**2, name="cube",
-    ...           jvp=lambda tangents, _y, x: tangents[0] * 3 * x**2)
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> def cube_vjp(y_bar, _y, x):
+    ...     return y_bar * 3 * x**2
+    >>> def cube_jvp(tangents, _y, x):
+    ...     return tangents[0] * 3 * x**2
+    >>> cube = cr.op(lambda x: x**3, cube_vjp, cube_jvp, name="cube")
     >>> cube.check(np.array([1.0, 2.0]))
     """
     return General(forward, vjp, jvp, **declaration)

@@ -121,8 +121,10 @@ def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any)
         declaration: `name` (needed for a lambda), `scalar` (the forward on floats, so that
             Values may use the op), `singular`, `notation`, `doc`.
 
-    >>> softplus = elementwise(
-    ...     lambda x: np.log1p(np.exp(x)), lambda _y, x: sigmoid(x), name="softplus"
+    >>> import numpy as np
+    >>> import chainrule as cr
+    >>> softplus = cr.elementwise(
+    ...     lambda x: np.log1p(np.exp(x)), lambda _y, x: cr.sigmoid(x), name="softplus"
     ... )
     >>> softplus.check()
     """

@@ -75,8 +75,11 @@ def _box(box: Box, at: Rectangle) -> str:
         f'V{top + header:.1f}z" fill="{fill}"/>',
         f'<rect {outline} fill="none" stroke="{line}" stroke-width="1.4"/>',
         _text(x + 8, top + header - 6, box.name, weight="bold"),
-        _text(right - 8, top + header - 6, box.role, anchor="end", colour=MUTED, size=9),
     ]
+    if box.role:
+        parts.append(
+            _text(right - 8, top + header - 6, box.role, anchor="end", colour=MUTED, size=9)
+        )
     for i, (word, text) in enumerate(box.rows):
         y = top + header + ROW * (i + 0.85)
         colour = {"+": PLUS, "−": MINUS}.get(text[0], INK) if word == "grad" else INK

@@ -104,7 +104,7 @@ def graph(root: Node, *, digits: int = 4) -> GraphView:
 
     >>> import chainrule as cr
     >>> a = cr.Value(2.0, label="a")
-    >>> view = graph(a * a)
+    >>> view = cr.graph(a * a)
     >>> len(view.boxes), [edge.label for edge in view.edges]
     (2, ['2', '2'])
     """
