@@ -21,7 +21,7 @@ def data(**nodes):
 
 
 def first_document(inputs):
-    assert START == {k: inputs[k] for k in ("w1", "b1", "w2", "b2")}
+    assert {k: inputs[k] for k in ("w1", "b1", "w2", "b2")} == START
     weights = values(**START)
     steps = two_neurons(weights)
     steps["E"].backward()

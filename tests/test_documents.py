@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published import EXAMPLES
 
 import chainrule as cr
 from chainrule import demo
+from published import EXAMPLES
 
 PUBLISHED = json.loads(
     (Path(__file__).parent / "data" / "published_examples.json").read_text(encoding="utf-8")

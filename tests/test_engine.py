@@ -192,7 +192,6 @@ def test_no_reference_cycles_after_a_training_step(no_garbage):
         optimizer,
         epochs=3,
     )
-    del net, optimizer
 
 
 def test_memory_goes_with_the_root():

@@ -1,6 +1,7 @@
 """Pictures: every node and edge is there, nothing overlaps, the text is safe."""
 
 import importlib
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -113,7 +114,7 @@ def test_edges_go_forward_and_pass_no_box():
     items = [Item(4, 10) for _ in graph.boxes]
     layout = lay_out(items, [(e.source, e.target, e.slot, e.slots) for e in graph.edges])
     for edge, route in zip(graph.edges, layout.routes, strict=True):
-        assert all(a.x <= b.x for a, b in zip(route[:-1], route[1:], strict=True))
+        assert all(a.x <= b.x for a, b in itertools.pairwise(route))
         for i, box in enumerate(layout.boxes):
             if i not in {edge.source, edge.target}:
                 for point in route:

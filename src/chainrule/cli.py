@@ -28,8 +28,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command", required=True)
     demo_command = commands.add_parser(
         "demo",
-        help="two small networks: forward, gradients beside the hand-derived ones, training, pictures",
-        description="Print two small networks from forward pass to trained weights; draw their graphs.",
+        help="two small networks, from forward pass to trained weights, with pictures",
+        description=(
+            "Print two small networks: the forward pass, the gradients beside the hand-derived"
+            " ones, the first update and the training. Draw their computation graphs."
+        ),
     )
     demo_command.add_argument(
         "--out",

@@ -147,18 +147,20 @@ class Node(Traced):
         """The number of a one-element node, outside the graph."""
         raise NotImplementedError
 
-    @property
-    def params(self) -> Mapping[str, Any]:
-        """Static arguments of the op, such as an axis."""
-        return NO_PARAMS
+    #: Static arguments of the op, such as an axis.
+    params: Mapping[str, Any] = NO_PARAMS
+    #: Fingerprints of input arrays, see `Tensor`.
+    guards: tuple[tuple[int, Any], ...] = ()
+    #: A cotangent of exactly this class fits without a look.
+    plain_class: ClassVar[type | None] = None
 
     def renew(self) -> None:
         """Take a new creation number: graphs recorded with the old data become stale."""
         self.index = tick()
 
     def changed_array(self) -> int | None:
-        """The position of an input array that the rule needs and that was written into, or None."""
-        return None
+        """The position of a guarded input array that was written into, or None."""
+        raise NotImplementedError
 
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
         """Check that a cotangent of this node has its shape and dtype; raise RuleError if not."""
@@ -168,13 +170,13 @@ class Node(Traced):
         """The cotangent that backward starts with at this root."""
         raise NotImplementedError
 
-    def add_grad(self, x_bar: Any) -> None:
-        """Add to `.grad` of a leaf."""
-        self.grad = x_bar if self.grad is None else self.grad + x_bar
+    def set_grad(self, x_bar: Any) -> None:
+        """Store `.grad`, as data that belongs to this node alone."""
+        self.grad = x_bar
 
     def keeps_grad(self) -> bool:
-        """Whether an intermediate node of this kind gets a `.grad`."""
-        raise NotImplementedError
+        """Whether this node gets a `.grad`: a leaf always, a Tensor in between if labelled."""
+        return True
 
     def backward(self, seed: Any = None) -> None:
         """Set the derivative of this node with respect to every leaf it was computed from.
@@ -192,12 +194,10 @@ class Node(Traced):
         kept = [
             (node, y_bar)
             for node, y_bar in sweep(self, self.new_seed(seed))
-            if node.op is None or node.keeps_grad()
+            if node.keeps_grad()
         ]
         for node, y_bar in kept:
-            if node.op is not None:
-                node.grad = None
-            node.add_grad(y_bar)
+            node.set_grad(y_bar if node.op is not None or node.grad is None else node.grad + y_bar)
 
     def describe(self) -> str:
         """Op, label and line, as error messages name a node."""
@@ -290,7 +290,8 @@ def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node
         for i, x_bar in zip(wanted, cotangents, strict=True):
             if x_bar is not None:
                 x = inputs[i]
-                x_bar = x.fit_cotangent(x_bar, node)  # noqa: PLW2901
+                if x_bar.__class__ is not x.plain_class:
+                    x_bar = x.fit_cotangent(x_bar, node)  # noqa: PLW2901
                 key = x.index
                 # Parallel edges are kept: `h * h` contributes to h twice.
                 table[key] = table[key] + x_bar if key in table else x_bar
@@ -314,8 +315,7 @@ def pull(node: Node, y_bar: Any, *, record: bool = False) -> tuple[list[int], Se
             values.append(x if record else x._data)
         else:
             values.append(x)
-    changed = node.changed_array()
-    if changed is not None:
+    if node.guards and (changed := node.changed_array()) is not None:
         raise ChangedDataError(_changed_message(node, changed))
     y = node if record else node._data
     try:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 _new = object.__new__
+#: In place of the fingerprint of a leaf's array that nobody outside has seen.
+PRIVATE = object()
 
 
 class Tensor(ArrayOperators, Node):
@@ -40,15 +42,16 @@ class Tensor(ArrayOperators, Node):
            [6., 8.]])
     """
 
-    __slots__ = ("_guards", "_params")
+    __slots__ = ("first_seen", "guards", "params")
 
     def __init__(self, data: Any, label: str | None = None) -> None:
-        self._data = _own_array(data)
+        self._data = _private(_own_array(data))
         self.label = label
         self.op = self.grad = self.site = None
         self.inputs = ()
-        self._params = NO_PARAMS
-        self._guards: tuple[tuple[int, Hashable], ...] = ()
+        self.params = NO_PARAMS
+        self.guards = ()
+        self.first_seen: Hashable = None
         self.index = tick()
 
     @property
@@ -56,6 +59,7 @@ class Tensor(ArrayOperators, Node):
         """The array. A leaf's can be written into; that of a computed Tensor is read-only."""
         array: np.ndarray = self._data
         if self.op is None:
+            self._hand_out()
             return array
         view = np.asarray(array).view()
         view.flags.writeable = False
@@ -72,12 +76,20 @@ class Tensor(ArrayOperators, Node):
             array = _own_array(value)
             if array.shape != self.shape:
                 raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
-            self._data = array.astype(self.dtype, copy=False)
+            self._data = _private(array.astype(self.dtype, copy=False))
+            self.first_seen = None
         self.renew()
 
-    @property
-    def params(self) -> Mapping[str, Any]:
-        return self._params
+    def _hand_out(self) -> None:
+        """Let a leaf's array out of here for the first time.
+
+        Until now nobody could write into it, so nodes recorded so far hold no fingerprint of it;
+        the one taken here is as good.
+        """
+        array = self._data
+        if type(array) is np.ndarray and not array.flags.writeable:
+            self.first_seen = fingerprint(array)
+            array.flags.writeable = True
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -113,23 +125,27 @@ class Tensor(ArrayOperators, Node):
         y = _new(Tensor)
         y._data = y_data
         y.grad = y.label = None
-        y._params = params
+        y.params = params
+        y.first_seen = None
         y.index = tick()
         if recording():
             y.op = op
             y.inputs = inputs
             y.site = user_site(4)
-            y._guards = _guards(op, inputs) if any(op.needs) else ()
+            y.guards = _guards(op, inputs) if any(op.needs) else ()
         else:
-            y._data = _copied(y_data)
+            y._data = _private(_copied(y_data))
             y.op = y.site = None
-            y.inputs = y._guards = ()
+            y.inputs = y.guards = ()
         return y
 
     def changed_array(self) -> int | None:
-        for position, before in self._guards:
+        for position, before in self.guards:
             x = self.inputs[position]
-            if fingerprint(x._data if type(x) is Tensor else x) != before:
+            if before is PRIVATE:
+                if x._data.flags.writeable and fingerprint(x._data) != x.first_seen:
+                    return position
+            elif fingerprint(x._data if type(x) is Tensor else x) != before:
                 return position
         return None
 
@@ -161,12 +177,11 @@ class Tensor(ArrayOperators, Node):
             f" dtype {given.dtype}; shape {own.shape} and dtype {own.dtype} were expected"
         )
 
-    def add_grad(self, x_bar: Any) -> None:
-        # A copy: the same cotangent may have gone to several nodes.
-        self.grad = _copied(x_bar if self.grad is None else self.grad + x_bar)
+    def set_grad(self, x_bar: Any) -> None:
+        self.grad = _copied(x_bar)  # the same cotangent may have gone to several nodes
 
     def keeps_grad(self) -> bool:
-        return self.label is not None
+        return self.op is None or self.label is not None
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
@@ -176,6 +191,13 @@ class Tensor(ArrayOperators, Node):
             body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({body}{kind}{label}{made})"
+
+
+def _private(array: Any) -> Any:
+    """An array marked as known to its Tensor alone."""
+    if type(array) is np.ndarray:
+        array.flags.writeable = False
+    return array
 
 
 def _copied(x: Any) -> Any:
@@ -218,7 +240,7 @@ def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...
     """Fingerprints of the arrays that the rule needs and that somebody could write into.
 
     Data of a computed Tensor is only handed out read-only; it can change all the same where it
-    is a view into a leaf.
+    is a view into a leaf. A leaf's array that was never handed out needs no fingerprint yet.
     """
     guards = []
     for position, x in enumerate(inputs):
@@ -230,7 +252,8 @@ def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...
             if x.op is not None and getattr(array, "base", None) is None:
                 continue
         if type(array) is np.ndarray:
-            guards.append((position, fingerprint(array)))
+            private = type(x) is Tensor and x.op is None and not array.flags.writeable
+            guards.append((position, PRIVATE if private else fingerprint(array)))
     return tuple(guards)
 
 

@@ -35,6 +35,7 @@ class Value(Operators, Node):
     """
 
     __slots__ = ()
+    plain_class = float
     shape = ()
     ndim = 0
     size = 1
@@ -116,9 +117,6 @@ class Value(Operators, Node):
             f"the rule of {consumer.describe()} returned {type(x_bar).__name__}"
             f" where a float was expected"
         )
-
-    def keeps_grad(self) -> bool:
-        return True
 
     def __float__(self) -> float:
         raise TypeError(

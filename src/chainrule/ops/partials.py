@@ -56,15 +56,15 @@ class Elementwise(Op):
         inputs: Sequence[Any],
         params: Mapping[str, Any],
     ) -> list[Any]:
-        if type(y_bar) is float:
-            return self._vjp_of_floats(wanted, y_bar, y, inputs)
+        if y_bar.__class__ is float:
+            return self.vjp_of_floats(wanted, y_bar, y, inputs)
         cotangents = []
         for i in wanted:
             x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
             cotangents.append(None if x_bar is None else summed(x_bar, shape_of(inputs[i])))
         return cotangents
 
-    def _vjp_of_floats(
+    def vjp_of_floats(
         self, wanted: Sequence[int], y_bar: float, y: Any, inputs: Sequence[Any]
     ) -> list[Any]:
         """The same, without the questions that only arrays raise."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _neighbours(
     before: Neighbours = defaultdict(list)
     after: Neighbours = defaultdict(list)
     for chain, (_, target, slot, slots) in zip(chains, links, strict=True):
-        for left, right in zip(chain[:-1], chain[1:], strict=True):
+        for left, right in pairwise(chain):
             after[left].append((right, slot / slots if right == target else 0.0))
             before[right].append((left, 0.0))
     return before, after
@@ -156,7 +157,7 @@ def _mean(values: Sequence[float], default: float) -> float:
 def _crossings(columns: Sequence[Sequence[int]], after: Neighbours) -> int:
     """Pairs of edges between two columns that cross."""
     total = 0
-    for column, following in zip(columns[:-1], columns[1:], strict=True):
+    for column, following in pairwise(columns):
         place = {i: position for position, i in enumerate(following)}
         ends = [end for i in column for end in sorted(place[j] + entry for j, entry in after[i])]
         total += sum(ends[a] > ends[b] for a in range(len(ends)) for b in range(a + 1, len(ends)))

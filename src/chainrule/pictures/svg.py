@@ -30,8 +30,10 @@ def draw(title: str, boxes: Sequence[Box], labels: Sequence[str], layout: Layout
     """The whole picture."""
     width, height = layout.width, layout.height
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}"'
-        f' width="{width:.0f}" height="{height:.0f}" role="img" font-family="{FONT}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}"'
+            f' width="{width:.0f}" height="{height:.0f}" role="img" font-family="{FONT}">'
+        ),
         f"<title>{escape(title)}</title>",
         f"<desc>{len(boxes)} nodes, {len(labels)} edges; on an edge its local derivative.</desc>",
         f'<rect width="{width:.1f}" height="{height:.1f}" fill="#ffffff"/>',
@@ -71,8 +73,10 @@ def _box(box: Box, at: Rectangle) -> str:
     header = ROW * 1.35
     parts = [
         f'<rect {outline} fill="#ffffff"/>',
-        f'<path d="M{x:.1f} {top + header:.1f}V{top + 6:.1f}q0-6 6-6H{right - 6:.1f}q6 0 6 6'
-        f'V{top + header:.1f}z" fill="{fill}"/>',
+        (
+            f'<path d="M{x:.1f} {top + header:.1f}V{top + 6:.1f}q0-6 6-6H{right - 6:.1f}q6 0 6 6'
+            f'V{top + header:.1f}z" fill="{fill}"/>'
+        ),
         f'<rect {outline} fill="none" stroke="{line}" stroke-width="1.4"/>',
         _text(x + 8, top + header - 6, box.name, weight="bold"),
     ]
