@@ -151,12 +151,45 @@ class Node(Traced):
     params: Mapping[str, Any] = NO_PARAMS
     #: Fingerprints of input arrays, see `Tensor`.
     guards: tuple[tuple[int, Any], ...] = ()
+    #: The local derivatives by input, where they are plain numbers known since forward.
+    partials: Sequence[Any] | None = None
     #: A cotangent of exactly this class fits without a look.
     plain_class: ClassVar[type | None] = None
 
     def renew(self) -> None:
         """Take a new creation number: graphs recorded with the old data become stale."""
         self.index = tick()
+
+    def pull(self, y_bar: Any, *, record: bool) -> list[tuple[Node, Any]]:
+        """Carry this node's cotangent to its inputs by the rule of its op.
+
+        Returns pairs of an input that is a node and its cotangent, one for each edge.
+        """
+        op = self.op
+        assert op is not None
+        wanted: list[int] = []
+        values: list[Any] = []
+        for i, x in enumerate(self.inputs):
+            if isinstance(x, Node):
+                if x.index > self.index and op.needs_input(i):
+                    raise ChangedDataError(_changed_message(self, i))
+                wanted.append(i)
+                values.append(x if record else x._data)
+            else:
+                values.append(x)
+        if self.guards and (changed := self.changed_array()) is not None:
+            raise ChangedDataError(_changed_message(self, changed))
+        y = self if record else self._data
+        try:
+            cotangents = op.vjp(wanted, y_bar, y, values, self.params)
+        except ArithmeticError as error:
+            message = f"the derivative of {self.describe()} is not finite: {error}"
+            raise type(error)(message) from None
+        return [
+            (self.inputs[i], x_bar)
+            for i, x_bar in zip(wanted, cotangents, strict=True)
+            if x_bar is not None
+        ]
 
     def changed_array(self) -> int | None:
         """The position of a guarded input array that was written into, or None."""
@@ -192,9 +225,7 @@ class Node(Traced):
         """
         # The whole sweep runs before any .grad is written, so an error leaves all of them alone.
         kept = [
-            (node, y_bar)
-            for node, y_bar in sweep(self, self.new_seed(seed))
-            if node.keeps_grad()
+            (node, y_bar) for node, y_bar in sweep(self, self.new_seed(seed)) if node.keeps_grad()
         ]
         for node, y_bar in kept:
             node.set_grad(y_bar if node.op is not None or node.grad is None else node.grad + y_bar)
@@ -285,43 +316,27 @@ def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node
         yield node, y_bar
         if node.op is None:
             continue
-        wanted, cotangents = pull(node, y_bar, record=record)
-        inputs = node.inputs
-        for i, x_bar in zip(wanted, cotangents, strict=True):
-            if x_bar is not None:
-                x = inputs[i]
-                if x_bar.__class__ is not x.plain_class:
-                    x_bar = x.fit_cotangent(x_bar, node)  # noqa: PLW2901
-                key = x.index
-                # Parallel edges are kept: `h * h` contributes to h twice.
-                table[key] = table[key] + x_bar if key in table else x_bar
+        for x, x_bar in _contributions(node, y_bar, record=record):
+            if x_bar.__class__ is not x.plain_class:
+                x_bar = x.fit_cotangent(x_bar, node)  # noqa: PLW2901
+            key = x.index
+            # Parallel edges are kept: `h * h` contributes to h twice.
+            table[key] = table[key] + x_bar if key in table else x_bar
 
 
-def pull(node: Node, y_bar: Any, *, record: bool = False) -> tuple[list[int], Sequence[Any]]:
-    """Carry one node's cotangent to its inputs by the rule of its op.
-
-    Returns the positions of the inputs that are nodes, and a cotangent for each of them.
-    """
-    op = node.op
-    assert op is not None
-    index = node.index
-    wanted: list[int] = []
-    values: list[Any] = []
-    for i, x in enumerate(node.inputs):
-        if isinstance(x, Node):
-            if x.index > index and op.needs_input(i):
-                raise ChangedDataError(_changed_message(node, i))
-            wanted.append(i)
-            values.append(x if record else x._data)
-        else:
-            values.append(x)
-    if node.guards and (changed := node.changed_array()) is not None:
-        raise ChangedDataError(_changed_message(node, changed))
-    y = node if record else node._data
-    try:
-        return wanted, op.vjp(wanted, y_bar, y, values, node.params)
-    except ArithmeticError as error:
-        raise type(error)(f"the derivative of {node.describe()} is not finite: {error}") from None
+def _contributions(node: Node, y_bar: Any, *, record: bool) -> list[tuple[Node, Any]]:
+    """What a node passes on to its inputs: by the partials it knows, else by the rule of its op."""
+    if record or y_bar.__class__ is not float:
+        return node.pull(y_bar, record=record)
+    if y_bar == 0.0:  # zero passes on zero, however infinite the partial
+        return [(x, 0.0) for x in node.inputs if isinstance(x, Node)]
+    if node.partials is None:
+        return node.pull(y_bar, record=False)
+    return [
+        (x, partial * y_bar if partial else 0.0)
+        for x, partial in zip(node.inputs, node.partials)  # noqa: B905 -- the innermost loop
+        if partial is not None
+    ]
 
 
 def _changed_message(node: Node, position: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _new = object.__new__
 
@@ -34,7 +35,7 @@ class Value(Operators, Node):
     (-2.0, 1.0, 2.0)
     """
 
-    __slots__ = ()
+    __slots__ = ("partials",)
     plain_class = float
     shape = ()
     ndim = 0
@@ -44,13 +45,17 @@ class Value(Operators, Node):
     def __init__(self, data: float, label: str | None = None) -> None:
         self._data = _as_float(data, "Value")
         self.label = label
-        self.op = self.grad = self.site = None
+        self.op = self.grad = self.site = self.partials = None
         self.inputs = ()
         self.index = tick()
 
     @property
     def data(self) -> float:
-        """The number. Assign to a leaf to change it; graphs made before become stale."""
+        """The number. Assign to a leaf to change it.
+
+        A graph made before keeps the partials it was made with: its `backward()` still gives the
+        derivative where it was computed.
+        """
         number: float = self._data
         return number
 
@@ -78,11 +83,7 @@ class Value(Operators, Node):
         if params:
             raise TypeError(f"{op.name} with {', '.join(params)} works on a Tensor, not on a Value")
         numbers = [x._data if type(x) is Value else _constant(x, op) for x in inputs]
-        try:
-            number = op.scalar(*numbers)
-        except (ArithmeticError, ValueError) as error:
-            raise _undefined(op, numbers, error) from None
-        return _node(op, inputs, number) if op.differentiable else number
+        return _computed(op, inputs, numbers)
 
     def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
         if type(a) is Value:
@@ -97,13 +98,9 @@ class Value(Operators, Node):
             z = b
         else:
             return op.apply((a, b), NO_PARAMS)
-        if op.scalar is None or not op.differentiable:
+        if op.scalar is None:
             return self.apply(op, (a, b), NO_PARAMS)
-        try:
-            number = op.scalar(x, z)
-        except (ArithmeticError, ValueError) as error:
-            raise _undefined(op, [x, z], error) from None
-        return _node(op, (a, b), number)
+        return _computed(op, (a, b), (x, z))
 
     def new_seed(self, seed: Any) -> float:
         return 1.0 if seed is None else _as_float(seed, "seed")
@@ -148,24 +145,37 @@ class Value(Operators, Node):
         return format(self._data, spec) if spec else repr(self)
 
 
-def _node(op: Any, inputs: tuple[Any, ...], number: float) -> Value:
+def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any:
+    """The result of an op on floats, recorded together with its partials."""
+    try:
+        number = op.scalar(*numbers)
+    except (ArithmeticError, ValueError) as error:
+        given = ", ".join(f"{number:g}" for number in numbers)
+        raise type(error)(f"{op.name}({given}): {error}") from None
+    if not op.differentiable:
+        return number
     y = _new(Value)
     y._data = number
-    y.grad = y.label = None
+    y.grad = y.label = y.site = y.partials = None
     y.index = tick()
     if recording():
         y.op = op
         y.inputs = inputs
-        y.site = user_site(4)
+        try:
+            y.partials = [
+                None
+                if x.__class__ is not Value
+                else rule(number, *numbers)
+                if rule.__class__ is FunctionType
+                else rule
+                for rule, x in zip(op.rules, inputs)  # noqa: B905
+            ]
+        except (ArithmeticError, ValueError):  # infinite: an error only if backward needs it
+            y.site = user_site(4)
     else:
-        y.op = y.site = None
+        y.op = None
         y.inputs = ()
     return y
-
-
-def _undefined(op: Any, numbers: list[float], error: Exception) -> Exception:
-    given = ", ".join(f"{number:g}" for number in numbers)
-    return type(error)(f"{op.name}({given}): {error}")
 
 
 def _constant(x: Any, op: Any) -> float:

@@ -96,9 +96,7 @@ def tensors(size):
 def groups():
     scalars = {"floats by hand": floats, "chainrule.Value": scalar_chain(cr.Value)}
     if importlib.util.find_spec("micrograd"):
-        scalars["micrograd.Value"] = scalar_chain(
-            importlib.import_module("micrograd.engine").Value
-        )
+        scalars["micrograd.Value"] = scalar_chain(importlib.import_module("micrograd.engine").Value)
     yield "scalar chain", 2 * CHAIN, scalars
     for size in (3, 1000, 100_000):
         yield (

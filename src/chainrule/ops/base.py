@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -73,6 +74,9 @@ class Op:
 
     def _named(self, rule: Any, position: int, count: int) -> Any:
         """Give a lambda a name, so that a traceback shows `tanh_rule` and not `<lambda>`."""
+        if callable(rule) and not isinstance(rule, FunctionType):
+            called = rule
+            rule = lambda *args, **params: called(*args, **params)  # noqa: PLW0108 -- gets a name
         if getattr(rule, "__name__", "") == "<lambda>":
             suffix = f"_{position}" if count > 1 else ""
             rule.__name__ = rule.__qualname__ = f"{self.name}_rule{suffix}"

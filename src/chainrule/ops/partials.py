@@ -56,32 +56,11 @@ class Elementwise(Op):
         inputs: Sequence[Any],
         params: Mapping[str, Any],
     ) -> list[Any]:
-        if y_bar.__class__ is float:
-            return self.vjp_of_floats(wanted, y_bar, y, inputs)
         cotangents = []
         for i in wanted:
             x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
-            cotangents.append(None if x_bar is None else summed(x_bar, shape_of(inputs[i])))
-        return cotangents
-
-    def vjp_of_floats(
-        self, wanted: Sequence[int], y_bar: float, y: Any, inputs: Sequence[Any]
-    ) -> list[Any]:
-        """The same, without the questions that only arrays raise."""
-        cotangents: list[Any] = []
-        for i in wanted:
-            rule = self.rules[i]
-            if rule is None:
-                x_bar = None
-            elif y_bar == 0.0:  # zero contributes zero, however infinite the partial
-                x_bar = 0.0
-            elif rule.__class__ is not int:
-                partial = rule(y, *inputs)
-                x_bar = partial * y_bar
-                if self.singular:
-                    x_bar = zero_wins(x_bar, partial, y_bar)
-            else:
-                x_bar = rule * y_bar
+            if x_bar is not None and x_bar.__class__ is not float:
+                x_bar = summed(x_bar, shape_of(inputs[i]))
             cotangents.append(x_bar)
         return cotangents
 
