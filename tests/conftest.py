@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parent.parent
+collect_ignore_glob = ["benchmarks/*"]
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
 _new = object.__new__
+#: Classes of constants that NumPy computes with as they are.
+READY = frozenset({float, int, bool, np.float64, np.float32})
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
 
@@ -110,8 +112,15 @@ class Tensor(ArrayOperators, Node):
         return Tensor(self._data, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
-        inputs = tuple([x if type(x) is Tensor else _as_constant(x, op) for x in inputs])
-        arrays = [x._data if type(x) is Tensor else x for x in inputs]
+        arrays = []
+        for i, x in enumerate(inputs):
+            if x.__class__ is Tensor:
+                arrays.append(x._data)
+            elif x.__class__ in READY or (x.__class__ is np.ndarray and x.dtype.kind in "fiub"):
+                arrays.append(x)
+            else:
+                arrays.append(_as_constant(x, op))
+                inputs = (*inputs[:i], arrays[i], *inputs[i + 1 :])
         try:
             y_data = op.compute(arrays, params)
         except (ValueError, IndexError, TypeError) as error:
@@ -120,8 +129,9 @@ class Tensor(ArrayOperators, Node):
             return y_data
         if y_data.dtype.kind != "f":
             raise TypeError(f"{op.name} gave {y_data.dtype} data: complex is not supported yet")
-        if any(y_data is array for array in arrays):
-            y_data = y_data.view()  # so that it counts as a view of a leaf, see _guards
+        for array in arrays:
+            if y_data is array:
+                y_data = y_data.view()  # so that it counts as a view of a leaf, see _guards
         y = _new(Tensor)
         y._data = y_data
         y.grad = y.label = None
@@ -132,7 +142,7 @@ class Tensor(ArrayOperators, Node):
             y.op = op
             y.inputs = inputs
             y.site = user_site(4)
-            y.guards = _guards(op, inputs) if any(op.needs) else ()
+            y.guards = _guards(op, inputs) if op.reads_data else ()
         else:
             y._data = _private(_copied(y_data))
             y.op = y.site = None
@@ -225,12 +235,9 @@ def _own_array(data: Any) -> Any:
 
 def _as_constant(x: Any, op: Any) -> Any:
     """A plain input as something NumPy computes with; TypeError for what is no number."""
-    if type(x) in (float, int, bool, np.ndarray):
-        constant = x
-    elif isinstance(x, Traced):
+    if isinstance(x, Traced):
         raise TypeError(f"{op.name} got a Tensor and a {type(x).__name__}: they cannot be mixed")
-    else:
-        constant = x if hasattr(x, "__array_function__") else np.asarray(x)
+    constant = x if hasattr(x, "__array_function__") else np.asarray(x)
     if getattr(constant, "dtype", np.dtype(float)).kind not in "fiubc":
         raise TypeError(f"{op.name} takes numbers and arrays of numbers, got {type(x).__name__}")
     return constant

@@ -155,21 +155,24 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     if not op.differentiable:
         return number
     y = _new(Value)
-    y._data = number
+    y._data = number if number.__class__ is float else float(number)
     y.grad = y.label = y.site = y.partials = None
     y.index = tick()
     if recording():
         y.op = op
         y.inputs = inputs
         try:
-            y.partials = [
-                None
-                if x.__class__ is not Value
-                else rule(number, *numbers)
-                if rule.__class__ is FunctionType
-                else rule
-                for rule, x in zip(op.rules, inputs)  # noqa: B905
-            ]
+            # A tuple: holding floats only, the cycle collector soon leaves it alone.
+            y.partials = tuple(
+                [
+                    None
+                    if x.__class__ is not Value
+                    else rule(number, *numbers)
+                    if rule.__class__ is FunctionType
+                    else rule
+                    for rule, x in zip(op.rules, inputs)  # noqa: B905 -- the innermost loop
+                ]
+            )
         except (ArithmeticError, ValueError):  # infinite: an error only if backward needs it
             y.site = user_site(4)
     else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from chainrule.engine import Traced
+from chainrule.engine import NO_PARAMS, Traced
 from chainrule.ops.checking import check_op
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from chainrule.ops.notation import Notation
 
-PYTHON_SCALARS = (float, int, bool)
+PYTHON_SCALARS = frozenset({float, int, bool})
+#: Classes of static arguments that nobody can change.
+HARMLESS = frozenset({int, bool, float, str, slice, type(None), type(...), type})
 
 
 class Op:
@@ -67,6 +69,9 @@ class Op:
         self.needs = tuple(
             any(_reads(rule, self.INPUTS_AT + i) for rule in self.rules) for i in range(len(rules))
         )
+        self.reads_data = any(self.needs)
+        #: The number of inputs; a sequence has no fixed one.
+        self.arity = -1 if sequence else len(rules)
         self.differentiable = any(rule is not None for rule in self.rules)
 
     def __repr__(self) -> str:
@@ -116,6 +121,8 @@ class Op:
         return inputs, {key: frozen(value) for key, value in params.items()}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == self.arity and not kwargs:
+            return self.apply(args, NO_PARAMS)
         inputs, params = self.bind(args, kwargs)
         return self.apply(inputs, params)
 
@@ -131,13 +138,19 @@ class Op:
 
     def evaluate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """Compute on plain data: floats by `scalar`, anything else by `forward`."""
-        if self.scalar is not None and all(type(x) in PYTHON_SCALARS for x in inputs):
-            return self.scalar(*inputs, **params)
+        if self.scalar is not None:
+            for x in inputs:
+                if x.__class__ not in PYTHON_SCALARS:
+                    break
+            else:
+                return self.scalar(*inputs, **params)
         return self.compute(inputs, params)
 
     def compute(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """The forward on arrays."""
-        return self.forward(arrays, **params) if self.sequence else self.forward(*arrays, **params)
+        if self.sequence:
+            return self.forward(arrays, **params)
+        return self.forward(*arrays, **params) if params else self.forward(*arrays)
 
     def check(self, *inputs: Any, **params: Any) -> None:
         """Check this declaration at sample inputs (float arrays, away from kinks).
@@ -193,6 +206,8 @@ def _reads(rule: Any, position: int) -> bool:
 
 def frozen(value: Any) -> Any:
     """A copy of a static argument that its owner can't change afterwards."""
+    if value.__class__ in HARMLESS:
+        return value
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list):

@@ -23,7 +23,7 @@ class Linear(Op):
 
     def __init__(self, forward: Callable[..., Any], transpose: Any, **declaration: Any) -> None:
         super().__init__(forward, (transpose,), **declaration)
-        self.needs = (False,)
+        self.needs, self.reads_data = (False,), False
 
     def vjp(
         self,

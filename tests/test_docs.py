@@ -1,0 +1,101 @@
+"""Everything in the docs runs: code blocks, their printed output, pictures, tables, examples."""
+
+import contextlib
+import io
+import os
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+import chainrule as cr
+from chainrule import demo
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_page(page, tmp_path, monkeypatch):
+    """Python blocks run one after the other; a text block is what the block before printed."""
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    printed = ""
+    for language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "python":
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(body, str(page), "exec"), namespace)  # noqa: S102
+            printed = out.getvalue()
+        elif language == "text":
+            assert printed == body, f"{page.name} prints:\n{printed}"
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_picture_in_the_readme_is_current():
+    weights = {name: cr.Value(number, label=name) for name, number in demo.START.items()}
+    E = demo.two_neurons(weights)["E"]
+    E.backward()
+    path = ROOT / "docs" / "pictures" / "two_neurons.svg"
+    if os.environ.get("CHAINRULE_REGENERATE"):
+        cr.render(E, path)
+    assert path.read_text(encoding="utf-8") == cr.graph(E).to_svg()
+
+
+def test_the_table_of_ops_is_current():
+    namespace = runpy.run_path(str(ROOT / "docs" / "make_ops.py"))
+    path = ROOT / "docs" / "ops.md"
+    if os.environ.get("CHAINRULE_REGENERATE"):
+        path.write_text(namespace["page"](), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == namespace["page"]()
+
+
+def run_example(name, *arguments, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [name, *arguments])
+    runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
+    return capsys.readouterr().out
+
+
+def test_example_two_neurons(monkeypatch, capsys):
+    out = run_example("two_neurons", monkeypatch=monkeypatch, capsys=capsys)
+    assert "∂E/∂w2 = 0.05707" in out
+    assert "stopped at epoch 81" in out
+
+
+def test_example_three_two_two(monkeypatch, capsys):
+    out = run_example("three_two_two", monkeypatch=monkeypatch, capsys=capsys)
+    assert "-0.170775 + -0.037927 = -0.208702" in out
+
+
+def test_example_two_moons(monkeypatch, capsys):
+    out = run_example("two_moons", "3", monkeypatch=monkeypatch, capsys=capsys)
+    assert "337 weights, accuracy before training 50%" in out
+    assert float(re.search(r"after training (\d+)%", out)[1]) >= 75
+
+
+def test_example_digits(monkeypatch, capsys):
+    out = run_example("digits", monkeypatch=monkeypatch, capsys=capsys)
+    held_out = float(re.search(r"359 images held out: +([\d.]+)%", out)[1])
+    assert held_out >= 95
+
+
+def test_every_example_is_run_by_a_test():
+    names = {path.stem for path in (ROOT / "examples").glob("*.py")}
+    assert names == {"two_neurons", "three_two_two", "two_moons", "digits"}
+
+
+def test_the_repository_speaks_of_the_project_alone():
+    for path in ROOT.rglob("*.md"):
+        if ".venv" not in path.parts:
+            text = path.read_text(encoding="utf-8")
+            assert "/work/" not in text
+            assert "/root/" not in text
