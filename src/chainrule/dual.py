@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.ops.arrays import ArrayOperators
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from chainrule.engine import Params
 
 #: Every forward sweep gets a level of its own, so that nested sweeps keep their tangents apart.
 new_level = itertools.count(1).__next__
@@ -36,7 +36,7 @@ class Dual(ArrayOperators):
     def dtype(self) -> Any:
         return self.primal.dtype
 
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         mine = [isinstance(x, Dual) and x.level == self.level for x in inputs]
         primals = tuple(x.primal if own else x for x, own in zip(inputs, mine, strict=True))
         y = op.apply(primals, params)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from operator import attrgetter
@@ -22,10 +23,14 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
 PACKAGE = str(Path(__file__).parent / "_")[:-1]
+
+#: The inputs of an op in order, and its static arguments by name.
+Inputs = Sequence[Any]
+Params = Mapping[str, Any]
 
 
 class ChangedDataError(RuntimeError):
@@ -42,14 +47,7 @@ class Operation(Protocol):
     @property
     def name(self) -> str: ...
     def needs_input(self, position: int) -> bool: ...
-    def vjp(
-        self,
-        wanted: Sequence[int],
-        y_bar: Any,
-        y: Any,
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> Sequence[Any]: ...
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> Inputs: ...
 
 
 #: The place in the user's code that recorded a node: a code object and an offset in it.
@@ -85,7 +83,7 @@ class Traced:
     concrete: ClassVar[bool] = True
     data: Any
 
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         """Give an op that met this input its meaning."""
         raise NotImplementedError
 
@@ -95,7 +93,7 @@ class Traced:
 
 
 #: The static arguments of an op that has none.
-NO_PARAMS: Mapping[str, Any] = {}
+NO_PARAMS: Params = {}
 _clock = itertools.count()
 #: The next creation number.
 tick = _clock.__next__
@@ -148,7 +146,7 @@ class Node(Traced):
         raise NotImplementedError
 
     #: Static arguments of the op, such as an axis.
-    params: Mapping[str, Any] = NO_PARAMS
+    params: Params = NO_PARAMS
     #: Fingerprints of input arrays, see `Tensor`.
     guards: tuple[tuple[int, Any], ...] = ()
     #: The local derivatives by input, where they are plain numbers known since forward.

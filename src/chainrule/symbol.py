@@ -13,7 +13,7 @@ from chainrule.ops.arrays import ArrayOperators
 from chainrule.ops.notation import ATOM, COMPARISON
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from chainrule.engine import Params
 
 
 class Symbol(ArrayOperators):
@@ -28,9 +28,9 @@ class Symbol(ArrayOperators):
         self.dtype = np.dtype(dtype)
         self.op: Any = None
         self.inputs: tuple[Any, ...] = ()
-        self.params: Mapping[str, Any] = {}
+        self.params: Params = {}
 
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         # The shape of the result is found by computing it once on ones.
         stand_ins = [np.ones(x.shape, x.dtype) if isinstance(x, Symbol) else x for x in inputs]
         y = np.asarray(op.compute(stand_ins, params))

@@ -12,7 +12,9 @@ from chainrule.fingerprint import fingerprint
 from chainrule.ops.arrays import ArrayOperators
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
+
+    from chainrule.engine import Params
 
 _new = object.__new__
 #: Classes of constants that NumPy computes with as they are.
@@ -111,7 +113,7 @@ class Tensor(ArrayOperators, Node):
         """A new leaf with a copy of the data; no gradient flows through it."""
         return Tensor(self._data, label=self.label)
 
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         arrays = []
         for i, x in enumerate(inputs):
             if x.__class__ is Tensor:
@@ -264,7 +266,7 @@ def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...
     return tuple(guards)
 
 
-def _refused(op: Any, arrays: list[Any], params: Mapping[str, Any], error: Exception) -> Exception:
+def _refused(op: Any, arrays: list[Any], params: Params, error: Exception) -> Exception:
     """NumPy's complaint with the op and the shapes it got."""
     given = ", ".join(str(getattr(x, "shape", x)) for x in arrays)
     extra = "".join(f", {key}={value!r}" for key, value in params.items())

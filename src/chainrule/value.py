@@ -12,7 +12,9 @@ from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from chainrule.engine import Params
 
 _new = object.__new__
 
@@ -77,7 +79,7 @@ class Value(Operators, Node):
         """A new leaf with the same number; no gradient flows through it."""
         return Value(self._data, label=self.label)
 
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         if op.scalar is None:
             raise TypeError(f"{op.name} works on arrays, a Value is one float: use a Tensor")
         if params:

@@ -11,8 +11,9 @@ from chainrule.engine import NO_PARAMS, Traced
 from chainrule.ops.checking import check_op
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
+    from chainrule.engine import Inputs, Params
     from chainrule.ops.notation import Notation
 
 PYTHON_SCALARS = frozenset({float, int, bool})
@@ -126,7 +127,7 @@ class Op:
         inputs, params = self.bind(args, kwargs)
         return self.apply(inputs, params)
 
-    def apply(self, inputs: tuple[Any, ...], params: Mapping[str, Any]) -> Any:
+    def apply(self, inputs: tuple[Any, ...], params: Params) -> Any:
         """Give inputs to the reader of the highest level among them; plain data is computed."""
         reader: Traced | None = None
         for x in inputs:
@@ -136,7 +137,7 @@ class Op:
             return self.evaluate(inputs, params)
         return reader.apply(self, inputs, params)
 
-    def evaluate(self, inputs: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    def evaluate(self, inputs: Inputs, params: Params) -> Any:
         """Compute on plain data: floats by `scalar`, anything else by `forward`."""
         if self.scalar is not None:
             for x in inputs:
@@ -146,7 +147,7 @@ class Op:
                 return self.scalar(*inputs, **params)
         return self.compute(inputs, params)
 
-    def compute(self, arrays: Sequence[Any], params: Mapping[str, Any]) -> Any:
+    def compute(self, arrays: Inputs, params: Params) -> Any:
         """The forward on arrays."""
         if self.sequence:
             return self.forward(arrays, **params)
@@ -168,23 +169,14 @@ class Op:
     def default_sample(self) -> tuple[Any, ...]:
         raise TypeError(f"{self.name}.check() needs sample inputs: {self.name}.check(array, …)")
 
-    def vjp(
-        self,
-        wanted: Sequence[int],
-        y_bar: Any,
-        y: Any,
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> list[Any]:
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         """The cotangents of the wanted inputs, given the cotangent of the output.
 
         Fed with arrays it computes, fed with nodes it records, fed with symbols it writes.
         """
         raise NotImplementedError
 
-    def jvp(
-        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
-    ) -> Any:
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         """The tangent of the output; `tangents` holds None where an input does not move."""
         raise NotImplementedError
 

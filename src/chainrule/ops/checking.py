@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+
+    from chainrule.engine import Inputs, Params
 
 #: Largest error of a derivative against differences, relative to the size of the derivative.
 DIFFERENCE_TOLERANCE = 1e-6
@@ -19,7 +21,7 @@ class OpCheckError(AssertionError):
     """An op's declaration contradicts itself; the message says which op, what and where."""
 
 
-def check_op(op: Any, inputs: Sequence[Any], params: Mapping[str, Any]) -> None:
+def check_op(op: Any, inputs: Inputs, params: Params) -> None:
     """Check the rule of an op at given arrays. Away from kinks all of it must hold.
 
     The jvp is compared with central differences of the forward, the vjp with the jvp by
@@ -65,8 +67,8 @@ def _check_unread(
     cotangents: Sequence[Any],
     y_bar: Any,
     y: Any,
-    inputs: Sequence[Any],
-    params: Mapping[str, Any],
+    inputs: Inputs,
+    params: Params,
 ) -> None:
     poisoned = [
         np.full_like(x, np.nan) if _moves(x) and not op.needs_input(i) else x
@@ -78,7 +80,7 @@ def _check_unread(
             _fail(op, "the rule reads an argument that its underscore says it does not read")
 
 
-def _check_floats(op: Any, moving: Sequence[int], inputs: Sequence[Any]) -> None:
+def _check_floats(op: Any, moving: Sequence[int], inputs: Inputs) -> None:
     """The scalar forward and the rule on floats against the same on arrays, entry by entry."""
     for entries in zip(*[x.flat for x in np.broadcast_arrays(*inputs)], strict=True):
         floats = [entry.item() for entry in entries]
@@ -97,7 +99,7 @@ def _check_floats(op: Any, moving: Sequence[int], inputs: Sequence[Any]) -> None
 
 
 def _compare_differences(
-    op: Any, i: int, inputs: Sequence[Any], tangent: Any, y_dot: Any, params: Mapping[str, Any]
+    op: Any, i: int, inputs: Inputs, tangent: Any, y_dot: Any, params: Params
 ) -> None:
     if inputs[i].dtype != np.float64:
         return  # differences of float32 see nothing; vjp against jvp and the float64 run do

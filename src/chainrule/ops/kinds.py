@@ -11,7 +11,9 @@ from chainrule.engine import RuleError
 from chainrule.ops.base import Op, total, zeros_like
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+
+    from chainrule.engine import Inputs, Params
 
 
 class Linear(Op):
@@ -25,24 +27,11 @@ class Linear(Op):
         super().__init__(forward, (transpose,), **declaration)
         self.needs, self.reads_data = (False,), False
 
-    def vjp(
-        self,
-        wanted: Sequence[int],
-        y_bar: Any,
-        y: Any,  # noqa: ARG002
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> list[Any]:
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         cotangents = self.rules[0](y_bar, *inputs, **params)
         return [cotangents[i] for i in wanted] if self.sequence else [cotangents]
 
-    def jvp(
-        self,
-        tangents: Sequence[Any],
-        y: Any,  # noqa: ARG002
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> Any:
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         moved = [zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)]
         return self.apply(tuple(moved), params)
 
@@ -54,23 +43,10 @@ class Multilinear(Op):
     rule: the sum of the op with one input at a time replaced by its tangent.
     """
 
-    def vjp(
-        self,
-        wanted: Sequence[int],
-        y_bar: Any,
-        y: Any,  # noqa: ARG002
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> list[Any]:
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         return [self.rules[i](y_bar, *inputs, **params) for i in wanted]
 
-    def jvp(
-        self,
-        tangents: Sequence[Any],
-        y: Any,  # noqa: ARG002
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> Any:
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         return total(
             [
                 self.apply((*inputs[:i], t, *inputs[i + 1 :]), params)
@@ -102,14 +78,7 @@ class General(Op):
         super().__init__(forward, (vjp,) * inputs, **declaration)
         self.forward_mode = jvp
 
-    def vjp(
-        self,
-        wanted: Sequence[int],
-        y_bar: Any,
-        y: Any,
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> list[Any]:
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         cotangents = self.rules[0](y_bar, y, *inputs, **params)
         if len(inputs) == 1:
             return [cotangents]
@@ -120,9 +89,7 @@ class General(Op):
             )
         return [cotangents[i] for i in wanted]
 
-    def jvp(
-        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
-    ) -> Any:
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         if self.forward_mode is None:
             raise NotImplementedError(f"{self.name} was declared without a jvp: pass jvp=...")
         return self.forward_mode(tangents, y, *inputs, **params)

@@ -11,7 +11,9 @@ from chainrule.ops.base import PYTHON_SCALARS, Op, plain, shape_of, total, zeros
 from chainrule.ops.broadcasting import astype, broadcast_to, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+
+    from chainrule.engine import Inputs, Params
 
 
 class Elementwise(Op):
@@ -41,21 +43,12 @@ class Elementwise(Op):
         random = np.random.default_rng(0)
         return tuple(random.uniform(0.2, 0.9, (2, 3)) for _ in self.rules)
 
-    def partial(
-        self, position: int, y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
-    ) -> Any:
+    def partial(self, position: int, y: Any, inputs: Inputs, params: Params) -> Any:
         """The local derivative along one edge, before broadcasting."""
         rule = self.rules[position]
         return rule(y, *inputs, **params) if callable(rule) else rule
 
-    def vjp(
-        self,
-        wanted: Sequence[int],
-        y_bar: Any,
-        y: Any,
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> list[Any]:
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         cotangents = []
         for i in wanted:
             x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
@@ -64,9 +57,7 @@ class Elementwise(Op):
             cotangents.append(x_bar)
         return cotangents
 
-    def jvp(
-        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
-    ) -> Any:
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         y_dot = total(
             [
                 self.times(self.partial(i, y, inputs, params), x_dot)

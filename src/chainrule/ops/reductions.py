@@ -12,7 +12,9 @@ from chainrule.ops.partials import Elementwise
 from chainrule.ops.shapes import reshape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
+
+    from chainrule.engine import Inputs, Params
 
 
 class Reduction(Elementwise):
@@ -26,32 +28,17 @@ class Reduction(Elementwise):
     def __init__(self, forward: Callable[..., Any], partial: Any, **declaration: Any) -> None:
         super().__init__(forward, partial, params=("axis", "keepdims"), **declaration)
 
-    def partial(
-        self,
-        position: int,
-        y: Any,
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> Any:
+    def partial(self, position: int, y: Any, inputs: Inputs, params: Params) -> Any:
         rule = self.rules[position]
         return rule(y, inputs[0], params.get("axis")) if callable(rule) else rule
 
-    def vjp(
-        self,
-        wanted: Sequence[int],  # noqa: ARG002
-        y_bar: Any,
-        y: Any,
-        inputs: Sequence[Any],
-        params: Mapping[str, Any],
-    ) -> list[Any]:
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         x, kept = inputs[0], kept_shape(inputs[0].shape, params.get("axis"))
         y_bar, y = kept_axes(y_bar, kept), kept_axes(y, kept)
         x_bar = self.times(self.partial(0, y, inputs, params), y_bar)
         return [x_bar if x_bar.shape == x.shape else broadcast_to(x_bar, x.shape)]
 
-    def jvp(
-        self, tangents: Sequence[Any], y: Any, inputs: Sequence[Any], params: Mapping[str, Any]
-    ) -> Any:
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         y = kept_axes(y, kept_shape(inputs[0].shape, params.get("axis")))
         return sum(self.times(self.partial(0, y, inputs, params), tangents[0]), **params)
 

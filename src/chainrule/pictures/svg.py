@@ -10,7 +10,7 @@ from chainrule.pictures.layout import CHARACTER, ROW, Layout, Point, Rectangle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chainrule.pictures.view import Box
+    from chainrule.pictures.boxes import Box
 
 #: kind -> fill of the header, line; tints of the Okabe-Ito palette.
 COLOURS = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import graphviz
 import numpy as np
 
 from chainrule.engine import Node, newest_first
+from chainrule.pictures.boxes import Box, Edge
 from chainrule.pictures.layout import Item, lay_out
 from chainrule.pictures.raster import to_png
 from chainrule.pictures.svg import draw
@@ -19,25 +20,6 @@ if TYPE_CHECKING:
 
 #: More boxes than this are no picture any more.
 MAX_BOXES = 400
-
-
-class Box(NamedTuple):
-    """One node or constant, ready to be written: `rows` are pairs of a word and its text."""
-
-    name: str
-    role: str
-    kind: str
-    rows: tuple[tuple[str, str], ...]
-
-
-class Edge(NamedTuple):
-    """One use of an input; `slot` of `slots` is its place among the inputs of the target."""
-
-    source: int
-    target: int
-    slot: int
-    slots: int
-    label: str
 
 
 @dataclass(frozen=True)
