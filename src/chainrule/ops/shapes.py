@@ -39,8 +39,9 @@ def along(axis: int, item: Any, ndim: int) -> tuple[Any, ...]:
 
 # fmt: off
 reshape: Linear = Linear(
-    np.reshape, lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
-    params=("shape",), doc="The same entries in another shape, in C order.",
+    lambda x, shape: np.reshape(x, shape), lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
+    name="reshape", params=("shape",), numpy=np.reshape,
+    doc="The same entries in another shape, in C order.",
 )
 transpose: Linear = Linear(
     np.transpose, _untranspose,
