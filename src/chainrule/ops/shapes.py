@@ -39,7 +39,8 @@ def along(axis: int, item: Any, ndim: int) -> tuple[Any, ...]:
 
 # fmt: off
 reshape: Linear = Linear(
-    lambda x, shape: np.reshape(x, shape), lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
+    lambda x, shape: np.reshape(x, shape),  # noqa: PLW0108 -- NumPy 2.0 calls it newshape
+    lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
     name="reshape", params=("shape",), numpy=np.reshape,
     doc="The same entries in another shape, in C order.",
 )
