@@ -39,7 +39,7 @@ class Op:
         doc: one line of meaning, with the kink convention where there is a kink.
     """
 
-    #: The position of the first input among the arguments of a rule of this kind.
+    #: The position of the first input among the arguments of a rule; the output comes before.
     INPUTS_AT: ClassVar[int] = 1
 
     def __init__(
@@ -66,6 +66,7 @@ class Op:
         self.notation = notation
         self.sequence = sequence
         self.__doc__ = doc
+        self.needs_output = any(_reads(rule, self.INPUTS_AT - 1) for rule in self.rules)
         #: For each input, whether any rule reads its data: such data must not change meanwhile.
         self.needs = tuple(
             any(_reads(rule, self.INPUTS_AT + i) for rule in self.rules) for i in range(len(rules))
@@ -73,6 +74,7 @@ class Op:
         self.reads_data = any(self.needs)
         #: The number of inputs; a sequence has no fixed one.
         self.arity = -1 if sequence else len(rules)
+        self.linear = False
         self.differentiable = any(rule is not None for rule in self.rules)
 
     def __repr__(self) -> str:
@@ -156,17 +158,22 @@ class Op:
     def check(self, *inputs: Any, **params: Any) -> None:
         """Check this declaration at sample inputs (float arrays, away from kinks).
 
-        Without inputs an elementwise op is checked at numbers between 0.2 and 0.9.
+        Without inputs an elementwise op is checked at numbers of both signs, or of those that its
+        forward is defined for.
 
         Raises:
             OpCheckError: naming the op and the contradiction, see `chainrule.ops.checking`.
+            TypeError: without floating-point inputs to check at.
         """
-        if not inputs:
-            inputs = self.default_sample()
-        given = (tuple(inputs[0]),) if self.sequence else inputs
-        check_op(self, *self.bind(given, params))
+        if inputs:
+            given = (tuple(inputs[0]),) if self.sequence else inputs
+            check_op(self, *self.bind(given, params))
+            return
+        for sample in self.default_samples():
+            check_op(self, sample, params)
 
-    def default_sample(self) -> tuple[Any, ...]:
+    def default_samples(self) -> list[tuple[Any, ...]]:
+        """Inputs to check at where none are given."""
         raise TypeError(f"{self.name}.check() needs sample inputs: {self.name}.check(array, …)")
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:

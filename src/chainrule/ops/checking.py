@@ -26,39 +26,70 @@ def check_op(op: Any, inputs: Inputs, params: Params) -> None:
 
     The jvp is compared with central differences of the forward, the vjp with the jvp by
     ⟨ȳ, J v⟩ = ⟨Jᵀȳ, v⟩ in random directions, every cotangent with the shape and dtype of its input,
-    floats with arrays, and inputs that the rule claims not to read are replaced by NaN.
+    floats with arrays. What the rule claims not to read is replaced by NaN, and arrays by an array
+    class that refuses to be converted.
 
     Raises:
         OpCheckError: on the first contradiction.
+        TypeError: if no input is a floating-point array.
     """
     random = np.random.default_rng(1)
-    inputs = tuple(x if type(x) in {float, int, bool} else np.asarray(x) for x in inputs)
+    inputs = tuple(x if type(x) in {int, bool} else np.asarray(x) for x in inputs)
     moving = [i for i, x in enumerate(inputs) if _moves(x) and _has_rule(op, i)]
+    if not moving and op.differentiable:
+        raise TypeError(f"{op.name}.check() needs floating-point inputs to differentiate by")
     y = np.asarray(op.evaluate(inputs, params))
     y_bar = random.standard_normal(y.shape).astype(y.dtype)
-    tangents = [
-        random.standard_normal(x.shape).astype(x.dtype) if i in moving else None
-        for i, x in enumerate(inputs)
-    ]
     cotangents = op.vjp(moving, y_bar, y, inputs, params)
     for i, x_bar in zip(moving, cotangents, strict=True):
         if np.shape(x_bar) != inputs[i].shape:
             _fail(op, f"cotangent {i} has shape {np.shape(x_bar)}, expected {inputs[i].shape}")
         if x_bar.dtype != y.dtype:
             _fail(op, f"cotangent {i} has dtype {x_bar.dtype}, expected {y.dtype}")
-    for i, x_bar in zip(moving, cotangents, strict=True):
-        alone = [tangents[j] if j == i else None for j in range(len(inputs))]
-        y_dot = op.jvp(alone, y, inputs, params)
-        if np.shape(y_dot) != y.shape:
-            _fail(op, f"the tangent from input {i} has shape {np.shape(y_dot)}, expected {y.shape}")
-        _compare_differences(op, i, inputs, tangents[i], y_dot, params)
-        forward, reverse = np.sum(y_bar * y_dot), np.sum(x_bar * tangents[i])
-        size = np.sum(np.abs(y_bar * y_dot)) + np.sum(np.abs(x_bar * tangents[i]))
-        if not abs(forward - reverse) <= _exact(y) * (size + 1e-300):
-            _fail(op, f"vjp and jvp of input {i} disagree: {reverse} against {forward}")
+        tangent = random.standard_normal(inputs[i].shape).astype(inputs[i].dtype)
+        _check_direction(op, i, inputs, params, tangent, x_bar, y_bar, y)
     _check_unread(op, moving, cotangents, y_bar, y, inputs, params)
+    _check_conversion(op, moving, y_bar, y, inputs, params)
     if op.scalar is not None and not params:
         _check_floats(op, moving, inputs)
+
+
+def _check_direction(
+    op: Any,
+    i: int,
+    inputs: Inputs,
+    params: Params,
+    tangent: Any,
+    x_bar: Any,
+    y_bar: Any,
+    y: Any,
+) -> None:
+    """One input moved in one direction: differences, jvp and vjp must tell the same."""
+
+    def moved(t: float) -> Any:
+        shifted = [x + t * tangent if j == i else x for j, x in enumerate(inputs)]
+        return np.asarray(op.evaluate(shifted, params))
+
+    # Differences of float32 see nothing: there vjp against jvp must do, and the float64 run.
+    slope = central_difference(moved) if inputs[i].dtype == np.float64 else None
+    tolerance = EXACT_TOLERANCE if y.dtype == np.float64 else 1e-4
+    if getattr(op, "forward_mode", True) is None:  # declared without a jvp
+        y_dot, tolerance = slope, DIFFERENCE_TOLERANCE
+    else:
+        y_dot = op.jvp([tangent if j == i else None for j in range(len(inputs))], y, inputs, params)
+        if np.shape(y_dot) != y.shape:
+            _fail(op, f"the tangent from input {i} has shape {np.shape(y_dot)}, expected {y.shape}")
+        if slope is not None:
+            error = np.max(np.abs(slope - y_dot), initial=0.0)
+            if not error <= DIFFERENCE_TOLERANCE * (1 + np.max(np.abs(slope), initial=0.0)):
+                _fail(op, f"the derivative in input {i} is off by {error:.3g} from differences")
+    if y_dot is None:
+        return
+    forward, reverse = np.sum(y_bar * y_dot), np.sum(x_bar * tangent)
+    size = np.sum(np.abs(y_bar * y_dot)) + np.sum(np.abs(x_bar * tangent))
+    if not abs(forward - reverse) <= tolerance * (size + 1e-300):
+        against = "differences" if y_dot is slope else "jvp"
+        _fail(op, f"vjp and {against} of input {i} disagree: {reverse:.9g} against {forward:.9g}")
 
 
 def _check_unread(
@@ -74,10 +105,55 @@ def _check_unread(
         np.full_like(x, np.nan) if _moves(x) and not op.needs_input(i) else x
         for i, x in enumerate(inputs)
     ]
-    again = op.vjp(moving, y_bar, y, poisoned, params)
+    y_poisoned = y if op.needs_output else np.full_like(y, np.nan)
+    again = op.vjp(moving, y_bar, y_poisoned, poisoned, params)
     for x_bar, repeated in zip(cotangents, again, strict=True):
         if not np.array_equal(x_bar, repeated, equal_nan=True):
             _fail(op, "the rule reads an argument that its underscore says it does not read")
+
+
+class _Unconverted(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array that computes by NumPy's protocols and refuses to become an ndarray."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.array, name)
+        if not callable(found):
+            return _wrapped(found)
+        return lambda *args, **kwargs: _wrapped(found(*_bare(args), **kwargs))
+
+    def __getitem__(self, index: Any) -> Any:
+        return _wrapped(self.array[index])
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _wrapped(getattr(ufunc, method)(*_bare(inputs), **kwargs))
+
+    def __array_function__(self, function: Any, _types: Any, args: Any, kwargs: Any) -> Any:
+        return _wrapped(function(*_bare(args), **kwargs))
+
+    def __array__(self, *_args: Any, **_kwargs: Any) -> Any:
+        raise OpCheckError
+
+
+def _wrapped(x: Any) -> Any:
+    return _Unconverted(x) if isinstance(x, np.ndarray | np.generic) else x
+
+
+def _bare(inputs: Any) -> list[Any]:
+    return [x.array if isinstance(x, _Unconverted) else x for x in inputs]
+
+
+def _check_conversion(
+    op: Any, moving: Sequence[int], y_bar: Any, y: Any, inputs: Inputs, params: Params
+) -> None:
+    if op.linear:
+        return  # its rule takes no data
+    try:
+        op.vjp(moving, _wrapped(y_bar), _wrapped(y), [_wrapped(x) for x in inputs], params)
+    except OpCheckError:
+        _fail(op, "the rule converts what it is given (np.asarray, float): it would lose the graph")
 
 
 def _check_floats(op: Any, moving: Sequence[int], inputs: Inputs) -> None:
@@ -98,22 +174,6 @@ def _check_floats(op: Any, moving: Sequence[int], inputs: Inputs) -> None:
                 _fail(op, f"floats give {number}, arrays give {array} at {floats}")
 
 
-def _compare_differences(
-    op: Any, i: int, inputs: Inputs, tangent: Any, y_dot: Any, params: Params
-) -> None:
-    if inputs[i].dtype != np.float64:
-        return  # differences of float32 see nothing; vjp against jvp and the float64 run do
-
-    def moved(t: float) -> Any:
-        shifted = [x + t * tangent if j == i else x for j, x in enumerate(inputs)]
-        return np.asarray(op.evaluate(shifted, params))
-
-    slope = central_difference(moved)
-    error = np.max(np.abs(slope - y_dot), initial=0.0)
-    if not error <= DIFFERENCE_TOLERANCE * (1 + np.max(np.abs(slope), initial=0.0)):
-        _fail(op, f"the derivative in input {i} is off by {error:.3g} from differences")
-
-
 def central_difference(f: Callable[[float], Any], h: float = 2e-3) -> Any:
     """df/dt at 0 by central differences, their error terms h² and h⁴ extrapolated away."""
     d = [(f(step) - f(-step)) / (2 * step) for step in (h, h / 2, h / 4)]
@@ -127,10 +187,6 @@ def _moves(x: Any) -> bool:
 
 def _has_rule(op: Any, position: int) -> bool:
     return op.sequence or op.rules[position if position < len(op.rules) else 0] is not None
-
-
-def _exact(y: Any) -> float:
-    return EXACT_TOLERANCE if y.dtype == np.float64 else 1e-4
 
 
 def _fail(op: Any, what: str) -> None:

@@ -25,7 +25,8 @@ class Linear(Op):
 
     def __init__(self, forward: Callable[..., Any], transpose: Any, **declaration: Any) -> None:
         super().__init__(forward, (transpose,), **declaration)
-        self.needs, self.reads_data = (False,), False
+        self.needs, self.reads_data, self.needs_output = (False,), False, False
+        self.linear = True
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         cotangents = self.rules[0](y_bar, *inputs, **params)
@@ -42,6 +43,10 @@ class Multilinear(Op):
     `rules[i](y_bar, *inputs, **params)` is the cotangent of input i. Forward mode is the product
     rule: the sum of the op with one input at a time replaced by its tangent.
     """
+
+    def __init__(self, forward: Callable[..., Any], rules: Any, **declaration: Any) -> None:
+        super().__init__(forward, rules, **declaration)
+        self.needs_output = False  # such a rule takes y_bar where others take y
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         return [self.rules[i](y_bar, *inputs, **params) for i in wanted]

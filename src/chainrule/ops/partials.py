@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from chainrule.engine import Inputs, Params
 
 
+VARIADIC = 0x04  # the flag of code with *args, as in the module inspect
+
+
 class Elementwise(Op):
     """An op on each element, inputs broadcast against each other.
 
@@ -39,9 +42,23 @@ class Elementwise(Op):
         super().__init__(forward, partials, **declaration)
         self.singular = singular
 
-    def default_sample(self) -> tuple[Any, ...]:
+    def default_samples(self) -> list[tuple[Any, ...]]:
         random = np.random.default_rng(0)
-        return tuple(random.uniform(0.2, 0.9, (2, 3)) for _ in self.rules)
+        samples = []
+        for low, high, signs in ((0.2, 0.9, (-1, 1)), (0.2, 0.9, (1,)), (1.2, 3.0, (1,))):
+            sample = tuple(
+                random.uniform(low, high, (3, 4)) * random.choice(signs, (3, 4)) for _ in self.rules
+            )
+            with np.errstate(all="ignore"):
+                defined = np.isfinite(self.compute(sample, {})).all()
+            if defined:
+                samples.append(sample)
+        if not samples:
+            raise TypeError(
+                f"{self.name}.check() found no numbers its forward is defined for: give sample"
+                f" inputs, {self.name}.check(array, …)"
+            )
+        return samples
 
     def partial(self, position: int, y: Any, inputs: Inputs, params: Params) -> Any:
         """The local derivative along one edge, before broadcasting."""
@@ -49,6 +66,14 @@ class Elementwise(Op):
         return rule(y, *inputs, **params) if callable(rule) else rule
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
+        if self.singular:
+            with np.errstate(divide="ignore", invalid="ignore"):  # zero_wins sees to these
+                return self._cotangents(wanted, y_bar, y, inputs, params)
+        return self._cotangents(wanted, y_bar, y, inputs, params)
+
+    def _cotangents(
+        self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params
+    ) -> list[Any]:
         cotangents = []
         for i in wanted:
             x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
@@ -81,6 +106,19 @@ class Elementwise(Op):
         return zero_wins(product, partial, direction) if self.singular else product
 
 
+def _check_arguments(op: Op, partial: Any) -> None:
+    """A partial must take the output and every input."""
+    code = getattr(partial, "__code__", None)
+    if code is None or code.co_flags & VARIADIC:
+        return
+    expected = 1 + len(op.rules) + len(op.params)
+    if not code.co_argcount - len(partial.__defaults__ or ()) <= expected <= code.co_argcount:
+        raise TypeError(
+            f"a partial of {op.name} is called with (y, {len(op.rules)} input(s)), this one takes"
+            f" {code.co_argcount} argument(s); there must be one partial for each input"
+        )
+
+
 def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any) -> Elementwise:
     """Declare an elementwise op: its forward and one partial for each input.
 
@@ -98,7 +136,10 @@ def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any)
     ... )
     >>> softplus.check()
     """
-    return Elementwise(forward, *partials, **declaration)
+    declared = Elementwise(forward, *partials, **declaration)
+    for partial in partials:
+        _check_arguments(declared, partial)
+    return declared
 
 
 def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
