@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from chainrule.ops import TABLE
 from chainrule.ops.base import Op
 from chainrule.ops.kinds import Linear, Multilinear
+from chainrule.ops.notation import COMPARISON
 from chainrule.ops.partials import Elementwise
 from chainrule.ops.reductions import Reduction
 from chainrule.symbol import Symbol
@@ -20,6 +21,8 @@ INTRODUCTION = """\
 Made from the op table by `docs/make_ops.py`: the formulas are the rules themselves, evaluated on
 symbols. `y` is the result, `ȳ` its cotangent, and `[condition]` is 1 where the condition holds and
 else 0. The last column states what happens at a kink, where several values would be correct.
+
+They live in `chainrule.ops`; those with a name of NumPy's are in `chainrule` itself too (`cr.sin`).
 
 Where a partial is infinite and meets a zero, the product counts as zero: `where(x > 0, sqrt(x), 0)`
 has the derivative 0 at x = 0, not NaN.
@@ -49,7 +52,7 @@ def derivative(op: Op) -> str:
         params = {"axis": 1} if isinstance(op, Reduction) else {}
         partials = [op.partial(i, y, inputs, params) for i in range(len(inputs))]
         return ", ".join(
-            f"`∂y/∂{x} = {f'{p:.3g}' if isinstance(p, float) else p}`"
+            f"`∂y/∂{x} = {formula(p)}`"
             for x, p in zip(inputs, partials, strict=True)
             if p is not None
         )
@@ -57,7 +60,19 @@ def derivative(op: Op) -> str:
         inputs = [Symbol("A", (5, 3)), Symbol("B", (3, 2))]
         first, second = op.vjp([0, 1], Symbol("ȳ", (5, 2)), None, inputs, {})
         return f"`Ā = {first}`, `B̄ = {second}`"
-    return ""
+    return "its transpose" if isinstance(op, Linear) else "none"
+
+
+def formula(partial: object) -> str:
+    """A condition that stands for a number is put in brackets."""
+    if isinstance(partial, float):
+        return "1/N"  # the mean's: y.size / x.size
+    is_condition = (
+        isinstance(partial, Symbol)
+        and partial.op is not None
+        and (not partial.op.differentiable and partial.op.notation.precedence == COMPARISON)
+    )
+    return f"[{partial}]" if is_condition else str(partial)
 
 
 def input_names(op: Op) -> list[str]:

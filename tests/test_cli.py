@@ -53,6 +53,19 @@ def test_demo_in_a_terminal_without_greek(tmp_path):
     assert "?E/?w2" in result.stdout
 
 
+def test_a_reader_that_leaves_early(tmp_path):
+    command = f'"{sys.executable}" -m chainrule demo --out "{tmp_path}" | head -n 1'
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+    assert result.stdout.startswith("First network")
+    assert result.stderr == ""
+
+
+def test_pictures_of_others_are_not_claimed(tmp_path, capsys):
+    (tmp_path / "holiday.png").touch()
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 0
+    assert "holiday" not in capsys.readouterr().out
+
+
 def test_help_and_version():
     result = run("--help")
     assert result.returncode == 0
@@ -68,6 +81,7 @@ def test_help_and_version():
         (["dome"], "invalid choice: 'dome'"),
         (["demo", "--out"], "argument --out: expected one argument"),
         (["demo", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["demo", "--out", ""], "a directory is needed"),
         (["demo", "--out", __file__], f"cannot write to {__file__}: File exists"),
     ],
 )

@@ -297,11 +297,58 @@ def test_swapped_inputs_are_caught(name):
 
 
 def test_a_rule_that_reads_what_it_says_it_does_not_is_caught():
-    lying = cr.elementwise(np.exp, lambda _y, _x: _y, name="lying_exp")
-    lying.check()  # reading its own output is safe, nobody can write into that
-    lying = cr.elementwise(np.sin, lambda _y, _x: ops.cos(_x), name="lying_sin")
-    with pytest.raises(OpCheckError, match="underscore"):
-        lying.check()
+    for lying in (
+        cr.elementwise(np.exp, lambda _y, _x: _y, name="lying_exp"),
+        cr.elementwise(np.sin, lambda _y, _x: ops.cos(_x), name="lying_sin"),
+        cr.op(np.exp, lambda y_bar, _y, _x: y_bar * _y, lambda t, y, _x: t[0] * y, name="lying_op"),
+    ):
+        with pytest.raises(OpCheckError, match="underscore"):
+            lying.check(np.array([0.5, -1.0]))
+
+
+def test_a_rule_wrong_on_one_side_is_caught():
+    for wrong in (
+        cr.elementwise(lambda x: np.maximum(x, 0), 1, name="relu_without_its_left_side"),
+        cr.elementwise(np.abs, 1, name="abs_without_its_left_side"),
+    ):
+        with pytest.raises(OpCheckError, match="off by"):
+            wrong.check()
+    cr.elementwise(np.arccosh, lambda _y, x: 1 / ops.sqrt(x * x - 1), name="arccosh").check()
+    nowhere = cr.elementwise(lambda x: x * np.nan, 1, name="nowhere")
+    with pytest.raises(TypeError, match="found no numbers its forward is defined for"):
+        nowhere.check()
+
+
+def test_a_check_that_would_check_nothing_is_refused():
+    tanh = cr.elementwise(np.tanh, lambda _y, x: 1 - x * x, name="wrong_tanh")
+    with pytest.raises(OpCheckError):
+        tanh.check(0.3)
+    for nothing in (1, np.array([1, 2])):
+        with pytest.raises(TypeError, match="needs floating-point inputs"):
+            tanh.check(nothing)
+
+
+def test_a_rule_that_converts_is_caught():
+    converting = cr.elementwise(np.tan, lambda y, _x: 1 + np.asarray(y) ** 2, name="converting")
+    with pytest.raises(OpCheckError, match="converting: the rule converts"):
+        converting.check()
+
+
+def test_an_op_without_jvp_is_checked_against_differences():
+    square = cr.op(lambda x: np.sum(x * x), lambda y_bar, _y, x: 2 * y_bar * x, name="square")
+    square.check(np.array([1.0, 2.0]))
+    wrong = cr.op(lambda x: np.sum(x * x), lambda y_bar, _y, x: y_bar * x, name="wrong")
+    with pytest.raises(OpCheckError, match="vjp and differences of input 0 disagree"):
+        wrong.check(np.array([1.0, 2.0]))
+
+
+def test_the_arguments_of_a_partial_are_checked_at_once():
+    with pytest.raises(
+        TypeError, match=r"bad is called with \(y, 1 input\(s\)\), this one takes 1"
+    ):
+        cr.elementwise(np.sin, lambda x: ops.cos(x), name="bad")
+    with pytest.raises(TypeError, match="one partial for each input"):
+        cr.elementwise(np.hypot, lambda y, a, _b: a / y, name="bad")
 
 
 def test_a_scalar_forward_that_differs_is_caught():

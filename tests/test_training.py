@@ -34,6 +34,15 @@ def test_a_missing_gradient_changes_nothing():
 
 def test_optimiser_arguments():
     a = cr.Value(1.0)
+    with pytest.raises(TypeError, match=r"are a list, even of one: \[w\]"):
+        cr.optim.GradientDescent(a, 0.1)
+    with pytest.raises(TypeError, match="a Value or a Tensor, got float"):
+        cr.optim.GradientDescent([1.0], 0.1)
+    with pytest.raises(ValueError, match="in the list twice"):
+        cr.optim.GradientDescent([a, a], 0.1)
+    assert repr(cr.optim.GradientDescent([a], 0.1)) == (
+        "GradientDescent(1 parameters, learning_rate=0.1)"
+    )
     for bad in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="learning rate must be positive"):
             cr.optim.GradientDescent([a], bad)
@@ -58,6 +67,7 @@ def test_stops_after_the_epochs_and_says_so():
     assert (history.stopped_by, history.epochs, len(history.errors)) == ("epochs", 3, 4)
     assert str(history) == "stopped after all 3 epochs: error 0.140625"
     assert str(cr.History()) == "nothing trained yet"
+    assert repr(history) == f"<History: {history}>"
 
 
 def test_an_error_below_the_threshold_from_the_start():
@@ -146,6 +156,15 @@ def test_fit_arguments():
         cr.fit(loss, optimizer, batch_size=3)
     with pytest.raises(TypeError, match="loss must return a Value or a Tensor, it returned float"):
         cr.fit(lambda: 1.0, optimizer)
+    with pytest.raises(TypeError, match="loss is a function that computes the error, got Value"):
+        cr.fit(loss(), optimizer)
+    with pytest.raises(TypeError, match="expected an optimizer"):
+        cr.fit(loss, [w])
+    with pytest.raises(TypeError, match=r"data is a list of arrays, even of one: \[X\]"):
+        cr.fit(loss, optimizer, data=np.ones((3, 2)))
+    t = cr.Tensor([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"must return one number, its result has shape \(2,\)"):
+        cr.fit(lambda: t * t, cr.optim.GradientDescent([t], 0.1))
 
 
 class Terminal:
@@ -225,6 +244,9 @@ def test_mean_squared_error_averages_over_samples():
     E.backward()
     assert (E.data, values[1].grad) == (5.0, 3.0)
     assert cr.nn.mean_squared_error(cr.Value(3.0), 1.0).data == 4.0
+    nested = [[cr.Value(1.0), cr.Value(2.0)], [cr.Value(3.0), cr.Value(4.0)]]
+    assert cr.nn.mean_squared_error(nested, [[0.0, 0.0], [0.0, 0.0]]).data == 15.0
+    assert cr.nn.half_squared_error(values, [0.0, 0.0]).data == 5.0
     with pytest.raises(ValueError, match="2 predictions for 3 targets"):
         cr.nn.mean_squared_error(values, [0.0] * 3)
     with pytest.raises(ValueError, match="must agree"):
@@ -241,6 +263,8 @@ def test_cross_entropy():
     assert E.item() == pytest.approx((first + 2000) / 2)
     p[[0, 1], labels] -= 1
     assert np.allclose(logits.grad, p / 2, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"logits need the shape \(N, classes\), got \(3,\)"):
+        cr.nn.cross_entropy(cr.Tensor([1.0, 2.0, 3.0]), np.array([1]))
     for bad in ([0, 3], [-1, 0], [0], [0.0, 1.0]):
         with pytest.raises(ValueError, match="labels"):
             cr.nn.cross_entropy(logits, np.array(bad))
@@ -257,6 +281,13 @@ def test_mlp_of_tensors():
     W1, b1, W2, b2 = (p.data for p in net.parameters())
     assert np.allclose(net(x).data, np.maximum(x @ W1 + b1, 0) @ W2 + b2)
     assert repr(net) == "MLP(Linear(3, 4), Linear(4, 2))"
+    with pytest.raises(
+        ValueError, match=r"Linear\(3, 4\) takes 3 inputs in the last axis, got \(6, 2\)"
+    ):
+        net(np.ones((6, 2)))
+    net(x).sum().backward()
+    net.zero_grad()
+    assert all(p.grad is None for p in net.parameters())
 
 
 def test_activations_for_each_layer():
@@ -288,6 +319,14 @@ def test_sizes_are_checked():
                 network(bad)
 
 
+def test_sizes_are_one_list():
+    for network in (cr.nn.MLP, scalar.MLP):
+        with pytest.raises(
+            TypeError, match=r"sizes are one list, inputs first, such as \[2, 16, 1\]"
+        ):
+            network(2, [16, 1])
+
+
 def test_scalar_networks_equal_tensor_networks():
     net = scalar.MLP([2, 3, 2], "tanh", seed=3)
     x = [0.5, -1.5]
@@ -302,7 +341,11 @@ def test_scalar_networks_equal_tensor_networks():
     for layer, w in zip(net.layers, W, strict=True):
         assert np.allclose([[v.grad for v in n.w] for n in layer.neurons], w.grad)
     assert [p.label for p in net.parameters()][:4] == ["w1_11", "w1_12", "b1_1", "w1_21"]
-    with pytest.raises(ValueError, match="takes 2 inputs, got 3"):
+    assert repr(net) == "MLP(Layer(2, 3), Layer(3, 2))"
+    assert repr(net.layers[0].neurons[0]) == "Neuron(2)"
+    with pytest.raises(ValueError, match="of 2 inputs takes a list of as many"):
+        net(1.0)
+    with pytest.raises(ValueError, match="of 2 inputs takes a list of as many"):
         net([1.0, 2.0, 3.0])
 
 

@@ -57,6 +57,14 @@ def test_functions_of_chainrule_and_numpy_record():
         assert isinstance(y, cr.Value)
         assert y.inputs == (x,)
         assert y == math.sin(0.5)
+    assert np.where(x > 0, x, 1.0).inputs[1] is x
+    assert x.cos() == cr.cos(x)
+    with pytest.raises(TypeError, match="np.sum does not work on a Value"):
+        np.sum(x)
+    with pytest.raises(TypeError, match="np.add does not work on a Value"):
+        np.add(x, 1.0, out=np.zeros(()))
+    with pytest.raises(TypeError, match=r"got a Value: use its \.item\(\)"):
+        cr.Value(x)
     with pytest.raises(TypeError, match="arcsin does not work on a Value"):
         np.arcsin(x)
 

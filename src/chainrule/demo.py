@@ -145,12 +145,10 @@ def rounding_effect() -> dict[str, float]:
 
 def run(out: Path) -> None:
     """Print the whole story and write the pictures to a directory."""
-    out.mkdir(parents=True, exist_ok=True)
     off, first_end = _first_document(out)
     hand_error, moved, second_end = _second_document(out)
-    pictures = ", ".join(
-        sorted(path.name for path in out.iterdir() if path.suffix in {".svg", ".png"})
-    )
+    stems = (out / "two_neurons", out / "three_two_two")
+    pictures = ", ".join(path.name for stem in stems for path in _picture_paths(stem))
     print("\nSummary")
     print("  Every gradient came from backward(), which knows one small rule for each operation.")
     print("  First network: equal to the hand derivation and to 11 of the 12 printed numbers;")
@@ -172,7 +170,8 @@ def _first_document(out: Path) -> tuple[str, History]:
     weights = {name: Value(number, label=name) for name, number in START.items()}
     steps = two_neurons(weights)
     steps["E"].backward()
-    _pictures(steps["E"], out / "two_neurons")
+    for path in _picture_paths(out / "two_neurons"):
+        render(steps["E"], path)
     hand = two_neurons_by_hand(**START)
     optimizer = GradientDescent(weights.values(), LEARNING_RATE)
     table: dict[str, tuple[float, float | None]] = {
@@ -209,7 +208,8 @@ def _second_document(out: Path) -> tuple[float, float, History]:
     error = three_two_two(net)
     error.label = "E"
     error.backward()
-    _pictures(error, out / "three_two_two")
+    for path in _picture_paths(out / "three_two_two"):
+        render(error, path)
     hand = three_two_two_by_hand(FIXTURE)
     largest = 0.0
     print(
@@ -239,7 +239,9 @@ def _watched() -> bool:
     return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
-def _pictures(root: Any, stem: Path) -> None:
-    render(root, stem.with_suffix(".svg"))
+def _picture_paths(stem: Path) -> list[Path]:
+    """SVG always, PNG where the extra is installed."""
+    paths = [stem.with_suffix(".svg")]
     if importlib.util.find_spec("resvg_py") is not None:
-        render(root, stem.with_suffix(".png"))
+        paths.append(stem.with_suffix(".png"))
+    return paths

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chainrule.engine import Node
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from chainrule.engine import Node
 
 
 class GradientDescent:
@@ -23,15 +23,25 @@ class GradientDescent:
     """
 
     def __init__(self, parameters: Iterable[Node], learning_rate: float) -> None:
+        if isinstance(parameters, Node):
+            raise TypeError("parameters are a list, even of one: [w]")
         self.parameters = list(parameters)
         self.learning_rate = learning_rate
         if not self.parameters:
             raise ValueError("no parameters to optimise")
         if not learning_rate > 0:
             raise ValueError(f"the learning rate must be positive, got {learning_rate}")
+        if len({id(p) for p in self.parameters}) < len(self.parameters):
+            raise ValueError("a parameter is in the list twice: it would be changed twice")
         for p in self.parameters:
+            if not isinstance(p, Node):
+                raise TypeError(f"a parameter is a Value or a Tensor, got {type(p).__name__}")
             if p.op is not None:
                 raise TypeError(f"a parameter must be a leaf, this one is computed: {p.describe()}")
+
+    def __repr__(self) -> str:
+        count = len(self.parameters)
+        return f"GradientDescent({count} parameters, learning_rate={self.learning_rate:g})"
 
     def zero_grad(self) -> None:
         """Forget the gradients, so that the next backward starts from none."""

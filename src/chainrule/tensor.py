@@ -195,6 +195,9 @@ class Tensor(ArrayOperators, Node):
     def keeps_grad(self) -> bool:
         return self.op is None or self.label is not None
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         made = f", op={self.op.name}" if self.op is not None else ""
@@ -238,7 +241,9 @@ def _own_array(data: Any) -> Any:
 def _as_constant(x: Any, op: Any) -> Any:
     """A plain input as something NumPy computes with; TypeError for what is no number."""
     if isinstance(x, Traced):
-        raise TypeError(f"{op.name} got a Tensor and a {type(x).__name__}: they cannot be mixed")
+        raise TypeError(
+            f"{op.name} got a Tensor and a {type(x).__name__}: they do not mix, make both Tensors"
+        )
     constant = x if hasattr(x, "__array_function__") else np.asarray(x)
     if getattr(constant, "dtype", np.dtype(float)).kind not in "fiubc":
         raise TypeError(f"{op.name} takes numbers and arrays of numbers, got {type(x).__name__}")

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Node, no_grad
+from chainrule.ops.base import shape_of
+from chainrule.optim import GradientDescent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from chainrule.optim import GradientDescent
 
 #: The error has grown without bound when it rose this many epochs in a row …
 RISING_EPOCHS = 10
@@ -26,7 +27,7 @@ RISING_EPOCHS = 10
 RISING_FACTOR = 1000.0
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a training did.
 
@@ -43,6 +44,9 @@ class History:
     def epochs(self) -> int:
         """How many epochs changed the weights."""
         return max(len(self.errors) - 1, 0)
+
+    def __repr__(self) -> str:
+        return f"<History: {self}>"
 
     def __str__(self) -> str:
         if not self.errors:
@@ -96,12 +100,7 @@ def fit(
         ModuleNotFoundError: with `progress=True` where tqdm is not installed.
         ValueError: for epochs or a batch size below 1, or data of different lengths.
     """
-    if epochs < 1 or (batch_size is not None and batch_size < 1):
-        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs}, {batch_size}")
-    if len({len(array) for array in data}) > 1:
-        raise ValueError(f"data of different lengths: {[len(array) for array in data]}")
-    if batch_size is not None and not data:
-        raise ValueError("batch_size needs data to take batches from")
+    _check_arguments(loss, optimizer, epochs, data, batch_size)
     history = History(threshold=threshold)
     if batch_size is None:
         errors = _full_epochs(lambda: loss(*data), optimizer)
@@ -117,6 +116,25 @@ def fit(
             elif history.epochs == epochs:
                 history.stopped_by = "epochs"
     return history
+
+
+def _check_arguments(
+    loss: Any, optimizer: Any, epochs: int, data: Sequence[Any], batch_size: int | None
+) -> None:
+    if isinstance(data, np.ndarray):
+        raise TypeError("data is a list of arrays, even of one: [X]")
+    if epochs < 1 or (batch_size is not None and batch_size < 1):
+        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs}, {batch_size}")
+    if len({len(array) for array in data}) > 1:
+        raise ValueError(f"data of different lengths: {[len(array) for array in data]}")
+    if batch_size is not None and not data:
+        raise ValueError("batch_size needs data to take batches from")
+    if not callable(loss):
+        raise TypeError(f"loss is a function that computes the error, got {type(loss).__name__}")
+    if not isinstance(optimizer, GradientDescent):
+        raise TypeError(
+            f"an optimizer such as cr.optim.GradientDescent expected, got {optimizer!r}"
+        )
 
 
 def _full_epochs(loss: Callable[[], Any], optimizer: GradientDescent) -> Iterator[float]:
@@ -154,6 +172,8 @@ def _number(error: Any) -> float:
         raise TypeError(
             f"the loss must return a Value or a Tensor, it returned {type(error).__name__}"
         )
+    if getattr(error, "size", 1) != 1:
+        raise ValueError(f"the loss must return one number, its result has shape {shape_of(error)}")
     return error.item()
 
 

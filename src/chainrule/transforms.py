@@ -29,7 +29,7 @@ def grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> Callable[
         argnums: a position, or a tuple of positions for a tuple of gradients.
 
     Raises:
-        TypeError: for an integer argument, or if f does not return a Value or Tensor.
+        TypeError: for an array of integers, or if f returns something that is no number.
         ValueError: if f returns more than one number.
 
     >>> import chainrule as cr

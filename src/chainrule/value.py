@@ -45,6 +45,8 @@ class Value(Operators, Node):
     dtype = np.dtype(np.float64)
 
     def __init__(self, data: float, label: str | None = None) -> None:
+        if isinstance(data, Traced):
+            raise TypeError(f"Value takes a float, got a {type(data).__name__}: use its .item()")
         self._data = _as_float(data, "Value")
         self.label = label
         self.op = self.grad = self.site = self.partials = None
@@ -81,7 +83,10 @@ class Value(Operators, Node):
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         if op.scalar is None:
-            raise TypeError(f"{op.name} works on arrays, a Value is one float: use a Tensor")
+            raise TypeError(
+                f"{op.name} works on arrays, a Value is one float: use a Tensor (or declare the op"
+                f" with scalar=, its forward on floats)"
+            )
         if params:
             raise TypeError(f"{op.name} with {', '.join(params)} works on a Tensor, not on a Value")
         numbers = [x._data if type(x) is Value else _constant(x, op) for x in inputs]
@@ -132,6 +137,14 @@ class Value(Operators, Node):
                 f"np.{ufunc.__name__} does not work on a Value: use an op of chainrule, or a Tensor"
             )
         return op(*inputs)
+
+    def __array_function__(
+        self, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        op = BY_NUMPY.get(function)
+        if op is None or op.scalar is None:
+            raise TypeError(f"np.{function.__name__} does not work on a Value: use a Tensor")
+        return op(*args, **kwargs)
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
@@ -192,6 +205,10 @@ def _as_float(x: Any, where: str) -> float:
     if type(x) is float:
         return x
     if isinstance(x, bool | np.bool_) or not isinstance(x, int | float | np.number):
-        hint = ": use a Tensor for arrays" if isinstance(x, np.ndarray | list | Traced) else ""
+        hint = ""
+        if isinstance(x, Traced):
+            hint = ": Value and Tensor do not mix, make both Tensors"
+        elif isinstance(x, np.ndarray | list):
+            hint = ": use a Tensor for arrays"
         raise TypeError(f"{where} takes floats and Values, got {type(x).__name__}{hint}")
     return float(x)

@@ -41,14 +41,17 @@ def per_layer(
     return [activation_function(a) for a in chosen]
 
 
-def checked_sizes(sizes: list[int]) -> list[int]:
+def checked_sizes(sizes: Any) -> list[int]:
     """Layer sizes, inputs first.
 
     Raises:
+        TypeError: if they are not a list.
         ValueError: with fewer than two, or if one is not a positive whole number.
     """
+    if not isinstance(sizes, list | tuple):
+        raise TypeError(f"sizes are one list, inputs first, such as [2, 16, 1]: got {sizes!r}")
     if len(sizes) < 2 or any(not isinstance(n, int) or n < 1 for n in sizes):
         raise ValueError(
             f"sizes are at least two positive whole numbers, inputs first: got {sizes}"
         )
-    return sizes
+    return list(sizes)

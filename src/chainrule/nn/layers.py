@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.nn.activations import checked_sizes, per_layer
+from chainrule.nn.module import Module
+from chainrule.ops.base import shape_of
 from chainrule.tensor import Tensor
 
 if TYPE_CHECKING:
     from chainrule.nn.activations import Activation
 
 
-class Linear:
+class Linear(Module):
     """`x @ W + b` for x of shape (samples, inputs), giving (samples, outputs).
 
     Args:
@@ -42,6 +44,10 @@ class Linear:
         self.b = Tensor(np.zeros(outputs, dtype), label=f"b{name}")
 
     def __call__(self, x: Any) -> Any:
+        if not shape_of(x) or shape_of(x)[-1] != self.W.shape[0]:
+            raise ValueError(
+                f"{self!r} takes {self.W.shape[0]} inputs in the last axis, got {shape_of(x)}"
+            )
         return x @ self.W + self.b
 
     def parameters(self) -> list[Tensor]:
@@ -52,7 +58,7 @@ class Linear:
         return f"Linear({inputs}, {outputs})"
 
 
-class MLP:
+class MLP(Module):
     """A multilayer perceptron: Linear layers with an activation after each.
 
     Args:
@@ -73,12 +79,12 @@ class MLP:
     def __init__(
         self,
         sizes: list[int],
-        activation: Activation | list[Activation] = "tanh",
+        activation: Activation | list[Activation] = "relu",
         *,
         seed: int | np.random.Generator = 0,
         dtype: Any = np.float64,
     ) -> None:
-        sizes = checked_sizes(list(sizes))
+        sizes = checked_sizes(sizes)
         random = np.random.default_rng(seed)
         self.layers = [
             Linear(inputs, outputs, seed=random, dtype=dtype, name=str(i))

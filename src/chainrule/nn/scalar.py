@@ -6,6 +6,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from chainrule.nn.activations import activation_function, checked_sizes, per_layer
+from chainrule.nn.module import Module
 from chainrule.value import Value
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from chainrule.nn.activations import Activation
 
 
-class Neuron:
+class Neuron(Module):
     """activation(Σ wᵢ·xᵢ + b), weights drawn uniformly from -1 to 1, bias 0.
 
     Args:
@@ -39,15 +40,18 @@ class Neuron:
         self.activation = activation_function(activation)
 
     def __call__(self, x: Sequence[Any]) -> Any:
-        if len(x) != len(self.w):
-            raise ValueError(f"this neuron takes {len(self.w)} inputs, got {len(x)}")
+        if not hasattr(x, "__len__") or len(x) != len(self.w):
+            raise ValueError(f"a neuron of {len(self.w)} inputs takes a list of as many, got {x!r}")
         return self.activation(sum((w * xi for w, xi in zip(self.w, x, strict=True)), self.b))
 
     def parameters(self) -> list[Value]:
         return [*self.w, self.b]
 
+    def __repr__(self) -> str:
+        return f"Neuron({len(self.w)})"
 
-class Layer:
+
+class Layer(Module):
     """Several neurons that see the same inputs; returns the list of their outputs."""
 
     def __init__(
@@ -71,8 +75,11 @@ class Layer:
     def parameters(self) -> list[Value]:
         return [p for neuron in self.neurons for p in neuron.parameters()]
 
+    def __repr__(self) -> str:
+        return f"Layer({len(self.neurons[0].w)}, {len(self.neurons)})"
 
-class MLP:
+
+class MLP(Module):
     """Layers one after the other; `activation` as in `chainrule.nn.MLP`.
 
     Called with the inputs of one sample it returns the outputs, a single Value if there is one.
@@ -90,7 +97,7 @@ class MLP:
         *,
         seed: int | random.Random = 0,
     ) -> None:
-        sizes = checked_sizes(list(sizes))
+        sizes = checked_sizes(sizes)
         source = seed if isinstance(seed, random.Random) else random.Random(seed)  # noqa: S311
         functions = per_layer(activation, len(sizes) - 1)
         self.layers = [
@@ -107,3 +114,6 @@ class MLP:
 
     def parameters(self) -> list[Value]:
         return [p for layer in self.layers for p in layer.parameters()]
+
+    def __repr__(self) -> str:
+        return f"MLP({', '.join(map(repr, self.layers))})"

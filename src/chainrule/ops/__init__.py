@@ -54,6 +54,8 @@ FAMILIES = (
     shapes,
 )
 
+abs = absolute
+
 #: name -> op, everything declared in this package.
 TABLE = {
     declared.name: declared
@@ -70,6 +72,7 @@ __all__ = [
     "TABLE",
     "Op",
     "OpCheckError",
+    "abs",
     "absolute",
     "add",
     "astype",

@@ -65,7 +65,7 @@ equal = constant(np.equal, 2, scalar=operator.eq, notation=infix(" = ", COMPARIS
 not_equal = constant(np.not_equal, 2, scalar=operator.ne, notation=infix(" ≠ ", COMPARISON))
 
 indicator = constant(
-    lambda condition, like: np.asarray(condition).astype(like.dtype),
+    lambda condition, like: np.logical_and(condition, True).astype(like.dtype),
     2,
     name="indicator",
     scalar=lambda condition, _like: float(condition),

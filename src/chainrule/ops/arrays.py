@@ -90,7 +90,7 @@ class ArrayOperators(Operators):
                 f" would leave the graph; write c = a + t instead of a += t or out=a"
             )
         if method != "__call__":
-            raise TypeError(f"np.{name}.{method} is not differentiable: {_way_out()}")
+            raise TypeError(f"chainrule has no rule for np.{name}.{method}: {_way_out()}")
         return _op_for(ufunc)(*inputs, **kwargs)
 
     def __array_function__(
@@ -120,9 +120,11 @@ class ArrayOperators(Operators):
 def _op_for(function: Any) -> Any:
     op = BY_NUMPY.get(function)
     if op is None:
-        raise TypeError(f"np.{function.__name__} is not differentiable: {_way_out()}")
+        module = getattr(function, "__module__", None) or "numpy"
+        name = f"{module}.{function.__name__}".replace("numpy.", "np.", 1)
+        raise TypeError(f"chainrule has no rule for {name}: {_way_out()}")
     return op
 
 
 def _way_out() -> str:
-    return "use one of chainrule's ops, declare one (cr.op), or apply it to .data outside the graph"
+    return "compose it of ops that have one, declare it (cr.op), or apply it to .data"

@@ -119,6 +119,8 @@ class _Unconverted(np.lib.mixins.NDArrayOperatorsMixin):
         self.array = array
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # such as __array_interface__, another way to convert
+            raise AttributeError(name)
         found = getattr(self.array, name)
         if not callable(found):
             return _wrapped(found)

@@ -90,6 +90,14 @@ class Operators(Traced):
         """Natural logarithm."""
         return fn.log(self)
 
+    def sin(self) -> Any:
+        """Sine, in radians."""
+        return fn.sin(self)
+
+    def cos(self) -> Any:
+        """Cosine, in radians."""
+        return fn.cos(self)
+
     def sqrt(self) -> Any:
         """Square root."""
         return fn.sqrt(self)

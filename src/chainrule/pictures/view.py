@@ -74,7 +74,11 @@ class GraphView:
 
 
 def graph(root: Node, *, digits: int = 4) -> GraphView:
-    """A picture of the graph under a node: values, gradients, and the partial on every edge.
+    """A picture of the graph under a node: values, gradients, and on an edge its partial.
+
+    A Value has one partial for each edge; between arrays there is no single number, those edges are
+    bare. A gradient that is not stored (before backward, or on an unlabelled Tensor in between)
+    shows as "·". An array of more than four entries shows as its norm, "‖·‖".
 
     Args:
         root: a Value or Tensor. Call `backward()` first to see gradients.
@@ -95,7 +99,10 @@ def graph(root: Node, *, digits: int = 4) -> GraphView:
     nodes = newest_first(root)[::-1]
     nodes.sort(key=lambda node: node.index)
     if len(nodes) > MAX_BOXES:
-        raise ValueError(f"{len(nodes)} nodes are too many for one picture (limit {MAX_BOXES})")
+        raise ValueError(
+            f"{len(nodes)} nodes are too many for one picture (limit {MAX_BOXES}): draw the graph"
+            f" of one sample, or a smaller part"
+        )
     boxes: list[Box] = []
     edges: list[Edge] = []
     place: dict[int, int] = {}
