@@ -158,7 +158,7 @@ def test_fit_arguments():
         cr.fit(lambda: 1.0, optimizer)
     with pytest.raises(TypeError, match="loss is a function that computes the error, got Value"):
         cr.fit(loss(), optimizer)
-    with pytest.raises(TypeError, match="expected an optimizer"):
+    with pytest.raises(TypeError, match="optimizer such as cr.optim.GradientDescent expected"):
         cr.fit(loss, [w])
     with pytest.raises(TypeError, match=r"data is a list of arrays, even of one: \[X\]"):
         cr.fit(loss, optimizer, data=np.ones((3, 2)))
@@ -281,9 +281,7 @@ def test_mlp_of_tensors():
     W1, b1, W2, b2 = (p.data for p in net.parameters())
     assert np.allclose(net(x).data, np.maximum(x @ W1 + b1, 0) @ W2 + b2)
     assert repr(net) == "MLP(Linear(3, 4), Linear(4, 2))"
-    with pytest.raises(
-        ValueError, match=r"Linear\(3, 4\) takes 3 inputs in the last axis, got \(6, 2\)"
-    ):
+    with pytest.raises(ValueError, match=r"Linear\(3, 4\) takes 3 inputs .* \(6, 2\)"):
         net(np.ones((6, 2)))
     net(x).sum().backward()
     net.zero_grad()
@@ -321,9 +319,7 @@ def test_sizes_are_checked():
 
 def test_sizes_are_one_list():
     for network in (cr.nn.MLP, scalar.MLP):
-        with pytest.raises(
-            TypeError, match=r"sizes are one list, inputs first, such as \[2, 16, 1\]"
-        ):
+        with pytest.raises(TypeError, match=r"sizes are one list, .* \[2, 16, 1\]"):
             network(2, [16, 1])
 
 
