@@ -154,6 +154,11 @@ class Node(Traced):
     #: A cotangent of exactly this class fits without a look.
     plain_class: ClassVar[type | None] = None
 
+    def take(self, data: Any) -> None:
+        """Replace a leaf's data by fitting data that nobody else will write into."""
+        self._data = data
+        self.renew()
+
     def renew(self) -> None:
         """Take a new creation number: graphs recorded with the old data become stale."""
         self.index = tick()

@@ -80,8 +80,12 @@ class Tensor(ArrayOperators, Node):
             array = _own_array(value)
             if array.shape != self.shape:
                 raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
-            self._data = _private(array.astype(self.dtype, copy=False))
-            self.first_seen = None
+            self.take(array.astype(self.dtype, copy=False))
+        self.renew()
+
+    def take(self, data: Any) -> None:
+        self._data = _private(data)
+        self.first_seen = None
         self.renew()
 
     def _hand_out(self) -> None:

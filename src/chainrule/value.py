@@ -70,8 +70,7 @@ class Value(Operators, Node):
                 f"this Value was computed ({self.describe()}): its data follows from its inputs,"
                 f" assign to a leaf instead"
             )
-        self._data = _as_float(number, "data")
-        self.renew()
+        self.take(_as_float(number, "data"))
 
     def item(self) -> float:
         """The number as a plain float, outside the graph."""

@@ -44,4 +44,10 @@ astype: Linear = Linear(
 
 def summed(x: Any, shape: tuple[int, ...]) -> Any:
     """`x` itself if it has the shape, else summed to it: broadcasting undone."""
-    return x if x.shape == shape else sum_to_shape(x, shape)
+    # Straight to the reader: there is nothing to bind or to freeze.
+    return x if x.shape == shape else sum_to_shape.apply((x,), {"shape": shape})
+
+
+def stretched(x: Any, shape: tuple[int, ...]) -> Any:
+    """`x` itself if it has the shape, else broadcast to it."""
+    return x if x.shape == shape else broadcast_to.apply((x,), {"shape": shape})

@@ -9,34 +9,30 @@ import numpy as np
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.kinds import Multilinear
 from chainrule.ops.notation import PRODUCT, infix
-from chainrule.ops.shapes import matrix_transpose, reshape
-
-
-def _as(shape: tuple[int, ...], x: Any) -> Any:
-    return x if x.shape == shape else reshape(x, shape)
+from chainrule.ops.shapes import matrix_transpose, reshaped
 
 
 def _as_matrices(y_bar: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
     """The product seen as one of (stacks of) matrices: vectors become a row or a column."""
     y_shape = y_bar.shape
     if b.ndim == 1:
-        b, y_shape = reshape(b, (*b.shape, 1)), (*y_shape, 1)
+        b, y_shape = reshaped(b, (*b.shape, 1)), (*y_shape, 1)
     if a.ndim == 1:
-        a = reshape(a, (1, *a.shape))
+        a = reshaped(a, (1, *a.shape))
         y_shape = (*y_shape[:-1], 1, y_shape[-1])
-    return _as(y_shape, y_bar), a, b
+    return reshaped(y_bar, y_shape), a, b
 
 
 def _matmul_left(y_bar: Any, a: Any, b: Any) -> Any:
     shape = a.shape
     y_bar, a, b = _as_matrices(y_bar, a, b)
-    return _as(shape, summed(y_bar @ matrix_transpose(b), a.shape))
+    return reshaped(summed(y_bar @ matrix_transpose(b), a.shape), shape)
 
 
 def _matmul_right(y_bar: Any, a: Any, b: Any) -> Any:
     shape = b.shape
     y_bar, a, b = _as_matrices(y_bar, a, b)
-    return _as(shape, summed(matrix_transpose(a) @ y_bar, b.shape))
+    return reshaped(summed(matrix_transpose(a) @ y_bar, b.shape), shape)
 
 
 matmul = Multilinear(

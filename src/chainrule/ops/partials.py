@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.engine import Traced
 from chainrule.ops.base import PYTHON_SCALARS, Op, plain, shape_of, total, zeros_like
-from chainrule.ops.broadcasting import astype, broadcast_to, summed
+from chainrule.ops.broadcasting import astype, stretched, summed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +92,7 @@ class Elementwise(Op):
         )
         if y_dot is None or shape_of(y_dot) == shape_of(y):
             return y_dot
-        return broadcast_to(y_dot, y.shape)
+        return stretched(y_dot, y.shape)
 
     def times(self, partial: Any, direction: Any) -> Any:
         """A partial times the cotangent or tangent it meets."""

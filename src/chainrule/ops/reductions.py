@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.arithmetic import indicator
-from chainrule.ops.broadcasting import broadcast_to
+from chainrule.ops.broadcasting import stretched
 from chainrule.ops.partials import Elementwise
-from chainrule.ops.shapes import reshape
+from chainrule.ops.shapes import reshaped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,12 +34,12 @@ class Reduction(Elementwise):
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         x, kept = inputs[0], kept_shape(inputs[0].shape, params.get("axis"))
-        y_bar, y = kept_axes(y_bar, kept), kept_axes(y, kept)
+        y_bar, y = reshaped(y_bar, kept), reshaped(y, kept)
         x_bar = self.times(self.partial(0, y, inputs, params), y_bar)
-        return [x_bar if x_bar.shape == x.shape else broadcast_to(x_bar, x.shape)]
+        return [stretched(x_bar, x.shape)]
 
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
-        y = kept_axes(y, kept_shape(inputs[0].shape, params.get("axis")))
+        y = reshaped(y, kept_shape(inputs[0].shape, params.get("axis")))
         return sum(self.times(self.partial(0, y, inputs, params), tangents[0]), **params)
 
 
@@ -50,10 +50,6 @@ def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
     axes = (axis,) if isinstance(axis, int | np.integer) else axis
     reduced = {a % len(shape) for a in axes}
     return tuple(1 if i in reduced else size for i, size in enumerate(shape))
-
-
-def kept_axes(y: Any, shape: tuple[int, ...]) -> Any:
-    return y if y.shape == shape else reshape(y, shape)
 
 
 def _tie_share(y: Any, x: Any, axis: Any) -> Any:
@@ -75,4 +71,4 @@ min = Reduction(
     np.min, _tie_share, name="min", doc="Smallest entry; entries that tie share the derivative."
 )
 
-__all__ = ["Reduction", "kept_axes", "kept_shape", "max", "mean", "min", "sum"]
+__all__ = ["Reduction", "kept_shape", "max", "mean", "min", "sum"]

@@ -30,6 +30,11 @@ def _unconcatenate(y_bar: Any, *inputs: Any, axis: int = 0) -> list[Any]:
     return cotangents
 
 
+def reshaped(x: Any, shape: tuple[int, ...]) -> Any:
+    """`x` itself if it has the shape, else reshaped to it."""
+    return x if x.shape == shape else reshape.apply((x,), {"shape": shape})
+
+
 def along(axis: int, item: Any, ndim: int) -> tuple[Any, ...]:
     """An index that picks `item` on one axis and everything on the others."""
     index = [slice(None)] * ndim
