@@ -370,7 +370,7 @@ def test_wrong_jvp_is_caught():
 
 def test_wrong_dtype_is_caught():
     widening = cr.elementwise(np.sin, lambda _y, x: np.cos(x.astype(np.float64)), name="widening")
-    with pytest.raises(OpCheckError, match="dtype float64, expected float32"):
+    with pytest.raises(OpCheckError, match="partial 0 has dtype float64, expected float32"):
         widening.check(np.ones(3, np.float32))
 
 

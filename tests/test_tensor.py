@@ -241,6 +241,9 @@ def test_duck_arrays_pass_through():
         def __init__(self, inside):
             self.inside = inside
 
+        def __bool__(self):
+            return bool(self.inside)
+
         def astype(self, dtype):
             return Duck(self.inside.astype(dtype))
 

@@ -131,7 +131,7 @@ class Node(Traced):
     index, later than every node computed from the old data: that is how a stale graph is noticed.
     """
 
-    __slots__ = ("_data", "grad", "index", "inputs", "label", "op", "site")
+    __slots__ = ("_held", "grad", "index", "inputs", "label", "op", "site")
 
     op: Operation | None
     inputs: tuple[Any, ...]
@@ -139,7 +139,7 @@ class Node(Traced):
     grad: Any
     index: int
     site: Site | None
-    _data: Any
+    _held: Any
 
     def item(self) -> float:
         """The number of a one-element node, outside the graph."""
@@ -156,7 +156,7 @@ class Node(Traced):
 
     def take(self, data: Any) -> None:
         """Replace a leaf's data by fitting data that nobody else will write into."""
-        self._data = data
+        self._held = data
         self.renew()
 
     def renew(self) -> None:
@@ -177,12 +177,12 @@ class Node(Traced):
                 if x.index > self.index and op.needs_input(i):
                     raise ChangedDataError(_changed_message(self, i))
                 wanted.append(i)
-                values.append(x if record else x._data)
+                values.append(x if record else x._held)
             else:
                 values.append(x)
         if self.guards and (changed := self.changed_array()) is not None:
             raise ChangedDataError(_changed_message(self, changed))
-        y = self if record else self._data
+        y = self if record else self._held
         try:
             cotangents = op.vjp(wanted, y_bar, y, values, self.params)
         except ArithmeticError as error:
@@ -241,7 +241,7 @@ class Node(Traced):
         return f"{name}{label}{where}"
 
     def __bool__(self) -> bool:
-        return bool(self._data)
+        return bool(self._held)
 
     def __copy__(self) -> Node:
         twin = object.__new__(type(self))
@@ -257,7 +257,7 @@ class Node(Traced):
                 twin = node.__copy__()
                 twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in node.inputs)
                 if node.op is None:
-                    twin._data = node._data.copy() if hasattr(node._data, "copy") else node._data
+                    twin._held = node._held.copy() if hasattr(node._held, "copy") else node._held
                 memo[id(node)] = twin
         twin = memo[id(self)]
         assert isinstance(twin, Node)
@@ -268,7 +268,7 @@ class Node(Traced):
             raise TypeError(
                 f"cannot pickle a node that carries a graph ({self.describe()}): pickle its .data"
             )
-        return (type(self), (self._data, self.label))
+        return (type(self), (self._held, self.label))
 
 
 def _slots(cls: type) -> list[str]:

@@ -61,4 +61,4 @@ class GradientDescent:
                     f"parameter {name} has no gradient: call backward() on a loss computed from it"
                 )
         for p in self.parameters:
-            p.take(p._data - self.learning_rate * p.grad)
+            p.take(p._held - self.learning_rate * p.grad)

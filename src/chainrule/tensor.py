@@ -49,7 +49,7 @@ class Tensor(ArrayOperators, Node):
     __slots__ = ("first_seen", "guards", "params")
 
     def __init__(self, data: Any, label: str | None = None) -> None:
-        self._data = _private(_own_array(data))
+        self._held = _private(_own_array(data))
         self.label = label
         self.op = self.grad = self.site = None
         self.inputs = ()
@@ -61,7 +61,7 @@ class Tensor(ArrayOperators, Node):
     @property
     def data(self) -> np.ndarray:
         """The array. A leaf's can be written into; that of a computed Tensor is read-only."""
-        array: np.ndarray = self._data
+        array: np.ndarray = self._held
         if self.op is None:
             self._hand_out()
             return array
@@ -76,7 +76,7 @@ class Tensor(ArrayOperators, Node):
                 f"this Tensor was computed ({self.describe()}): its data follows from its inputs,"
                 f" assign to a leaf instead"
             )
-        if value is not self._data:  # `t.data -= step` has already written into it
+        if value is not self._held:  # `t.data -= step` has already written into it
             array = _own_array(value)
             if array.shape != self.shape:
                 raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
@@ -84,7 +84,7 @@ class Tensor(ArrayOperators, Node):
         self.renew()
 
     def take(self, data: Any) -> None:
-        self._data = _private(data)
+        self._held = _private(data)
         self.first_seen = None
         self.renew()
 
@@ -94,34 +94,34 @@ class Tensor(ArrayOperators, Node):
         Until now nobody could write into it, so nodes recorded so far hold no fingerprint of it;
         the one taken here is as good.
         """
-        array = self._data
+        array = self._held
         if type(array) is np.ndarray and not array.flags.writeable:
             self.first_seen = fingerprint(array)
             array.flags.writeable = True
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
-        return self._data.shape  # type: ignore[no-any-return]
+        return self._held.shape  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        return self._data.dtype  # type: ignore[no-any-return]
+        return self._held.dtype  # type: ignore[no-any-return]
 
     def item(self) -> float:
         """The number of a one-element Tensor as a plain float, outside the graph."""
         if self.size != 1:
             raise ValueError(f"item() needs one element, this Tensor has the shape {self.shape}")
-        return float(self._data.item())
+        return float(self._held.item())
 
     def detach(self) -> Tensor:
         """A new leaf with a copy of the data; no gradient flows through it."""
-        return Tensor(self._data, label=self.label)
+        return Tensor(self._held, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         arrays = []
         for i, x in enumerate(inputs):
             if x.__class__ is Tensor:
-                arrays.append(x._data)
+                arrays.append(x._held)
             elif x.__class__ in READY or (x.__class__ is np.ndarray and x.dtype.kind in "fiub"):
                 arrays.append(x)
             else:
@@ -139,7 +139,7 @@ class Tensor(ArrayOperators, Node):
             if y_data is array:
                 y_data = y_data.view()  # so that it counts as a view of a leaf, see _guards
         y = _new(Tensor)
-        y._data = y_data
+        y._held = y_data
         y.grad = y.label = None
         y.params = params
         y.first_seen = None
@@ -150,7 +150,7 @@ class Tensor(ArrayOperators, Node):
             y.site = user_site(4)
             y.guards = _guards(op, inputs) if op.reads_data else ()
         else:
-            y._data = _private(_copied(y_data))
+            y._held = _private(_copied(y_data))
             y.op = y.site = None
             y.inputs = y.guards = ()
         return y
@@ -159,9 +159,9 @@ class Tensor(ArrayOperators, Node):
         for position, before in self.guards:
             x = self.inputs[position]
             if before is PRIVATE:
-                if x._data.flags.writeable and fingerprint(x._data) != x.first_seen:
+                if x._held.flags.writeable and fingerprint(x._held) != x.first_seen:
                     return position
-            elif fingerprint(x._data if type(x) is Tensor else x) != before:
+            elif fingerprint(x._held if type(x) is Tensor else x) != before:
                 return position
         return None
 
@@ -172,21 +172,21 @@ class Tensor(ArrayOperators, Node):
                     f"backward from shape {self.shape} needs a seed of that shape: reduce to one"
                     f" number first (np.sum, np.mean), or pass the cotangent, backward(seed)"
                 )
-            return np.ones_like(self._data)
+            return np.ones_like(self._held)
         seed = seed if hasattr(seed, "shape") else np.array(seed)
         if seed.shape != self.shape:
             raise ValueError(f"a seed of shape {self.shape} expected, got {seed.shape}")
         return seed if isinstance(seed, Tensor) else _copied(seed.astype(self.dtype))
 
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
-        own = self._data
-        given = x_bar._data if type(x_bar) is Tensor else x_bar
+        own = self._held
+        given = x_bar._held if type(x_bar) is Tensor else x_bar
         if not hasattr(given, "dtype"):
             x_bar = given = np.asarray(given)
         if given.shape == own.shape:
             if given.dtype == own.dtype:
                 return x_bar
-            if given.dtype == consumer._data.dtype:  # the op had promoted this input
+            if given.dtype == consumer._held.dtype:  # the op had promoted this input
                 return ops.astype(x_bar, own.dtype)
         raise RuleError(
             f"the rule of {consumer.describe()} returned a cotangent of shape {given.shape} and"
@@ -205,9 +205,9 @@ class Tensor(ArrayOperators, Node):
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         made = f", op={self.op.name}" if self.op is not None else ""
-        body = repr(self._data)
-        if isinstance(self._data, np.ndarray | np.generic):
-            body = np.array2string(np.asarray(self._data), separator=", ", prefix="Tensor(")
+        body = repr(self._held)
+        if isinstance(self._held, np.ndarray | np.generic):
+            body = np.array2string(np.asarray(self._held), separator=", ", prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({body}{kind}{label}{made})"
 
@@ -266,7 +266,7 @@ def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...
             continue
         array = x
         if type(x) is Tensor:
-            array = x._data
+            array = x._held
             if x.op is not None and getattr(array, "base", None) is None:
                 continue
         if type(array) is np.ndarray:

@@ -47,7 +47,7 @@ class Value(Operators, Node):
     def __init__(self, data: float, label: str | None = None) -> None:
         if isinstance(data, Traced):
             raise TypeError(f"Value takes a float, got a {type(data).__name__}: use its .item()")
-        self._data = _as_float(data, "Value")
+        self._held = _as_float(data, "Value")
         self.label = label
         self.op = self.grad = self.site = self.partials = None
         self.inputs = ()
@@ -60,7 +60,7 @@ class Value(Operators, Node):
         A graph made before keeps the partials it was made with: its `backward()` still gives the
         derivative where it was computed.
         """
-        number: float = self._data
+        number: float = self._held
         return number
 
     @data.setter
@@ -78,7 +78,7 @@ class Value(Operators, Node):
 
     def detach(self) -> Value:
         """A new leaf with the same number; no gradient flows through it."""
-        return Value(self._data, label=self.label)
+        return Value(self._held, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         if op.scalar is None:
@@ -88,18 +88,18 @@ class Value(Operators, Node):
             )
         if params:
             raise TypeError(f"{op.name} with {', '.join(params)} works on a Tensor, not on a Value")
-        numbers = [x._data if type(x) is Value else _constant(x, op) for x in inputs]
+        numbers = [x._held if type(x) is Value else _constant(x, op) for x in inputs]
         return _computed(op, inputs, numbers)
 
     def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
         if type(a) is Value:
-            x = a._data
+            x = a._held
         elif type(a) is float:
             x = a
         else:
             return op.apply((a, b), NO_PARAMS)
         if type(b) is Value:
-            z = b._data
+            z = b._held
         elif type(b) is float:
             z = b
         else:
@@ -153,10 +153,10 @@ class Value(Operators, Node):
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value({self._data!r}{label}, grad={self.grad!r})"
+        return f"Value({self._held!r}{label}, grad={self.grad!r})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._held, spec) if spec else repr(self)
 
 
 def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any:
@@ -169,7 +169,7 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     if not op.differentiable:
         return number
     y = _new(Value)
-    y._data = number if number.__class__ is float else float(number)
+    y._held = number if number.__class__ is float else float(number)
     y.grad = y.label = y.site = y.partials = None
     y.index = tick()
     if recording():

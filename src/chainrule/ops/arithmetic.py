@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import constant
+from chainrule.ops.base import PYTHON_SCALARS, constant
 from chainrule.ops.functions import log
 from chainrule.ops.notation import (
     COMPARISON,
@@ -21,6 +22,14 @@ from chainrule.ops.notation import (
     prefix,
 )
 from chainrule.ops.partials import Elementwise, where
+
+
+def _lowered(a: Any, b: Any) -> Any:
+    """The exponent b - 1, and 1 where a and b are both 0, so that 0 · 0^-1 does not arise."""
+    if type(b) in PYTHON_SCALARS:
+        return b - 1 if b else 1
+    return where(a == 0, where(b == 0, 1.0, b - 1.0), b - 1.0)
+
 
 # fmt: off
 add = Elementwise(
@@ -37,7 +46,7 @@ multiply = Elementwise(
 )
 divide = Elementwise(
     np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b,
-    scalar=operator.truediv, notation=infix("/", PRODUCT, associative=False), singular=True,
+    scalar=operator.truediv, notation=infix("/", PRODUCT, associative=False),
     doc="a / b",
 )
 negative = Elementwise(
@@ -50,9 +59,9 @@ positive = Elementwise(
 )
 power = Elementwise(
     operator.pow,
-    lambda _y, a, b: b * a ** where(b == 0, 1, b - 1),
+    lambda _y, a, b: b * a ** _lowered(a, b),
     lambda y, a, _b: y * log(where(a == 0, 1, a)),
-    name="power", numpy=np.power, scalar=math.pow, singular=True,
+    name="power", numpy=np.power, scalar=math.pow,
     notation=Notation("{}^{}", POWER, (POWER + 1, POWER)),
     doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
 )

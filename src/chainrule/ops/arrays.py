@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FACTS: dict[Any, Callable[..., Any]] = {
     np.shape: lambda a: a.shape,
     np.ndim: lambda a: a.ndim,
-    np.size: lambda a: a.size,
+    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
 }
 
 
@@ -66,7 +66,7 @@ class ArrayOperators(Operators):
 
     def transpose(self, *axes: Any) -> Any:
         """Permute the axes, by default reverse them."""
-        return sh.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+        return sh.transpose(self, (axes[0] if len(axes) == 1 else axes) if axes else None)
 
     def __len__(self) -> int:
         if not self.shape:

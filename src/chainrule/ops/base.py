@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +12,7 @@ from chainrule.engine import NO_PARAMS, Traced
 from chainrule.ops.checking import check_op
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from chainrule.engine import Inputs, Params
     from chainrule.ops.notation import Notation
@@ -39,6 +40,8 @@ class Op:
         doc: one line of meaning, with the kink convention where there is a kink.
     """
 
+    #: Whether a rule is a local partial for each input.
+    gives_partials: ClassVar[bool] = False
     #: The position of the first input among the arguments of a rule; the output comes before.
     INPUTS_AT: ClassVar[int] = 1
 
@@ -132,11 +135,17 @@ class Op:
     def apply(self, inputs: tuple[Any, ...], params: Params) -> Any:
         """Give inputs to the reader of the highest level among them; plain data is computed."""
         reader: Traced | None = None
+        lists = False
         for x in inputs:
-            if isinstance(x, Traced) and (reader is None or x.level > reader.level):
-                reader = x
+            if isinstance(x, Traced):
+                if reader is None or x.level > reader.level:
+                    reader = x
+            elif x.__class__ is list or x.__class__ is tuple:
+                lists = True
         if reader is None:
             return self.evaluate(inputs, params)
+        if lists:  # a rule computes with its inputs: they must be arrays
+            inputs = tuple(np.asarray(x) if isinstance(x, list | tuple) else x for x in inputs)
         return reader.apply(self, inputs, params)
 
     def evaluate(self, inputs: Inputs, params: Params) -> Any:
@@ -213,6 +222,8 @@ def frozen(value: Any) -> Any:
         return [frozen(item) for item in value]
     if isinstance(value, tuple):
         return tuple(frozen(item) for item in value)
+    if isinstance(value, Sequence):  # another buffer, such as array.array
+        return np.array(value)
     return value
 
 
@@ -238,6 +249,8 @@ def plain(x: Any) -> Any:
 
 def zeros_like(x: Any) -> Any:
     """A constant zero of the shape and dtype of an input."""
+    if getattr(x, "plain_class", None) is float:  # a Value
+        return 0.0
     return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
 
 

@@ -41,6 +41,7 @@ def check_op(op: Any, inputs: Inputs, params: Params) -> None:
     y = np.asarray(op.evaluate(inputs, params))
     y_bar = random.standard_normal(y.shape).astype(y.dtype)
     cotangents = op.vjp(moving, y_bar, y, inputs, params)
+    _check_dtypes(op, moving, y, inputs, params)
     for i, x_bar in zip(moving, cotangents, strict=True):
         if np.shape(x_bar) != inputs[i].shape:
             _fail(op, f"cotangent {i} has shape {np.shape(x_bar)}, expected {inputs[i].shape}")
@@ -52,6 +53,17 @@ def check_op(op: Any, inputs: Inputs, params: Params) -> None:
     _check_conversion(op, moving, y_bar, y, inputs, params)
     if op.scalar is not None and not params:
         _check_floats(op, moving, inputs)
+
+
+def _check_dtypes(op: Any, moving: Sequence[int], y: Any, inputs: Inputs, params: Params) -> None:
+    """A partial of inputs of one dtype must not be wider than they are."""
+    if not op.gives_partials or any(inputs[i].dtype != y.dtype for i in moving):
+        return
+    for i in moving:
+        partial = op.partial(i, y, inputs, params) if not op.params else 0
+        dtype = np.result_type(partial, y)
+        if len(moving) == len(inputs) and dtype != y.dtype:
+            _fail(op, f"partial {i} has dtype {dtype}, expected {y.dtype}")
 
 
 def _check_direction(

@@ -30,11 +30,11 @@ exp = Elementwise(
 )
 log = Elementwise(
     np.log, lambda _y, x: 1 / x,
-    scalar=math.log, singular=True, doc="Natural logarithm, x > 0.",
+    scalar=math.log, doc="Natural logarithm, x > 0.",
 )
 sqrt = Elementwise(
     np.sqrt, lambda y, _x: 0.5 / y,
-    scalar=math.sqrt, notation=around("√(", ")"), singular=True,
+    scalar=math.sqrt, notation=around("√(", ")"),
     doc="Square root, x ≥ 0; the derivative at 0 is infinite.",
 )
 sin = Elementwise(

@@ -27,20 +27,14 @@ class Elementwise(Op):
     An argument that a partial does not read is named with a leading underscore: its data need
     not survive until backward.
 
-    `singular` declares that a partial is infinite at some finite input (log and sqrt at 0) or
-    selects (where): there a zero counts as zero even when it multiplies an infinity, so that
-    `where(x > 0, sqrt(x), 0)` has the gradient 0 at x = 0 and not NaN.
+    Where a partial and the cotangent it meets multiply to NaN and one of them is zero, the product
+    is zero (see `zero_wins`): `where(x > 0, sqrt(x), 0)` has the gradient 0 at x = 0, not NaN.
     """
 
-    def __init__(
-        self,
-        forward: Callable[..., Any],
-        *partials: Any,
-        singular: bool = False,
-        **declaration: Any,
-    ) -> None:
+    gives_partials = True
+
+    def __init__(self, forward: Callable[..., Any], *partials: Any, **declaration: Any) -> None:
         super().__init__(forward, partials, **declaration)
-        self.singular = singular
 
     def default_samples(self) -> list[tuple[Any, ...]]:
         random = np.random.default_rng(0)
@@ -66,18 +60,13 @@ class Elementwise(Op):
         return rule(y, *inputs, **params) if callable(rule) else rule
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
-        if self.singular:
-            with np.errstate(divide="ignore", invalid="ignore"):  # zero_wins sees to these
-                return self._cotangents(wanted, y_bar, y, inputs, params)
-        return self._cotangents(wanted, y_bar, y, inputs, params)
-
-    def _cotangents(
-        self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params
-    ) -> list[Any]:
         cotangents = []
         for i in wanted:
             x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
             if x_bar is not None and x_bar.__class__ is not float:
+                if y_bar.__class__ is not float and x_bar.dtype != y_bar.dtype:
+                    # A constant of a wider dtype was among the inputs.
+                    x_bar = astype(x_bar, y_bar.dtype)
                 x_bar = summed(x_bar, shape_of(inputs[i]))
             cotangents.append(x_bar)
         return cotangents
@@ -103,7 +92,7 @@ class Elementwise(Op):
                 return zeros_like(direction)
             return direction if partial == 1 else -direction
         product = partial * direction
-        return zero_wins(product, partial, direction) if self.singular else product
+        return zero_wins(product, partial, direction)
 
 
 def _check_arguments(op: Op, partial: Any) -> None:
@@ -127,7 +116,7 @@ def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any)
         partials: for each input a number, a function `(y, *inputs)` of output and inputs
             written with operators and the library's ops, or None where the op is constant.
         declaration: `name` (needed for a lambda), `scalar` (the forward on floats, so that
-            Values may use the op), `singular`, `notation`, `doc`.
+            Values may use the op), `notation`, `doc`.
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -143,18 +132,24 @@ def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any)
 
 
 def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
-    """A product of the other two in which 0 · ∞ counts as 0."""
-    if type(product) is float:
-        genuine = product == product or partial != partial or direction != direction  # noqa: PLR0124
-        return product if genuine else 0.0
+    """A partial times a cotangent, in which zero times infinity or NaN is zero.
+
+    Exact where the zero says that nothing depends on the other factor: a branch that `where` did
+    not take, a cotangent that never arrived. At a point where one factor vanishes as the other
+    blows up it is a convention: the norm √(x·x) gets 0 at 0, and so does √x·√x.
+    """
     if isinstance(product, Traced) and not product.concrete:
         return product
-    spoiled = np.isnan(plain(product))
-    if not spoiled.any():
+    data: Any = plain(product)
+    if isinstance(data, float | np.ndarray | np.generic):
+        size = np.vdot(data, data)  # NaN if an entry is, and cheaper than looking at each
+        if size == size:  # noqa: PLR0124
+            return product
+    spoiled = np.isnan(data) & ((plain(partial) == 0) | (plain(direction) == 0))
+    if not np.any(spoiled):
         return product
-    keep = ~spoiled | np.isnan(plain(partial)) | np.isnan(plain(direction))
-    cleaned = where(keep, partial, 0.0) * where(keep, direction, 0.0)
-    return astype(cleaned, product.dtype)
+    cleaned = where(~spoiled, partial, 0.0) * where(~spoiled, direction, 0.0)
+    return cleaned if data.__class__ is float else astype(cleaned, product.dtype)
 
 
 where = Elementwise(
@@ -163,6 +158,5 @@ where = Elementwise(
     lambda _y, condition, _a, _b: condition != 0,
     lambda _y, condition, _a, _b: condition == 0,
     scalar=lambda condition, a, b: a if condition else b,
-    singular=True,
     doc="""`a` where the condition holds, else `b`; the branch not taken gets exactly zero.""",
 )

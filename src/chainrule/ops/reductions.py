@@ -45,7 +45,7 @@ class Reduction(Elementwise):
 
 def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
     """The shape after a reduction with `keepdims=True`."""
-    if axis is None:
+    if axis is None or not shape:
         return (1,) * len(shape)
     axes = (axis,) if isinstance(axis, int | np.integer) else axis
     reduced = {a % len(shape) for a in axes}

@@ -11,8 +11,10 @@ from chainrule.ops.kinds import Linear
 from chainrule.ops.notation import postfix
 
 
-def _untranspose(y_bar: Any, _x: Any, axes: tuple[int, ...] | None = None) -> Any:
-    return transpose(y_bar, axes if axes is None else inverse_permutation(axes))
+def _untranspose(y_bar: Any, _x: Any, axes: Any = None) -> Any:
+    if axes is None or isinstance(axes, int):  # one axis cannot go anywhere
+        return transpose(y_bar)
+    return transpose(y_bar, inverse_permutation(axes))
 
 
 def inverse_permutation(axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -20,12 +22,13 @@ def inverse_permutation(axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted(range(count), key=lambda i: axes[i] % count))
 
 
-def _unconcatenate(y_bar: Any, *inputs: Any, axis: int = 0) -> list[Any]:
-    """Cut the cotangent into the pieces that were joined."""
+def _unconcatenate(y_bar: Any, *inputs: Any, axis: int | None = 0) -> list[Any]:
+    """Cut the cotangent into the pieces that were joined; without an axis they were flattened."""
     cotangents, start = [], 0
     for x in inputs:
-        stop = start + x.shape[axis]
-        cotangents.append(getitem(y_bar, along(axis, slice(start, stop), y_bar.ndim)))
+        stop = start + (x.size if axis is None else x.shape[axis])
+        piece = getitem(y_bar, along(axis or 0, slice(start, stop), y_bar.ndim))
+        cotangents.append(reshaped(piece, x.shape))
         start = stop
     return cotangents
 
