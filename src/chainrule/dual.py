@@ -5,7 +5,11 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from chainrule.engine import recording
 from chainrule.ops.arrays import ArrayOperators
+from chainrule.ops.base import plain
 
 if TYPE_CHECKING:
     from chainrule.engine import Params
@@ -24,9 +28,24 @@ class Dual(ArrayOperators):
         self.tangent = tangent
         self.level = level
 
+    def inside(self) -> Any:
+        return self.primal
+
     @property
     def data(self) -> Any:
-        return self.primal
+        """The number or array behind all duals and nodes, outside every derivative."""
+        return plain(self.primal)
+
+    def item(self) -> float:
+        """The number of a one-element dual as a plain float, outside every derivative."""
+        return float(np.asarray(self.data).item())
+
+    def detach(self) -> Any:
+        """The primal without its tangent, and out of every graph."""
+        return self.primal.detach() if hasattr(self.primal, "detach") else self.primal
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
 
     @property
     def shape(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -40,10 +59,11 @@ class Dual(ArrayOperators):
         mine = [isinstance(x, Dual) and x.level == self.level for x in inputs]
         primals = tuple(x.primal if own else x for x, own in zip(inputs, mine, strict=True))
         y = op.apply(primals, params)
-        if not op.differentiable:
+        if not op.differentiable or not recording():
             return y
         tangents = [x.tangent if own else None for x, own in zip(inputs, mine, strict=True)]
-        y_dot = op.jvp(tangents, y, primals, params)
+        with np.errstate(divide="ignore", invalid="ignore"):  # a zero tangent may undo them
+            y_dot = op.jvp(tangents, y, primals, params)
         return y if y_dot is None else Dual(y, y_dot, self.level)
 
     def __repr__(self) -> str:

@@ -11,22 +11,23 @@ op's declaration supplies the rule.
 
 from __future__ import annotations
 
+import copy
 import itertools
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from operator import attrgetter
-from pathlib import Path
-from types import CodeType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import numpy as np
+
+from chainrule.sites import Site, site_text
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-PACKAGE = str(Path(__file__).parent / "_")[:-1]
 
 #: The inputs of an op in order, and its static arguments by name.
 Inputs = Sequence[Any]
@@ -50,25 +51,6 @@ class Operation(Protocol):
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> Inputs: ...
 
 
-#: The place in the user's code that recorded a node: a code object and an offset in it.
-Site = tuple[CodeType, int]
-
-
-def user_site(depth: int) -> Site:
-    """The innermost frame outside this package, from `depth` frames up (no frame is kept)."""
-    frame = sys._getframe(depth)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code, frame.f_lasti
-
-
-def site_text(site: Site) -> str:
-    """File and line, as error messages write them."""
-    code, offset = site
-    numbers = [number for start, end, number in code.co_lines() if start <= offset < end and number]
-    return f"{code.co_filename}, line {numbers[0] if numbers else code.co_firstlineno}"
-
-
 class Traced:
     """Whatever a rule can be fed with besides plain floats and arrays.
 
@@ -85,6 +67,10 @@ class Traced:
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         """Give an op that met this input its meaning."""
+        raise NotImplementedError
+
+    def inside(self) -> Any:
+        """What this wraps: the data of a node, the primal of a dual."""
         raise NotImplementedError
 
     def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
@@ -141,10 +127,6 @@ class Node(Traced):
     site: Site | None
     _held: Any
 
-    def item(self) -> float:
-        """The number of a one-element node, outside the graph."""
-        raise NotImplementedError
-
     #: Static arguments of the op, such as an axis.
     params: Params = NO_PARAMS
     #: Fingerprints of input arrays, see `Tensor`.
@@ -153,6 +135,13 @@ class Node(Traced):
     partials: Sequence[Any] | None = None
     #: A cotangent of exactly this class fits without a look.
     plain_class: ClassVar[type | None] = None
+
+    def item(self) -> float:
+        """The number of a one-element node, outside the graph."""
+        raise NotImplementedError
+
+    def inside(self) -> Any:
+        return self._held
 
     def take(self, data: Any) -> None:
         """Replace a leaf's data by fitting data that nobody else will write into."""
@@ -174,18 +163,17 @@ class Node(Traced):
         values: list[Any] = []
         for i, x in enumerate(self.inputs):
             if isinstance(x, Node):
-                if x.index > self.index and op.needs_input(i):
-                    raise ChangedDataError(_changed_message(self, i))
                 wanted.append(i)
                 values.append(x if record else x._held)
             else:
                 values.append(x)
-        if self.guards and (changed := self.changed_array()) is not None:
-            raise ChangedDataError(_changed_message(self, changed))
+        self.check_unchanged()
         y = self if record else self._held
         try:
             cotangents = op.vjp(wanted, y_bar, y, values, self.params)
-        except ArithmeticError as error:
+        except (ArithmeticError, ValueError) as error:
+            if y_bar.__class__ is not float:
+                raise
             message = f"the derivative of {self.describe()} is not finite: {error}"
             raise type(error)(message) from None
         return [
@@ -193,6 +181,16 @@ class Node(Traced):
             for i, x_bar in zip(wanted, cotangents, strict=True)
             if x_bar is not None
         ]
+
+    def check_unchanged(self) -> None:
+        """Raise ChangedDataError if an input that the rule needs is not what it was."""
+        op = self.op
+        assert op is not None
+        for i, x in enumerate(self.inputs):
+            if isinstance(x, Node) and x.index > self.index and op.needs_input(i):
+                raise ChangedDataError(_changed_message(self, i))
+        if self.guards and (changed := self.changed_array()) is not None:
+            raise ChangedDataError(_changed_message(self, changed))
 
     def changed_array(self) -> int | None:
         """The position of a guarded input array that was written into, or None."""
@@ -206,9 +204,9 @@ class Node(Traced):
         """The cotangent that backward starts with at this root."""
         raise NotImplementedError
 
-    def set_grad(self, x_bar: Any) -> None:
-        """Store `.grad`, as data that belongs to this node alone."""
-        self.grad = x_bar
+    def own(self, x_bar: Any) -> Any:
+        """A cotangent as data that belongs to this node alone."""
+        return x_bar
 
     def keeps_grad(self) -> bool:
         """Whether this node gets a `.grad`: a leaf always, a Tensor in between if labelled."""
@@ -226,12 +224,11 @@ class Node(Traced):
             ChangedDataError: data the sweep needs was changed since it was recorded.
             RuleError: an op's rule returned something that does not fit.
         """
+        seed = self.new_seed(seed._held if isinstance(seed, Node) else seed)
         # The whole sweep runs before any .grad is written, so an error leaves all of them alone.
-        kept = [
-            (node, y_bar) for node, y_bar in sweep(self, self.new_seed(seed)) if node.keeps_grad()
-        ]
-        for node, y_bar in kept:
-            node.set_grad(y_bar if node.op is not None or node.grad is None else node.grad + y_bar)
+        for node, y_bar in swept(self, seed, lambda node: node.keeps_grad()):
+            accumulate = node.op is None and node.grad is not None
+            node.grad = node.own(node.grad + y_bar if accumulate else y_bar)
 
     def describe(self) -> str:
         """Op, label and line, as error messages name a node."""
@@ -244,6 +241,8 @@ class Node(Traced):
         return bool(self._held)
 
     def __copy__(self) -> Node:
+        if self.op is None:
+            return copy.deepcopy(self)
         twin = object.__new__(type(self))
         for name in _slots(type(self)):
             setattr(twin, name, getattr(self, name))
@@ -251,16 +250,22 @@ class Node(Traced):
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Node:
-        """Copy the whole graph under this node, by iteration."""
+        """Copy the whole graph under this node, by iteration; ChangedDataError if it is stale."""
         for node in reversed(newest_first(self)):
             if id(node) not in memo:
-                twin = node.__copy__()
-                twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in node.inputs)
-                if node.op is None:
-                    twin._held = node._held.copy() if hasattr(node._held, "copy") else node._held
-                memo[id(node)] = twin
-        twin = memo[id(self)]
-        assert isinstance(twin, Node)
+                memo[id(node)] = node.twin(memo)
+        twin: Node = memo[id(self)]
+        return twin
+
+    def twin(self, memo: dict[int, Any]) -> Node:
+        """This node over the copies of its inputs; a leaf with data of its own."""
+        if self.op is None:
+            twin = type(self)(self._held, self.label)  # type: ignore[call-arg]
+        else:
+            self.check_unchanged()
+            twin = self.__copy__()
+            twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in self.inputs)
+        twin.grad = copy.copy(self.grad)
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -351,12 +356,22 @@ def _changed_message(node: Node, position: int) -> str:
     )
 
 
+def swept(
+    root: Node, seed: Any, wanted: Callable[[Node], bool], *, record: bool = False
+) -> list[tuple[Node, Any]]:
+    """The wanted nodes of a sweep with their adjoints; all others are released on the way.
+
+    Divisions by zero on the way are no warning: a zero cotangent may still make them vanish.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return [pair for pair in sweep(root, seed, record=record) if wanted(pair[0])]
+
+
 class Adjoints(dict[Node, Any]):
     """Node -> derivative of the root with respect to it; missing nodes get a clear KeyError."""
 
     def __missing__(self, node: Any) -> Any:
-        name = node.describe() if isinstance(node, Node) else repr(node)
-        raise KeyError(f"{name} is not in the graph of this root")
+        raise KeyError(f"{node!r} is not in the graph of this root")
 
 
 def adjoints(root: Node, seed: Any = None, *, record: bool = False) -> Adjoints:
@@ -364,7 +379,8 @@ def adjoints(root: Node, seed: Any = None, *, record: bool = False) -> Adjoints:
 
     With `record=True` the adjoints are nodes themselves and can be differentiated again.
     """
-    return Adjoints(sweep(root, root.new_seed(seed), record=record))
+    pairs = swept(root, root.new_seed(seed), lambda _node: True, record=record)
+    return Adjoints((node, node.own(y_bar)) for node, y_bar in pairs)
 
 
 def count_paths(root: Node, leaf: Node) -> int:

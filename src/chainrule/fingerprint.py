@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 ROW = 1024
-BLOCK = 8 * ROW  # stays in the cache between the passes
+BLOCK = 32 * ROW  # stays in the cache between the passes
 SMALL = 512  # bytes; such an array is its own fingerprint
 _multipliers = np.random.default_rng(20).integers(1, 2**63, ROW, np.uint64) * 2 + 1
 

@@ -38,6 +38,9 @@ class Symbol(ArrayOperators):
         result.op, result.inputs, result.params = op, inputs, params
         return result
 
+    def __bool__(self) -> bool:
+        raise TypeError(f"the rule branches on {self}: a symbol has no value, use where")
+
     def __str__(self) -> str:
         return _written(self)[0]
 

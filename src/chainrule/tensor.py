@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick, user_site
+from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick
 from chainrule.fingerprint import fingerprint
 from chainrule.ops.arrays import ArrayOperators
+from chainrule.sites import user_site
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -95,7 +96,7 @@ class Tensor(ArrayOperators, Node):
         the one taken here is as good.
         """
         array = self._held
-        if type(array) is np.ndarray and not array.flags.writeable:
+        if isinstance(array, np.ndarray) and self.first_seen is None:
             self.first_seen = fingerprint(array)
             array.flags.writeable = True
 
@@ -159,7 +160,7 @@ class Tensor(ArrayOperators, Node):
         for position, before in self.guards:
             x = self.inputs[position]
             if before is PRIVATE:
-                if x._held.flags.writeable and fingerprint(x._held) != x.first_seen:
+                if x.first_seen is not None and fingerprint(x._held) != x.first_seen:
                     return position
             elif fingerprint(x._held if type(x) is Tensor else x) != before:
                 return position
@@ -174,6 +175,8 @@ class Tensor(ArrayOperators, Node):
                 )
             return np.ones_like(self._held)
         seed = seed if hasattr(seed, "shape") else np.array(seed)
+        if seed.dtype.kind not in "fiub":
+            raise TypeError(f"a seed of real numbers expected, got {seed.dtype}")
         if seed.shape != self.shape:
             raise ValueError(f"a seed of shape {self.shape} expected, got {seed.shape}")
         return seed if isinstance(seed, Tensor) else _copied(seed.astype(self.dtype))
@@ -193,8 +196,9 @@ class Tensor(ArrayOperators, Node):
             f" dtype {given.dtype}; shape {own.shape} and dtype {own.dtype} were expected"
         )
 
-    def set_grad(self, x_bar: Any) -> None:
-        self.grad = _copied(x_bar)  # the same cotangent may have gone to several nodes
+    def own(self, x_bar: Any) -> Any:
+        # The same cotangent may have gone to several nodes, or be a view.
+        return x_bar if isinstance(x_bar, Traced) else _copied(x_bar)
 
     def keeps_grad(self) -> bool:
         return self.op is None or self.label is not None
@@ -214,7 +218,7 @@ class Tensor(ArrayOperators, Node):
 
 def _private(array: Any) -> Any:
     """An array marked as known to its Tensor alone."""
-    if type(array) is np.ndarray:
+    if isinstance(array, np.ndarray):
         array.flags.writeable = False
     return array
 
@@ -228,8 +232,12 @@ def _own_array(data: Any) -> Any:
     """A copy of the data as a floating-point array; TypeError with advice for anything else."""
     if isinstance(data, Traced):
         raise TypeError(f"Tensor data must be plain, got a {type(data).__name__}: use its .data")
-    array = data.copy() if hasattr(data, "__array_function__") else np.array(data)
-    array = np.asarray(array) if isinstance(array, np.generic) else array
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError(
+            "Tensor data cannot be masked: fill the gaps, and use np.where for the mask"
+        )
+    is_duck = hasattr(data, "__array_function__") and not isinstance(data, np.ndarray)
+    array = data.copy() if is_duck else np.array(data)
     kind = array.dtype.kind
     if kind in "iub":
         raise TypeError(
@@ -248,7 +256,10 @@ def _as_constant(x: Any, op: Any) -> Any:
         raise TypeError(
             f"{op.name} got a Tensor and a {type(x).__name__}: they do not mix, make both Tensors"
         )
-    constant = x if hasattr(x, "__array_function__") else np.asarray(x)
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{op.name} got a masked array beside a Tensor: use np.where for the mask")
+    is_duck = hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
+    constant = x if is_duck else np.asarray(x)  # a memmap or matrix becomes a plain view
     if getattr(constant, "dtype", np.dtype(float)).kind not in "fiubc":
         raise TypeError(f"{op.name} takes numbers and arrays of numbers, got {type(x).__name__}")
     return constant
@@ -269,8 +280,8 @@ def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...
             array = x._held
             if x.op is not None and getattr(array, "base", None) is None:
                 continue
-        if type(array) is np.ndarray:
-            private = type(x) is Tensor and x.op is None and not array.flags.writeable
+        if isinstance(array, np.ndarray):
+            private = type(x) is Tensor and x.op is None and x.first_seen is None
             guards.append((position, PRIVATE if private else fingerprint(array)))
     return tuple(guards)
 

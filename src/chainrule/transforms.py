@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import wraps
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule import ops
 from chainrule.dual import Dual, new_level
-from chainrule.engine import Node, Traced, adjoints, newest_first, record_graph, recording
-from chainrule.ops.base import PYTHON_SCALARS, shape_of, total, zeros_like
+from chainrule.engine import Node, Traced, newest_first, record_graph, recording, swept
+from chainrule.ops.base import PYTHON_SCALARS, plain, shape_of, total, zeros_like
 from chainrule.tensor import Tensor
-from chainrule.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,13 +54,12 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
     >>> cr.value_and_grad(lambda x: x**3)(2.0)
     (8.0, 12.0)
     """
-    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    several = isinstance(argnums, tuple | list)
+    wanted = [index(i) for i in (argnums if isinstance(argnums, tuple | list) else (argnums,))]
 
     @wraps(f)
     def both(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
-        for i in positions:
-            if not -len(args) <= i < len(args):
-                raise ValueError(f"argnums asks for argument {i}, the call has {len(args)}")
+        positions = _positions(wanted, len(args))
         called = list(args)
         variables = []
         for i in positions:
@@ -73,7 +72,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | tuple[int, ...] = 0) ->
             for i, gradient in zip(positions, _gradients(y, variables, None), strict=True)
         ]
         value = _like(args[positions[0]], _released(y, variables))
-        return value, gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        return value, tuple(gradients) if several else gradients[0]
 
     return both
 
@@ -89,7 +88,7 @@ def vjp(f: Callable[..., Any], *x: Any) -> tuple[Any, Callable[[Any], tuple[Any,
     lifted = [_variable(value) for value in x]
     variables = [variable for _, variable in lifted]
     with record_graph():
-        y = f(*[passed for passed, _ in lifted])
+        y = _one_array(f(*[passed for passed, _ in lifted]))
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         gradients = _gradients(y, variables, y_bar)
@@ -110,17 +109,30 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     level = new_level()
     duals = []
     for primal, tangent in zip(primals, tangents, strict=True):
-        point = primal if isinstance(primal, Traced) else _leaf(primal).data
-        direction = tangent if isinstance(tangent, Traced) else _leaf(tangent).data
+        point: Any = primal if isinstance(primal, Traced) else _leaf(primal).data
+        direction: Any = tangent if isinstance(tangent, Traced) else _leaf(tangent).data
+        if type(plain(point)) is float and not isinstance(direction, Traced):
+            direction = float(direction)  # beside a Value
         if shape_of(direction) != shape_of(point):
             raise ValueError(
                 f"a tangent of shape {shape_of(point)} expected, got {shape_of(direction)}"
             )
         duals.append(Dual(point, direction, level))
-    y = f(*duals)
-    y, y_dot = _split(y, level)
+    with record_graph():
+        y, y_dot = _split(_one_array(f(*duals)), level)
     y_dot = zeros_like(y) if y_dot is None else y_dot
     return _like(primals[0], y), _like(tangents[0], y_dot)
+
+
+def _positions(wanted: Sequence[int], count: int) -> list[int]:
+    """Positions from 0, each once and each within the call."""
+    for i in wanted:
+        if not -count <= i < count:
+            raise ValueError(f"argnums asks for argument {i}, the call has {count}")
+    positions = [i % count for i in wanted]
+    if not positions or len(set(positions)) < len(positions):
+        raise ValueError(f"argnums must name one argument or more, each once: got {wanted}")
+    return positions
 
 
 def _variable(x: Any) -> tuple[Any, Node]:
@@ -141,33 +153,36 @@ def _leaf(x: Any) -> Tensor:
     return Tensor(float(x) if type(x) in {float, int} else x)
 
 
-def _one_number(y: Any) -> Any:
+def _one_array(y: Any) -> Any:
     if not isinstance(y, Traced | float | int | np.ndarray | np.generic):
-        raise TypeError(f"the function must return one number, it returned {type(y).__name__}")
-    if getattr(y, "size", 1) != 1:
-        raise ValueError(f"the function must return one number, its result has shape {shape_of(y)}")
+        raise TypeError(f"the function must return one array, it returned {type(y).__name__}")
+    return y
+
+
+def _one_number(y: Any) -> Any:
+    if getattr(_one_array(y), "size", 1) != 1:
+        raise ValueError(f"the function must return one number, its result has shape {y.shape}")
     return y
 
 
 def _depends_on_others(y: Node, variables: list[Node]) -> bool:
-    """Whether y was also computed from variables of an outer computation."""
-    own = {variable.index for variable in variables}
-    return recording() and any(
-        node.op is None and node.index not in own for node in newest_first(y)
-    )
+    """Whether y was also computed from variables that an outer computation made before ours."""
+    first = min(variable.index for variable in variables)
+    return recording() and any(node.index < first for node in newest_first(y))
 
 
 def _released(y: Any, variables: list[Node]) -> Any:
     """The data of a result, or the result itself while an outer computation needs its graph."""
+    if isinstance(y, Dual):
+        return Dual(_released(y.primal, variables), _released(y.tangent, variables), y.level)
     return y.data if isinstance(y, Node) and not _depends_on_others(y, variables) else y
 
 
 def _gradients(y: Any, variables: list[Node], y_bar: Any) -> list[Any]:
     """The cotangents of the variables; nodes where an outer computation differentiates again."""
-    dual = y if isinstance(y, Dual) else y_bar
-    if isinstance(dual, Dual):
+    level = max((d.level for d in (y, y_bar) if isinstance(d, Dual)), default=0)
+    if level:
         # The derivative of Jᵀȳ along the tangent, by the product rule: J̇ᵀȳ + Jᵀȳ̇.
-        level = dual.level
         y, y_dot = _split(y, level)
         y_bar, y_bar_dot = _split(y_bar, level)
         primals = _gradients(y, variables, y_bar)
@@ -177,20 +192,20 @@ def _gradients(y: Any, variables: list[Node], y_bar: Any) -> list[Any]:
             Dual(primal, total(tangents), level)
             for primal, *tangents in zip(primals, *moved, strict=True)
         ]
-    if not isinstance(y, Node):
-        return [_zero(variable) for variable in variables]
-    with record_graph(recording() and _depends_on_others(y, variables)) as record:
-        table = adjoints(y, y_bar, record=record)
-    return [table[v] if v in table else _zero(v) for v in variables]
+    table: dict[int, Any] = {}
+    if isinstance(y, Node):
+        own = {variable.index for variable in variables}
+        outer = isinstance(y_bar, Node) or _depends_on_others(y, variables)
+        with record_graph(recording() and outer) as record:
+            seed = y.new_seed(y_bar)
+            pairs = swept(y, seed, lambda node: node.index in own, record=record)
+        table = {node.index: node.own(x_bar) for node, x_bar in pairs}
+    return [table.get(v.index, zeros_like(v)) for v in variables]
 
 
 def _split(x: Any, level: int) -> tuple[Any, Any]:
     """Primal and tangent of a dual of this level; anything else does not move."""
     return (x.primal, x.tangent) if isinstance(x, Dual) and x.level == level else (x, None)
-
-
-def _zero(variable: Node) -> Any:
-    return 0.0 if isinstance(variable, Value) else zeros_like(variable)
 
 
 def _like(argument: Any, result: Any) -> Any:

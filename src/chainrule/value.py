@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick, user_site
+from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick
 from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
+from chainrule.sites import user_site
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -175,6 +176,9 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     if recording():
         y.op = op
         y.inputs = inputs
+        if not op.gives_partials:
+            y.site = user_site(4)
+            return y
         try:
             # A tuple: holding floats only, the cycle collector soon leaves it alone.
             y.partials = tuple(
@@ -203,7 +207,8 @@ def _constant(x: Any, op: Any) -> float:
 def _as_float(x: Any, where: str) -> float:
     if type(x) is float:
         return x
-    if isinstance(x, bool | np.bool_) or not isinstance(x, int | float | np.number):
+    real = isinstance(x, int | float | np.integer | np.floating)
+    if not real or isinstance(x, bool | np.bool_):
         hint = ""
         if isinstance(x, Traced):
             hint = ": Value and Tensor do not mix, make both Tensors"

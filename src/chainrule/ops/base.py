@@ -243,7 +243,7 @@ def shape_of(x: Any) -> tuple[int, ...]:
 def plain(x: Any) -> Any:
     """The data behind a node or the primal behind a dual, down to a float or an array."""
     while isinstance(x, Traced):
-        x = x.data
+        x = x.inside()
     return x
 
 

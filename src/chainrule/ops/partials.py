@@ -142,7 +142,7 @@ def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
         return product
     data: Any = plain(product)
     if isinstance(data, float | np.ndarray | np.generic):
-        size = np.vdot(data, data)  # NaN if an entry is, and cheaper than looking at each
+        size: Any = np.vdot(data, data)  # type: ignore[arg-type]  # NaN if an entry is, and cheaper than looking at each
         if size == size:  # noqa: PLR0124
             return product
     spoiled = np.isnan(data) & ((plain(partial) == 0) | (plain(direction) == 0))

@@ -128,9 +128,9 @@ def render(root: Node, path: str | Path, *, digits: int = 4) -> Path:
 def _box(node: Node, is_root: bool, digits: int) -> Box:
     sign = "" if node.op is None else op_sign(node.op)
     kind = "output" if is_root else "leaf" if node.op is None else "op"
-    rows = [("value", _number(node.data, digits))]
-    if np.shape(node.data):
-        rows.insert(0, ("shape", str(np.shape(node.data)).replace(" ", "")))
+    rows = [("value", _number(node._held, digits))]
+    if np.shape(node._held):
+        rows.insert(0, ("shape", str(np.shape(node._held)).replace(" ", "")))
     rows.append(("grad", "·" if node.grad is None else _number(node.grad, digits, signed=True)))
     name = node.label or sign or "leaf"
     return Box(name, sign if node.label else "", kind, tuple(rows))
@@ -145,12 +145,12 @@ def op_sign(op: Any) -> str:
 def _partial(node: Node, slot: int, digits: int) -> str:
     """The local derivative along an edge of a Value graph; an array has no single one."""
     x = node.inputs[slot]
-    if not isinstance(x, Node) or isinstance(node.data, np.ndarray) or node.op is None:
+    if not isinstance(x, Node) or isinstance(node._held, np.ndarray) or node.op is None:
         return ""
     op: Any = node.op
-    values = [v.data if isinstance(v, Node) else v for v in node.inputs]
+    values = [v._held if isinstance(v, Node) else v for v in node.inputs]
     try:
-        return _number(float(op.partial(slot, node.data, values, node.params)), digits)
+        return _number(float(op.partial(slot, node._held, values, node.params)), digits)
     except ArithmeticError:
         return "∞"
 
