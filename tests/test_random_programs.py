@@ -1,0 +1,142 @@
+"""Random programs with sharing: reverse, forward and differences must agree, to second order.
+
+CHAINRULE_PROGRAMS=20000 tries more of them.
+"""
+
+import os
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.ops.checking import central_difference
+
+#: Smooth wherever a program can go, and bounded, so that differences stay meaningful.
+UNARY = {
+    "tanh": cr.tanh,
+    "sin": cr.sin,
+    "cos": cr.cos,
+    "sigmoid": cr.sigmoid,
+    "exp": lambda a: cr.exp(cr.tanh(a)),
+    "log": lambda a: cr.log(a * a + 1.0),
+    "sqrt": lambda a: cr.sqrt(a * a + 0.5),
+    "negative": lambda a: -a,
+    "square": lambda a: a**2,
+    "inverse": lambda a: 1.0 / (a * a + 1.0),
+}
+BINARY = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / (b * b + 1.0),
+    "power": lambda a, b: (a * a + 0.5) ** cr.tanh(b),
+    "where": lambda a, b: cr.where(np.array([True, False, True]), a, b),
+}
+ARRAYS = {
+    "sum": lambda a: a.sum(axis=0, keepdims=True) * 0.3,
+    "mean": lambda a: a.mean(),
+    "transpose": lambda a: a.reshape(1, 3).T.reshape(3),
+    "index": lambda a: a[np.array([2, 0, 0])],
+    "slice": lambda a: a[::-1],
+    "matmul": lambda a: np.array([[0.5, 0.0, 1.0], [0.2, -0.3, 0.1], [0.0, 1.0, 0.4]]) @ a,
+    "concatenate": lambda a: np.concatenate([a[1:], a[:1]]),
+    "stack": lambda a: np.stack([a, a * 0.5]).sum(axis=0),
+    "outer": lambda a: (a[:, None] * a[None, :]).mean(axis=1),
+    "broadcast": lambda a: cr.broadcast_to(a, (2, 3)).mean(axis=0),
+}
+SHAPES = [(3,), (1,), ()]
+PROGRAMS = settings(max_examples=int(os.environ.get("CHAINRULE_PROGRAMS", "150")), deadline=None)
+
+
+@st.composite
+def programs(draw, *, arrays):
+    """Steps (operation, indices of earlier values); later steps may share any earlier value."""
+    steps, count = [], 3
+    kinds = ["unary", "binary"] + (["arrays"] if arrays else [])
+    for _ in range(draw(st.integers(1, 10))):
+        kind = draw(st.sampled_from(kinds))
+        table = {"unary": UNARY, "binary": BINARY, "arrays": ARRAYS}[kind]
+        names = sorted(name for name in table if arrays or name != "where")
+        name = draw(st.sampled_from(names))
+        arity = 2 if kind == "binary" else 1
+        sources = [draw(st.integers(0, count - 1)) for _ in range(arity)]
+        steps.append((kind, name, sources))
+        count += 1
+    return steps
+
+
+def run(steps, inputs):
+    values = list(inputs)
+    for kind, name, sources in steps:
+        chosen = [values[i] for i in sources]
+        if kind == "arrays":
+            result = ARRAYS[name](chosen[0] + np.zeros(3))
+        else:
+            result = (UNARY if kind == "unary" else BINARY)[name](*chosen)
+        values.append(result)
+    return values[-1] * values[0] + values[-1]  # the last value, shared once more
+
+
+numbers = st.floats(-1.5, 1.5, allow_subnormal=False)
+
+
+@given(
+    programs(arrays=True),
+    st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=3, max_size=3),
+    st.lists(st.sampled_from(SHAPES), min_size=3, max_size=3),
+)
+@PROGRAMS
+def test_tensor_programs(steps, data, shapes):
+    x = [
+        np.array(row)[: max(1, int(np.prod(s)))].reshape(s)
+        for row, s in zip(data, shapes, strict=True)
+    ]
+
+    def f(*inputs):
+        return cr.sum(run(steps, inputs))
+
+    directions = [np.cos(np.arange(v.size) + 1.0 + i).reshape(v.shape) for i, v in enumerate(x)]
+    gradient = cr.grad(f, (0, 1, 2))
+    reverse = sum(np.sum(g * d) for g, d in zip(gradient(*x), directions, strict=True))
+    value, forward = cr.jvp(f, x, directions)
+    scale = 1 + abs(value) + abs(forward)
+    assert abs(reverse - forward) <= 1e-11 * scale
+
+    def moved(t):
+        return [v + t * d for v, d in zip(x, directions, strict=True)]
+
+    slope = central_difference(lambda t: f(*moved(t)))
+    assert abs(slope - forward) <= 1e-5 * scale
+
+    def slope_of(*inputs):
+        return sum((cr.sum(g * d) for g, d in zip(gradient(*inputs), directions, strict=True)), 0.0)
+
+    _, second = cr.jvp(slope_of, x, directions)
+    twice = cr.grad(slope_of, (0, 1, 2))(*x)
+    reverse_twice = sum(np.sum(g * d) for g, d in zip(twice, directions, strict=True))
+    scale += abs(second)
+    assert abs(reverse_twice - second) <= 1e-10 * scale
+    curvature = central_difference(lambda t: slope_of(*moved(t)))
+    assert abs(curvature - second) <= 1e-4 * scale
+
+
+@given(programs(arrays=False), st.lists(numbers, min_size=3, max_size=3))
+@PROGRAMS
+def test_value_programs_equal_tensor_programs(steps, data):
+    values = [cr.Value(number) for number in data]
+    tensors = [cr.Tensor(number) for number in data]
+    y, t = run(steps, values), run(steps, tensors)
+    y.backward()
+    t.backward()
+    scale = 1 + max(abs(v.grad or 0.0) for v in values)
+    assert abs(y.data - t.item()) <= 1e-12 * (1 + abs(y.data))
+    for v, u in zip(values, tensors, strict=True):
+        assert (v.grad is None) == (u.grad is None)
+        assert abs((v.grad or 0.0) - (0.0 if u.grad is None else u.grad)) <= 1e-11 * scale
+    second = cr.adjoints(cr.adjoints(y, record=True)[values[0]], record=True)
+    again = cr.adjoints(cr.adjoints(t, record=True)[tensors[0]], record=True)
+    if values[0] in second:
+        a, b = second[values[0]], again[tensors[0]]
+        a, b = (n.item() if hasattr(n, "item") else n for n in (a, b))
+        assert abs(a - b) <= 1e-9 * (1 + abs(a))
