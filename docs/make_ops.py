@@ -26,8 +26,8 @@ They live in `chainrule.ops`; those with a name of NumPy's are in `chainrule` it
 
 Where a partial or a cotangent is infinite or NaN and the other factor is zero, the product counts
 as zero: `where(x > 0, sqrt(x), 0)` has the derivative 0 at x = 0, not NaN. That is exact for a
-branch not taken. Where one factor vanishes as the other blows up it is a convention: the norm √(x·x)
-gets 0 at 0, and so does √x·√x, whose derivative is 1 everywhere else.
+branch not taken. Where one factor vanishes as the other blows up it is a convention: the norm
+√(x·x) gets 0 at 0, and so does √x·√x, whose derivative is 1 everywhere else.
 """
 
 KINDS = {
