@@ -24,6 +24,15 @@ def test_all_gradients_are_computed_before_any_weight_changes():
     assert (a.data, b.data) == (2.0 - 0.1 * 3.0, 3.0 - 0.1 * 2.0)
 
 
+def test_a_tensor_of_shape_nothing_stays_an_array():
+    t = cr.Tensor(2.0)
+    (t * t).backward()
+    cr.optim.GradientDescent([t], 0.25).step()
+    assert type(t.data) is np.ndarray
+    t.data[...] = 7.0
+    assert t.item() == 7.0
+
+
 def test_a_missing_gradient_changes_nothing():
     a, b = cr.Value(2.0, "a"), cr.Value(3.0, "b")
     (a * a).backward()

@@ -82,10 +82,11 @@ class Tensor(ArrayOperators, Node):
             if array.shape != self.shape:
                 raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
             self.take(array.astype(self.dtype, copy=False))
-        self.renew()
+        else:
+            self.renew()
 
     def take(self, data: Any) -> None:
-        self._held = _private(data)
+        self._held = _private(np.asarray(data) if isinstance(data, np.generic) else data)
         self.first_seen = None
         self.renew()
 
