@@ -80,7 +80,9 @@ def test_an_infinite_partial_is_drawn_as_such():
 
 
 def test_tensors_show_shape_and_numbers_or_norm():
-    shown = texts(cr.graph(second_document()).to_svg())
+    graph = cr.graph(second_document())
+    assert [edge.label for edge in graph.edges if edge.label] == ["1"]  # the factor 1/N
+    shown = texts(graph.to_svg())
     assert "(3,2)" in shown
     assert "[0.1 -0.2]" in shown
     assert any(text.startswith("‖·‖") for text in shown)

@@ -95,8 +95,10 @@ rounded_sigmoid = elementwise(
 
 def three_two_two(net: Network, activation: Callable[[Any], Any] = sigmoid) -> Any:
     """The error: sigmoid hidden layer, linear output, (1/N)·Σ (T - O)²."""
-    hidden = activation(net.x @ net.W1 + net.b1)
-    return mean_squared_error(hidden @ net.W2 + net.b2, net.target)
+    h = activation(net.x @ net.W1 + net.b1)
+    output = h @ net.W2 + net.b2
+    h.label, output.label = "h", "O"
+    return mean_squared_error(output, net.target)
 
 
 def three_two_two_by_hand(net: Network) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def op_sign(op: Any) -> str:
 def _partial(node: Node, slot: int, digits: int) -> str:
     """The local derivative along an edge of a Value graph; an array has no single one."""
     x = node.inputs[slot]
-    if not isinstance(x, Node) or isinstance(node._held, np.ndarray) or node.op is None:
+    if not isinstance(x, Node) or np.shape(x._held) or np.shape(node._held):
         return ""
     op: Any = node.op
     values = [v._held if isinstance(v, Node) else v for v in node.inputs]
