@@ -13,7 +13,7 @@ from chainrule.ops import BY_NUMPY, TABLE
 SRC = Path(cr.__file__).parent
 #: From the bottom up; a module may import from its own layer's earlier names and from below.
 LAYERS = [
-    ["sites", "engine", "fingerprint"],
+    ["errors", "sites", "engine", "fingerprint"],
     ["ops"],
     ["value", "tensor", "dual", "symbol"],
     ["transforms"],

@@ -184,6 +184,21 @@ def test_no_reference_cycles(kind, no_garbage):
     del x, y
 
 
+def test_the_look_for_cycles_sees_one():
+    from conftest import is_ours
+
+    ring = [cr.Value(1.0)]
+    ring.append(ring)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    del ring
+    gc.collect()
+    gc.set_debug(0)
+    seen = [x for x in gc.garbage if is_ours(x)]
+    gc.garbage.clear()
+    assert len(seen) == 1
+
+
 def test_no_reference_cycles_after_a_training_step(no_garbage):
     net = cr.nn.MLP([3, 4, 2])
     optimizer = cr.optim.GradientDescent(net.parameters(), 0.1)

@@ -1,7 +1,8 @@
 """chainrule: reverse-mode autodiff on NumPy that shows and proves what it does."""
 
 from chainrule import nn, optim
-from chainrule.engine import ChangedDataError, RuleError, adjoints, count_paths, no_grad
+from chainrule.engine import adjoints, count_paths, no_grad
+from chainrule.errors import ChangedDataError, RuleError
 from chainrule.ops import (
     OpCheckError,
     abs,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
+from chainrule.errors import ChangedDataError
 from chainrule.sites import Site, site_text
 
 if TYPE_CHECKING:
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
 #: The inputs of an op in order, and its static arguments by name.
 Inputs = Sequence[Any]
 Params = Mapping[str, Any]
-
-
-class ChangedDataError(RuntimeError):
-    """Data that a pending backward still needs was changed after it was recorded."""
-
-
-class RuleError(TypeError):
-    """The rule of an op returned a cotangent of the wrong shape, dtype or number."""
 
 
 class Operation(Protocol):
@@ -103,8 +96,7 @@ def record_graph(on: bool = True) -> Iterator[bool]:
 def no_grad() -> AbstractContextManager[bool]:
     """Compute without recording: results are leaves that remember nothing of their inputs.
 
-    Usable as `with no_grad():` and as a decorator, `@no_grad()`. It holds for the current thread
-    or task only.
+    Usable with `with` and as a decorator, `@no_grad()`; for the current thread or task only.
     """
     return record_graph(False)
 
@@ -142,6 +134,13 @@ class Node(Traced):
 
     def inside(self) -> Any:
         return self._held
+
+    def require_leaf(self) -> None:
+        if self.op is not None:
+            raise TypeError(
+                f"this {type(self).__name__} was computed ({self.describe()}): its data follows"
+                f" from its inputs, assign to a leaf instead"
+            )
 
     def take(self, data: Any) -> None:
         """Replace a leaf's data by fitting data that nobody else will write into."""
@@ -219,8 +218,7 @@ class Node(Traced):
         value of this sweep, they are never counted twice.
 
         Raises:
-            ValueError: without a seed on a node that is not a scalar, or with a seed of the
-                wrong shape.
+            ValueError: without a seed on a node that is not a scalar, or with one of another shape.
             ChangedDataError: data the sweep needs was changed since it was recorded.
             RuleError: an op's rule returned something that does not fit.
         """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick
+from chainrule.engine import NO_PARAMS, Node, Traced, recording, tick
+from chainrule.errors import RuleError
 from chainrule.fingerprint import fingerprint
 from chainrule.ops.arrays import ArrayOperators
 from chainrule.sites import user_site
@@ -72,11 +73,7 @@ class Tensor(ArrayOperators, Node):
 
     @data.setter
     def data(self, value: Any) -> None:
-        if self.op is not None:
-            raise TypeError(
-                f"this Tensor was computed ({self.describe()}): its data follows from its inputs,"
-                f" assign to a leaf instead"
-            )
+        self.require_leaf()
         if value is not self._held:  # `t.data -= step` has already written into it
             array = _own_array(value)
             if array.shape != self.shape:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import NO_PARAMS, Node, RuleError, Traced, recording, tick
+from chainrule.engine import NO_PARAMS, Node, Traced, recording, tick
+from chainrule.errors import RuleError
 from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
 from chainrule.sites import user_site
@@ -66,11 +67,7 @@ class Value(Operators, Node):
 
     @data.setter
     def data(self, number: float) -> None:
-        if self.op is not None:
-            raise TypeError(
-                f"this Value was computed ({self.describe()}): its data follows from its inputs,"
-                f" assign to a leaf instead"
-            )
+        self.require_leaf()
         self.take(_as_float(number, "data"))
 
     def item(self) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule.engine import RuleError
+from chainrule.errors import RuleError
 from chainrule.ops.base import Op, total, zeros_like
 
 if TYPE_CHECKING:
