@@ -447,6 +447,10 @@ def test_comparisons_are_plain():
     assert (t <= 1).tolist() == [True, False]
     assert (np.array([2.0, 2.0]) < t).tolist() == [False, True]
     assert (t == t).all()  # noqa: PLR0124
+    for node in (v, t):
+        assert (node == None) is False  # noqa: E711
+        assert (node != "a") is True
+        assert None not in [node]
     assert not (t != t).any()  # noqa: PLR0124
 
 

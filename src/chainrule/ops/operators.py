@@ -77,9 +77,13 @@ class Operators(Traced):
         return self.apply_binary(ar.greater_equal, self, other)
 
     def __eq__(self, other: Any) -> Any:
+        if other is None or isinstance(other, str):
+            return NotImplemented  # as for any two unlike things: not equal
         return self.apply_binary(ar.equal, self, other)
 
     def __ne__(self, other: Any) -> Any:
+        if other is None or isinstance(other, str):
+            return NotImplemented
         return self.apply_binary(ar.not_equal, self, other)
 
     def exp(self) -> Any:
