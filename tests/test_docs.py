@@ -91,11 +91,3 @@ def test_example_digits(monkeypatch, capsys):
 def test_every_example_is_run_by_a_test():
     names = {path.stem for path in (ROOT / "examples").glob("*.py")}
     assert names == {"two_neurons", "three_two_two", "two_moons", "digits"}
-
-
-def test_the_repository_speaks_of_the_project_alone():
-    for path in ROOT.rglob("*.md"):
-        if ".venv" not in path.parts:
-            text = path.read_text(encoding="utf-8")
-            assert "/work/" not in text
-            assert "/root/" not in text
