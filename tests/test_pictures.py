@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import math
 import re
 import xml.etree.ElementTree as ET
 
@@ -72,6 +73,29 @@ def test_parallel_edges_are_both_drawn():
 def test_before_backward_no_gradient_is_claimed():
     a = cr.Value(2.0, "a")
     assert texts(cr.graph(a * a).to_svg()).count("·") == 2
+
+
+@pytest.mark.parametrize("leaf", ["w", "b"])
+def test_a_stale_picture_is_not_drawn(leaf):
+    for make in (cr.Value, cr.Tensor):
+        w, b = make(2.0, "w"), make(0.5, "b")
+        E = w * w + b
+        E.backward()
+        changed = {"w": w, "b": b}[leaf]
+        cr.optim.GradientDescent([changed], 0.1).step()
+        with pytest.raises(cr.ChangedDataError, match=f"the data of '{leaf}' was changed after"):
+            cr.graph(E)
+    t = cr.Tensor([1.0, 2.0], "t")
+    y = (t * t).sum()
+    t.data[0] = 5.0
+    with pytest.raises(cr.ChangedDataError, match="'t' was changed after multiply"):
+        cr.graph(y)
+
+
+def test_ops_of_every_kind_have_a_partial_between_numbers():
+    exp = cr.op(np.exp, lambda y_bar, y, _x: y_bar * y, name="exp_again", scalar=math.exp)
+    assert [e.label for e in cr.graph(exp(cr.Value(1.0))).edges] == ["2.718"]
+    assert [e.label for e in cr.graph(cr.Tensor(2.0).reshape(())).edges] == ["1"]
 
 
 def test_an_infinite_partial_is_drawn_as_such():

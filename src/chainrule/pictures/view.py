@@ -10,6 +10,7 @@ import graphviz
 import numpy as np
 
 from chainrule.engine import Node, newest_first
+from chainrule.errors import ChangedDataError
 from chainrule.pictures.boxes import Box, Edge
 from chainrule.pictures.layout import Item, lay_out
 from chainrule.pictures.raster import to_png
@@ -87,6 +88,7 @@ def graph(root: Node, *, digits: int = 4) -> GraphView:
     Raises:
         TypeError: if root is not a node.
         ValueError: for a graph of more than 400 boxes.
+        ChangedDataError: if data was changed since the graph was recorded.
 
     >>> import chainrule as cr
     >>> a = cr.Value(2.0, label="a")
@@ -96,8 +98,7 @@ def graph(root: Node, *, digits: int = 4) -> GraphView:
     """
     if not isinstance(root, Node):
         raise TypeError(f"a picture needs a Value or a Tensor, got {type(root).__name__}")
-    nodes = newest_first(root)[::-1]
-    nodes.sort(key=lambda node: node.index)
+    nodes = sorted(newest_first(root), key=lambda node: node.index)
     if len(nodes) > MAX_BOXES:
         raise ValueError(
             f"{len(nodes)} nodes are too many for one picture (limit {MAX_BOXES}): draw the graph"
@@ -108,6 +109,7 @@ def graph(root: Node, *, digits: int = 4) -> GraphView:
     place: dict[int, int] = {}
     for node in nodes:
         sources = []
+        _refuse_stale(node)
         for x in node.inputs:
             if not isinstance(x, Node):
                 boxes.append(Box(_number(x, digits), "", "constant", ()))
@@ -123,6 +125,18 @@ def graph(root: Node, *, digits: int = 4) -> GraphView:
 def render(root: Node, path: str | Path, *, digits: int = 4) -> Path:
     """Write a picture of the graph under a node: `graph(root).render(path)`."""
     return graph(root, digits=digits).render(path)
+
+
+def _refuse_stale(node: Node) -> None:
+    """A picture of old results beside new data would lie."""
+    for x in node.inputs:
+        if isinstance(x, Node) and x.index > node.index:
+            raise ChangedDataError(
+                f"the data of '{x.label or 'a leaf'}' was changed after {node.describe()}: draw the"
+                f" graph before changing data, or run the forward pass again"
+            )
+    if node.op is not None:
+        node.check_unchanged()
 
 
 def _box(node: Node, is_root: bool, digits: int) -> Box:
@@ -147,12 +161,16 @@ def _partial(node: Node, slot: int, digits: int) -> str:
     x = node.inputs[slot]
     if not isinstance(x, Node) or np.shape(x._held) or np.shape(node._held):
         return ""
-    op: Any = node.op
-    values = [v._held if isinstance(v, Node) else v for v in node.inputs]
-    try:
-        return _number(float(op.partial(slot, node._held, values, node.params)), digits)
-    except ArithmeticError:
-        return "∞"
+    partial = None if node.partials is None else node.partials[slot]
+    if node.partials is None:
+        op: Any = node.op
+        values = [v._held if isinstance(v, Node) else v for v in node.inputs]
+        try:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                (partial,) = op.vjp([slot], node.new_seed(None), node._held, values, node.params)
+        except (ArithmeticError, ValueError):
+            return "∞"
+    return "" if partial is None else _number(float(partial), digits)
 
 
 def _number(x: Any, digits: int, *, signed: bool = False) -> str:
