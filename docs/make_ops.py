@@ -89,14 +89,8 @@ def input_names(op: Op) -> list[str]:
 def lines() -> Iterator[str]:
     """The page, one kind after the other."""
     yield INTRODUCTION
-    left = dict(sorted(TABLE.items()))
     for title, (kind, meaning) in KINDS.items():
-        # Elementwise is the base of Reduction, Op of all: each op goes to the nearest kind.
-        own = [
-            op
-            for op in left.values()
-            if (type(op) is kind if kind in {Elementwise, Op} else isinstance(op, kind))
-        ]
+        own = [op for _, op in sorted(TABLE.items()) if type(op) is kind]
         yield f"## {title}\n\n{meaning}\n\n| op | derivative | meaning and kinks |\n|---|---|---|"
         for op in own:
             cells = [f"`{op.name}`", derivative(op), op.__doc__ or ""]

@@ -1,12 +1,13 @@
 """The program, run as a person runs it."""
 
+import importlib.util
 import subprocess
 import sys
 
 import pytest
 
 import chainrule as cr
-from chainrule import cli, demo
+from chainrule import cli
 
 
 def run(*arguments, **options):
@@ -41,7 +42,7 @@ def test_demo(tmp_path):
 
 
 def test_demo_without_the_extra(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert cli.main(["demo", "--out", str(tmp_path)]) == 0
     assert "for PNG beside SVG: pip install 'chainrule[pictures]'" in capsys.readouterr().out
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".svg", ".svg"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,8 +10,9 @@ from chainrule.nn.losses import half_squared_error, mean_squared_error
 from chainrule.ops import elementwise, sigmoid
 from chainrule.optim import GradientDescent
 from chainrule.pictures import render
+from chainrule.pictures.raster import can_write_png
 from chainrule.tensor import Tensor
-from chainrule.training import History, fit
+from chainrule.training import History, fit, progress_is_seen
 from chainrule.value import Value
 
 if TYPE_CHECKING:
@@ -162,7 +161,7 @@ def run(out: Path) -> None:
     print(f"    A sigmoid rounded to 4 decimals moves a gradient by up to {moved:.2%}.")
     print(f"    Training {second_end}.")
     print(f"  Pictures in {out}: {pictures}")
-    if importlib.util.find_spec("resvg_py") is None:
+    if not can_write_png():
         print("  (for PNG beside SVG: pip install 'chainrule[pictures]')")
 
 
@@ -197,7 +196,10 @@ def _first_document(out: Path) -> tuple[str, History]:
     for name, number in START.items():
         weights[name].data = number
     history = fit(
-        lambda: two_neurons(weights)["E"], optimizer, threshold=THRESHOLD, progress=_watched()
+        lambda: two_neurons(weights)["E"],
+        optimizer,
+        threshold=THRESHOLD,
+        progress=progress_is_seen(),
     )
     print(f"\n  Training {history}\n")
     return off, history
@@ -231,19 +233,16 @@ def _second_document(out: Path) -> tuple[float, float, History]:
     changes = ", ".join(f"{name} {change:.2%}" for name, change in moved.items())
     print(f"\n  With the sigmoid rounded to 4 decimals the gradients move by up to: {changes}")
     optimizer = GradientDescent([net.W1, net.b1, net.W2, net.b2], SECOND_LEARNING_RATE)
-    history = fit(lambda: three_two_two(net), optimizer, threshold=THRESHOLD, progress=_watched())
+    history = fit(
+        lambda: three_two_two(net), optimizer, threshold=THRESHOLD, progress=progress_is_seen()
+    )
     print(f"  Training {history}")
     return largest, max(moved.values()), history
-
-
-def _watched() -> bool:
-    """Whether a progress bar would be seen."""
-    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
 def _picture_paths(stem: Path) -> list[Path]:
     """SVG always, PNG where the extra is installed."""
     paths = [stem.with_suffix(".svg")]
-    if importlib.util.find_spec("resvg_py") is not None:
+    if can_write_png():
         paths.append(stem.with_suffix(".png"))
     return paths

@@ -278,8 +278,8 @@ def _slots(cls: type) -> list[str]:
     return [name for base in cls.__mro__ for name in getattr(base, "__slots__", ())]
 
 
-def newest_first(*roots: Node) -> list[Node]:
-    """Every node under the roots, each once, in a topological order (consumers first).
+def newest_first(root: Node) -> list[Node]:
+    """Every node under the root, each once, in a topological order (consumers first).
 
     Why not simply walk from the root and push adjoints down? Take `b = a + a; c = b * b`.
     A walk that visits `a` once per edge sees it four times: with 60 such doublings that is 2^60
@@ -287,8 +287,8 @@ def newest_first(*roots: Node) -> list[Node]:
     passes on half the gradient. A node may send its adjoint on only when all of its consumers
     have contributed. Creation order gives exactly that: a consumer is always younger.
     """
-    seen = {root.index for root in roots}
-    pending = list(roots)
+    seen = {root.index}
+    pending = [root]
     computed: list[Node] = []
     leaves: list[Node] = []
     while pending:

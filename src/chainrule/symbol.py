@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.arrays import ArrayOperators
-from chainrule.ops.notation import ATOM, COMPARISON
+from chainrule.ops.notation import ATOM, SIGN
 
 if TYPE_CHECKING:
     from chainrule.engine import Params
@@ -52,7 +52,7 @@ def _written(x: Any) -> tuple[str, int]:
     """A formula and how tightly it binds."""
     if not isinstance(x, Symbol):
         text = f"{x:g}" if np.ndim(x) == 0 else f"array{np.shape(x)}"
-        return text, COMPARISON + 3 if text.startswith("-") else ATOM
+        return text, SIGN if text.startswith("-") else ATOM
     if x.op is None:
         return x.name, ATOM
     inputs = [_written(a) for a in x.inputs]

@@ -226,6 +226,11 @@ def _copied(x: Any) -> Any:
     return np.array(x) if isinstance(x, np.ndarray | np.generic) else x.copy()
 
 
+def _is_foreign(x: Any) -> bool:
+    """Whether x is another library's array that speaks NumPy's dispatch protocol."""
+    return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
+
+
 def _own_array(data: Any) -> Any:
     """A copy of the data as a floating-point array; TypeError with advice for anything else."""
     if isinstance(data, Traced):
@@ -234,8 +239,7 @@ def _own_array(data: Any) -> Any:
         raise TypeError(
             "Tensor data cannot be masked: fill the gaps, and use np.where for the mask"
         )
-    is_duck = hasattr(data, "__array_function__") and not isinstance(data, np.ndarray)
-    array = data.copy() if is_duck else np.array(data)
+    array = data.copy() if _is_foreign(data) else np.array(data)
     kind = array.dtype.kind
     if kind in "iub":
         raise TypeError(
@@ -256,8 +260,8 @@ def _as_constant(x: Any, op: Any) -> Any:
         )
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{op.name} got a masked array beside a Tensor: use np.where for the mask")
-    is_duck = hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
-    constant = x if is_duck else np.asarray(x)  # a memmap or matrix becomes a plain view
+    # A memmap or matrix becomes a plain view.
+    constant = x if _is_foreign(x) else np.asarray(x)
     if getattr(constant, "dtype", np.dtype(float)).kind not in "fiubc":
         raise TypeError(f"{op.name} takes numbers and arrays of numbers, got {type(x).__name__}")
     return constant

@@ -212,12 +212,17 @@ def _diverged(what: str, optimizer: GradientDescent, history: History) -> Diverg
     )
 
 
+def progress_is_seen() -> bool:
+    """Whether a bar can be drawn and somebody would see it."""
+    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+
+
 @contextmanager
 def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], None]]:
     """A tqdm bar, or nothing where it would not be seen."""
     delay = 0.0 if progress else 0.5
     if progress is None:
-        progress = sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
+        progress = progress_is_seen()
     if not progress:
         yield lambda history: None  # noqa: ARG005
         return

@@ -40,6 +40,8 @@ class Op:
         doc: one line of meaning, with the kink convention where there is a kink.
     """
 
+    #: Whether forward mode is the op itself, and its rule reads no data.
+    linear: ClassVar[bool] = False
     #: Whether a rule is a local partial for each input.
     gives_partials: ClassVar[bool] = False
     #: The position of the first input among the arguments of a rule; the output comes before.
@@ -77,7 +79,6 @@ class Op:
         self.reads_data = any(self.needs)
         #: The number of inputs; a sequence has no fixed one.
         self.arity = -1 if sequence else len(rules)
-        self.linear = False
         self.differentiable = any(rule is not None for rule in self.rules)
 
     def __repr__(self) -> str:

@@ -23,10 +23,11 @@ class Linear(Op):
     It returns the cotangent of the input, or for a `sequence` op the list of all of them.
     """
 
+    linear = True
+
     def __init__(self, forward: Callable[..., Any], transpose: Any, **declaration: Any) -> None:
         super().__init__(forward, (transpose,), **declaration)
         self.needs, self.reads_data, self.needs_output = (False,), False, False
-        self.linear = True
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         cotangents = self.rules[0](y_bar, *inputs, **params)

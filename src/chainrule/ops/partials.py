@@ -91,8 +91,7 @@ class Elementwise(Op):
             if partial == 0:
                 return zeros_like(direction)
             return direction if partial == 1 else -direction
-        product = partial * direction
-        return zero_wins(product, partial, direction)
+        return zero_wins(partial * direction, partial, direction)
 
 
 def _check_arguments(op: Op, partial: Any) -> None:
@@ -142,7 +141,8 @@ def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
         return product
     data: Any = plain(product)
     if isinstance(data, float | np.ndarray | np.generic):
-        size: Any = np.vdot(data, data)  # type: ignore[arg-type]  # NaN if an entry is, and cheaper than looking at each
+        # NaN if an entry is, and cheaper than looking at each.
+        size: Any = np.vdot(data, data)  # type: ignore[arg-type]
         if size == size:  # noqa: PLR0124
             return product
     spoiled = np.isnan(data) & ((plain(partial) == 0) | (plain(direction) == 0))

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from pathlib import Path
 
 #: A subset of DejaVu Sans, so that text appears on a machine without fonts.
 FONTS = Path(__file__).parent / "fonts"
+
+
+def can_write_png() -> bool:
+    """Whether the extra is installed."""
+    return importlib.util.find_spec("resvg_py") is not None
 
 
 def to_png(svg: str, zoom: float = 2.0) -> bytes:
