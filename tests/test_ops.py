@@ -35,13 +35,13 @@ def moving(op, inputs):
     return [
         i
         for i, x in enumerate(inputs)
-        if isinstance(x, np.ndarray) and x.dtype.kind == "f" and rules[i] is not None
+        if isinstance(x, np.ndarray) and x.dtype.kind in "fc" and rules[i] is not None
     ]
 
 
 def weighted(op, inputs, params, weights):
     """A number computed from a number of any shape, with all entries counting differently."""
-    return ops.sum(call(op, inputs, params) * weights)
+    return ops.sum(ops.real(call(op, inputs, params) * weights))
 
 
 def split(op, row):
@@ -51,7 +51,7 @@ def split(op, row):
     def f(*variables):
         inputs = list(row.inputs)
         for i, variable in zip(positions, variables, strict=True):
-            inputs[i] = variable
+            inputs[i] = (variable + variable.mT) * 0.5 if op.hermitian else variable
         weights = np.cos(np.arange(np.size(y)).reshape(np.shape(y)) + 1.0)
         return weighted(op, inputs, row.params, weights)
 
@@ -73,6 +73,17 @@ def test_check(name, row):
     op.check(*inputs, **row.params)
 
 
+def waves(like):
+    """A direction of the shape and dtype of an array."""
+    direction = np.sin(np.arange(like.size).reshape(like.shape) + 2.0)
+    return direction * (1 - 0.5j) if like.dtype.kind == "c" else direction
+
+
+def inner(cotangent, tangent):
+    """The derivative along a tangent: the real part of the sum of products."""
+    return ops.sum(ops.real(cotangent * tangent))
+
+
 @pytest.mark.parametrize(("name", "row"), SMOOTH)
 def test_reverse_on_tensors(name, row):
     op = TABLE[name]
@@ -81,22 +92,24 @@ def test_reverse_on_tensors(name, row):
     f(*leaves).backward()
     for i, leaf in enumerate(leaves):
         direction = np.cos(np.arange(leaf.size).reshape(leaf.shape))
+        if leaf.dtype.kind == "c":
+            direction = direction * (0.5 + 1j)  # noqa: PLW2901
 
         def moved(t, i=i, direction=direction):
             return f(*[v + t * direction if j == i else v for j, v in enumerate(x)])
 
         slope = central_difference(moved)
         assert leaf.grad.shape == leaf.shape
-        assert np.sum(leaf.grad * direction) == pytest.approx(slope, rel=1e-6, abs=1e-6)
+        assert np.sum(leaf.grad * direction).real == pytest.approx(slope, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize(("name", "row"), SMOOTH)
 def test_forward_mode(name, row):
     f, x = split(TABLE[name], row)
-    tangents = [np.sin(np.arange(v.size).reshape(v.shape) + 2.0) for v in x]
+    tangents = [waves(v) for v in x]
     _, y_dot = cr.jvp(f, x, tangents)
     _, pullback = cr.vjp(f, *x)
-    expected = sum(np.sum(x_bar * t) for x_bar, t in zip(pullback(1.0), tangents, strict=True))
+    expected = sum(inner(x_bar, t) for x_bar, t in zip(pullback(1.0), tangents, strict=True))
     assert y_dot == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
@@ -104,7 +117,7 @@ def test_forward_mode(name, row):
 def test_second_order(name, row):
     """Reverse over reverse, forward over reverse and differences of the gradient agree."""
     f, x = split(TABLE[name], row)
-    directions = [np.sin(np.arange(v.size).reshape(v.shape) + 2.0) for v in x]
+    directions = [waves(v) for v in x]
 
     def squared(*variables):  # so that linear ops have a second derivative too
         y = f(*variables)
@@ -114,7 +127,7 @@ def test_second_order(name, row):
 
     def slope(*variables):
         return sum(
-            (ops.sum(g * d) for g, d in zip(gradient(*variables), directions, strict=True)), 0.0
+            (inner(g, d) for g, d in zip(gradient(*variables), directions, strict=True)), 0.0
         )
 
     reverse = cr.grad(slope, argnums=tuple(range(len(x))))(*x)
@@ -138,18 +151,21 @@ def test_float32_stays(name, row):
     op = TABLE[name]
     params = {k: np.float32 if v is np.float64 else v for k, v in row.params.items()}
     narrow = [
-        x.astype(np.float32) if i in moving(op, row.inputs) else x for i, x in enumerate(row.inputs)
+        x.astype(np.complex64 if x.dtype.kind == "c" else np.float32)
+        if i in moving(op, row.inputs) or getattr(x, "dtype", None) == np.float64
+        else x
+        for i, x in enumerate(row.inputs)
     ]
     leaves = [cr.Tensor(x) if i in moving(op, row.inputs) else x for i, x in enumerate(narrow)]
     y = call(op, leaves, params)
-    assert y.dtype == np.float32
-    (y * y).sum().backward()
+    assert y.real.dtype == np.float32
+    inner(y, y).backward()
     wide = [cr.Tensor(x) if i in moving(op, row.inputs) else x for i, x in enumerate(row.inputs)]
     y = call(op, wide, row.params)
-    (y * y).sum().backward()
+    inner(y, y).backward()
     for leaf, exact in zip(leaves, wide, strict=True):
         if isinstance(leaf, cr.Tensor):
-            assert leaf.grad.dtype == np.float32
+            assert leaf.grad.dtype == leaf.dtype
             assert np.allclose(leaf.grad, exact.grad, rtol=1e-4, atol=1e-4)
 
 
@@ -160,14 +176,17 @@ def test_mixed_dtypes_give_each_input_its_own(name, row):
         pytest.skip("its dtype is its argument")
     first, *_ = moving(op, row.inputs)
     leaves = [
-        cr.Tensor(x.astype(np.float32 if i == first else np.float64))
+        cr.Tensor(x.astype(NARROW[x.dtype.kind] if i == first else x.dtype))
         if i in moving(op, row.inputs)
         else x
         for i, x in enumerate(row.inputs)
     ]
-    ops.sum(call(op, leaves, row.params)).backward()
-    assert leaves[first].grad.dtype == np.float32
+    ops.sum(ops.real(call(op, leaves, row.params))).backward()
+    assert leaves[first].grad.dtype == NARROW[row.inputs[first].dtype.kind]
     assert all(x.grad.dtype == x.dtype for x in leaves if isinstance(x, cr.Tensor))
+
+
+NARROW = {"f": np.float32, "c": np.complex64}
 
 
 def evaluated(formula, bindings):
@@ -198,7 +217,7 @@ def test_the_rule_written_as_a_formula_is_the_rule(name, row):
     for formula, number in zip(formulas, numbers, strict=True):
         assert formula.shape == number.shape
         assert "object" not in str(formula)
-        assert np.allclose(evaluated(formula, bindings), number, rtol=1e-12, atol=1e-12)
+        assert np.allclose(evaluated(formula, bindings), number, rtol=1e-10, atol=1e-10)
 
 
 def test_formulas_read_like_the_textbook():
@@ -242,12 +261,12 @@ def rebuilt(op, rules):
 def mutated(rule, change):
     """A rule with its result changed; tuples and lists entry by entry."""
     if not callable(rule):
-        return change(float(rule)) if rule is not None else None
+        return change(rule) if rule is not None else None
 
     def mutant(*args, **params):
         result = rule(*args, **params)
-        if isinstance(result, list):
-            return [change(x) for x in result]
+        if isinstance(result, list | tuple):
+            return type(result)(change(x) for x in result)
         return change(result)
 
     return mutant
@@ -266,10 +285,11 @@ CHANGES = {
 @pytest.mark.parametrize("name", NAMES)
 def test_every_mutant_of_a_rule_is_caught(name, change):
     op = TABLE[name]
-    if name == "sign" and change in {"times 1.001", "sign", "dropped"}:
+    scaling = change in {"times 1.001", "sign", "dropped"}
+    if name in {"sign_of_det", "heaviside"} and scaling:
         pytest.skip("zero stays zero under these")
     for position, rule in enumerate(op.rules):
-        if rule is None:
+        if rule is None or (rule == 0 and scaling):
             continue
         rules = list(op.rules)
         rules[position] = mutated(rule, CHANGES[change])

@@ -36,9 +36,10 @@ class Dual(ArrayOperators):
         """The number or array behind all duals and nodes, outside every derivative."""
         return plain(self.primal)
 
-    def item(self) -> float:
-        """The number of a one-element dual as a plain float, outside every derivative."""
-        return float(np.asarray(self.data).item())
+    def item(self) -> Any:
+        """The number of a one-element dual as a plain float or complex."""
+        number = np.asarray(self.data).item()
+        return number if isinstance(number, complex) else float(number)
 
     def detach(self) -> Any:
         """The primal without its tangent, and out of every graph."""
@@ -58,6 +59,8 @@ class Dual(ArrayOperators):
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         mine = [isinstance(x, Dual) and x.level == self.level for x in inputs]
         primals = tuple(x.primal if own else x for x, own in zip(inputs, mine, strict=True))
+        if op.real_only:
+            op.require_real(primals)
         y = op.apply(primals, params)
         if not op.differentiable or not recording():
             return y

@@ -31,8 +31,8 @@ class Symbol(ArrayOperators):
         self.params: Params = {}
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
-        # The shape of the result is found by computing it once on ones.
-        stand_ins = [np.ones(x.shape, x.dtype) if isinstance(x, Symbol) else x for x in inputs]
+        # The shape of the result is found by computing it once.
+        stand_ins = [_stand_in(x) if isinstance(x, Symbol) else x for x in inputs]
         y = np.asarray(op.compute(stand_ins, params))
         result = Symbol("", y.shape, y.dtype)
         result.op, result.inputs, result.params = op, inputs, params
@@ -46,6 +46,15 @@ class Symbol(ArrayOperators):
 
     def __repr__(self) -> str:
         return f"<Symbol {self} {self.shape}>"
+
+
+def _stand_in(x: Symbol) -> np.ndarray:
+    """Ones; a square matrix is positive definite, so that it has an inverse and a root."""
+    ones = np.ones(x.shape, x.dtype)
+    if ones.ndim < 2 or ones.dtype.kind not in "fc":
+        return ones
+    rows, columns = x.shape[-2:]
+    return ones + np.eye(rows, columns) * np.arange(1, columns + 1)
 
 
 def _written(x: Any) -> tuple[str, int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _new = object.__new__
 #: Classes of constants that NumPy computes with as they are.
-READY = frozenset({float, int, bool, np.float64, np.float32})
+READY = frozenset({float, int, bool, np.float64, np.float32, complex, np.complex128})
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
 
@@ -37,7 +37,7 @@ class Tensor(ArrayOperators, Node):
     the shape and dtype of their data.
 
     Raises:
-        TypeError: for integer or boolean data, which has no derivative, and for complex data.
+        TypeError: for integer or boolean data, which has no derivative.
 
     >>> import chainrule as cr
     >>> w = cr.Tensor([[1.0, 2.0], [3.0, 4.0]], label="W")
@@ -106,11 +106,12 @@ class Tensor(ArrayOperators, Node):
     def dtype(self) -> np.dtype[Any]:
         return self._held.dtype  # type: ignore[no-any-return]
 
-    def item(self) -> float:
-        """The number of a one-element Tensor as a plain float, outside the graph."""
+    def item(self) -> Any:
+        """The number of a one-element Tensor as a plain float or complex, outside the graph."""
         if self.size != 1:
             raise ValueError(f"item() needs one element, this Tensor has the shape {self.shape}")
-        return float(self._held.item())
+        number = self._held.item()
+        return number if isinstance(number, complex) else float(number)
 
     def detach(self) -> Tensor:
         """A new leaf with a copy of the data; no gradient flows through it."""
@@ -121,19 +122,21 @@ class Tensor(ArrayOperators, Node):
         for i, x in enumerate(inputs):
             if x.__class__ is Tensor:
                 arrays.append(x._held)
-            elif x.__class__ in READY or (x.__class__ is np.ndarray and x.dtype.kind in "fiub"):
+            elif x.__class__ in READY or (x.__class__ is np.ndarray and x.dtype.kind in "fciub"):
                 arrays.append(x)
             else:
                 arrays.append(_as_constant(x, op))
                 inputs = (*inputs[:i], arrays[i], *inputs[i + 1 :])
+        if op.real_only:
+            op.require_real(arrays)
         try:
             y_data = op.compute(arrays, params)
         except (ValueError, IndexError, TypeError) as error:
             raise _refused(op, arrays, params, error) from None
         if not op.differentiable:
             return y_data
-        if y_data.dtype.kind != "f":
-            raise TypeError(f"{op.name} gave {y_data.dtype} data: complex is not supported yet")
+        if y_data.dtype.kind not in "fc":
+            raise TypeError(f"{op.name} gave {y_data.dtype} data: only floating point is recorded")
         for array in arrays:
             if y_data is array:
                 y_data = y_data.view()  # so that it counts as a view of a leaf, see _guards
@@ -171,9 +174,14 @@ class Tensor(ArrayOperators, Node):
                     f"backward from shape {self.shape} needs a seed of that shape: reduce to one"
                     f" number first (np.sum, np.mean), or pass the cotangent, backward(seed)"
                 )
+            if self.dtype.kind == "c":
+                raise TypeError(
+                    "backward from a complex number needs a seed: a loss is real (np.real, np.abs),"
+                    " and for the derivative of a holomorphic function the seed is 1"
+                )
             return np.ones_like(self._held)
         seed = seed if hasattr(seed, "shape") else np.array(seed)
-        if seed.dtype.kind not in "fiub":
+        if seed.dtype.kind not in ("fciub" if self.dtype.kind == "c" else "fiub"):
             raise TypeError(f"a seed of real numbers expected, got {seed.dtype}")
         if seed.shape != self.shape:
             raise ValueError(f"a seed of shape {self.shape} expected, got {seed.shape}")
@@ -187,7 +195,10 @@ class Tensor(ArrayOperators, Node):
         if given.shape == own.shape:
             if given.dtype == own.dtype:
                 return x_bar
-            if given.dtype == consumer._held.dtype:  # the op had promoted this input
+            if _precision(given.dtype) in {
+                _precision(consumer._held.dtype),  # the op had promoted this input
+                _precision(own.dtype),  # a real input among complex ones, or the other way round
+            }:
                 return ops.astype(x_bar, own.dtype)
         raise RuleError(
             f"the rule of {consumer.describe()} returned a cotangent of shape {given.shape} and"
@@ -212,6 +223,11 @@ class Tensor(ArrayOperators, Node):
             body = np.array2string(np.asarray(self._held), separator=", ", prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({body}{kind}{label}{made})"
+
+
+def _precision(dtype: np.dtype[Any]) -> tuple[bool, int]:
+    """The width of a floating-point number; that of each part of a complex one."""
+    return dtype.kind in "fc", dtype.itemsize // (2 if dtype.kind == "c" else 1)
 
 
 def _private(array: Any) -> Any:
@@ -247,7 +263,7 @@ def _own_array(data: Any) -> Any:
             f" 2.0 for 2, or convert with .astype(float); plain {array.dtype} arrays may be used"
             f" beside Tensors as constants"
         )
-    if kind != "f":
+    if kind not in "fc":
         raise TypeError(f"Tensor data must be floating point, got {array.dtype}")
     return array
 

@@ -3,23 +3,40 @@
 from chainrule.ops import (
     arithmetic,
     broadcasting,
+    complex_numbers,
+    creation,
+    cumulative,
     functions,
     indexing,
+    joining,
     linear_algebra,
+    matrices,
+    order,
     partials,
+    products,
+    rearranging,
     reductions,
+    rounding,
     shapes,
+    spectra,
+    sums,
+    trigonometry,
+    updates,
+    windows,
 )
 from chainrule.ops.arithmetic import (
     absolute,
     add,
+    conjugate,
     divide,
+    imag,
     maximum,
     minimum,
     multiply,
     negative,
     positive,
     power,
+    real,
     sign,
     subtract,
 )
@@ -40,18 +57,33 @@ from chainrule.ops.functions import (
 from chainrule.ops.kinds import op
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.partials import elementwise, where
+from chainrule.ops.registry import ANSWERS
 from chainrule.ops.reductions import max, mean, min, sum
 from chainrule.ops.shapes import concatenate, matrix_transpose, reshape, stack, transpose
 
 FAMILIES = (
     arithmetic,
     broadcasting,
+    complex_numbers,
+    creation,
+    cumulative,
     functions,
     indexing,
+    joining,
     linear_algebra,
+    matrices,
+    order,
     partials,
+    products,
+    rearranging,
     reductions,
+    rounding,
     shapes,
+    spectra,
+    sums,
+    trigonometry,
+    updates,
+    windows,
 )
 
 abs = absolute
@@ -64,8 +96,11 @@ TABLE = {
     if isinstance(declared, Op)
 }
 
-#: NumPy function -> the op that answers for it on a traced array.
-BY_NUMPY = {declared.numpy: declared for declared in TABLE.values() if declared.numpy is not None}
+#: NumPy function -> what answers for it on a traced array: the op itself, or a function with
+#: NumPy's full signature composed of ops.
+BY_NUMPY = {
+    declared.numpy: declared for declared in TABLE.values() if declared.numpy is not None
+} | ANSWERS
 
 __all__ = [
     "BY_NUMPY",

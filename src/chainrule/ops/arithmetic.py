@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import PYTHON_SCALARS, constant
+from chainrule.ops.base import PYTHON_SCALARS, constant, is_complex
 from chainrule.ops.functions import log
+from chainrule.ops.kinds import Linear
 from chainrule.ops.notation import (
     COMPARISON,
     POWER,
@@ -34,28 +35,28 @@ def _lowered(a: Any, b: Any) -> Any:
 # fmt: off
 add = Elementwise(
     np.add, 1, 1,
-    scalar=operator.add, notation=infix(" + ", SUM), doc="a + b",
+    scalar=operator.add, notation=infix(" + ", SUM), complex=True, doc="a + b",
 )
 subtract = Elementwise(
     np.subtract, 1, -1,
-    scalar=operator.sub, notation=infix(" - ", SUM, associative=False), doc="a - b",
+    scalar=operator.sub, notation=infix(" - ", SUM, associative=False), complex=True, doc="a - b",
 )
 multiply = Elementwise(
     np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
-    scalar=operator.mul, notation=infix("·", PRODUCT), doc="a · b",
+    scalar=operator.mul, notation=infix("·", PRODUCT), complex=True, doc="a · b",
 )
 divide = Elementwise(
     np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b,
     scalar=operator.truediv, notation=infix("/", PRODUCT, associative=False),
-    doc="a / b",
+    complex=True, doc="a / b",
 )
 negative = Elementwise(
     np.negative, -1,
-    scalar=operator.neg, notation=prefix("-", SIGN), doc="-a",
+    scalar=operator.neg, notation=prefix("-", SIGN), complex=True, doc="-a",
 )
 positive = Elementwise(
     np.positive, 1,
-    scalar=operator.pos, notation=prefix("+", SIGN), doc="+a",
+    scalar=operator.pos, notation=prefix("+", SIGN), complex=True, doc="+a",
 )
 power = Elementwise(
     operator.pow,
@@ -63,7 +64,7 @@ power = Elementwise(
     lambda y, a, _b: y * log(where(a == 0, 1, a)),
     name="power", numpy=np.power, scalar=math.pow,
     notation=Notation("{}^{}", POWER, (POWER + 1, POWER)),
-    doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
+    complex=True, doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
 )
 
 less = constant(np.less, 2, scalar=operator.lt, notation=infix(" < ", COMPARISON))
@@ -84,8 +85,21 @@ indicator = constant(
 
 
 absolute = Elementwise(
-    np.absolute, lambda _y, x: sign(x),
-    scalar=abs, notation=around("|", "|"), doc="|x|; derivative 0 at the kink x = 0.",
+    np.absolute, lambda _y, x: conjugate(unit(x)) if is_complex(x) else sign(x),
+    scalar=abs, notation=around("|", "|"), complex=True,
+    doc="|x|; derivative 0 at the kink x = 0.",
+)
+real = Elementwise(
+    np.real, 1,
+    complex=True, doc="The real part.",
+)
+imag = Elementwise(
+    np.imag, -1j,
+    complex=True, doc="The imaginary part; 0 for real numbers.",
+)
+conjugate: Linear = Linear(
+    np.conjugate, lambda y_bar, _x: conjugate(y_bar),
+    doc="The complex conjugate.",
 )
 sign: Elementwise = Elementwise(
     np.sign, 0,
@@ -106,3 +120,10 @@ minimum = Elementwise(
     scalar=lambda a, b: a if a <= b or a != a else b,  # noqa: PLR0124
     doc="The smaller of a and b; in a tie each gets half of the derivative.",
 )
+# fmt: on
+
+
+def unit(x: Any) -> Any:
+    """x / |x|, the sign of a complex number; derivative 0 at 0."""
+    size = absolute(x)
+    return x / where(size == 0, 1.0, size)

@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops import BY_NUMPY
+from chainrule.ops import arithmetic as ar
 from chainrule.ops import reductions as red
 from chainrule.ops import shapes as sh
+from chainrule.ops.broadcasting import astype
+from chainrule.ops.base import is_complex, plain
+from chainrule.ops.dispatch import answer_for, refuse_out
 from chainrule.ops.operators import Operators
+from chainrule.ops.rearranging import reshape_in_order
+from chainrule.ops.ufunc_methods import ufunc_method
+from chainrule.ops.updates import At
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-#: What NumPy may ask of a traced array without computing anything.
-FACTS: dict[Any, Callable[..., Any]] = {
-    np.shape: lambda a: a.shape,
-    np.ndim: lambda a: a.ndim,
-    np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-}
-
+    from collections.abc import Iterator
 
 class ArrayOperators(Operators):
     """Methods and protocols shared by `Tensor`, `Dual` and `Symbol`."""
@@ -44,25 +43,51 @@ class ArrayOperators(Operators):
         """The axes reversed."""
         return sh.transpose(self)
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Sum over the given axes, by default all."""
-        return red.sum(self, axis=axis, keepdims=keepdims)
+    @property
+    def mT(self) -> Any:  # noqa: N802
+        """The last two axes exchanged."""
+        return sh.matrix_transpose(self)
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Arithmetic mean over the given axes, by default all."""
-        return red.mean(self, axis=axis, keepdims=keepdims)
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return ar.real(self)
 
-    def max(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Largest entry; entries that tie share the derivative."""
-        return red.max(self, axis=axis, keepdims=keepdims)
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return ar.imag(self)
 
-    def min(self, axis: Any = None, keepdims: bool = False) -> Any:
-        """Smallest entry; entries that tie share the derivative."""
-        return red.min(self, axis=axis, keepdims=keepdims)
+    @property
+    def at(self) -> At:
+        """Functional updates: `t.at[index].set(v)` and its kin give a new array."""
+        return At(self)
 
-    def reshape(self, *shape: Any) -> Any:
+    @property
+    def flat(self) -> Iterator[Any]:
+        """The entries one after the other."""
+        return iter(sh.reshape(self, (-1,)))
+
+    def astype(self, dtype: Any, **_options: Any) -> Any:
+        """Converted to another floating-point dtype; to whole numbers or truth values plainly."""
+        if np.dtype(dtype).kind not in "fc":
+            return plain(self).astype(dtype)
+        if np.dtype(dtype).kind == "f" and is_complex(self):
+            raise TypeError("astype of complex numbers to real ones: take np.real or np.abs")
+        return self if self.dtype == dtype else astype(self, dtype)
+
+    def copy(self, order: str = "C") -> Any:  # noqa: ARG002 -- an order of memory has no meaning here
+        """The same entries as a new node."""
+        return ar.positive(self)
+
+    def flatten(self, order: str = "C") -> Any:
+        """The entries in one axis."""
+        return reshape_in_order(self, (-1,), order)
+
+    def reshape(self, *shape: Any, order: str = "C") -> Any:
         """The same entries in another shape."""
-        return sh.reshape(self, shape[0] if len(shape) == 1 else shape)
+        wanted = shape[0] if len(shape) == 1 else shape
+        return sh.reshape(self, wanted) if order == "C" else reshape_in_order(self, wanted, order)
 
     def transpose(self, *axes: Any) -> Any:
         """Permute the axes, by default reverse them."""
@@ -77,35 +102,33 @@ class ArrayOperators(Operators):
         return (self[i] for i in range(len(self)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TypeError(
-            "assignment to entries is not recorded: build a new array (np.where, np.concatenate),"
-            " or write into the data of a leaf before it is used, t.data[index] = …"
-        )
+        self.become(self.at[index].set(value))
+
+    def become(self, result: Any) -> None:
+        """Take the place of a result computed from this array: what assignment to entries does."""
+        raise TypeError(f"entries of a {type(self).__name__} cannot be assigned, use x.at[i].set(v)")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = ufunc.__name__
-        if kwargs.pop("out", None) is not None:
-            raise TypeError(
-                f"np.{name} cannot write the result for a {type(self).__name__} into an array: it"
-                f" would leave the graph; write c = a + t instead of a += t or out=a"
-            )
+        if kwargs:
+            inputs, kwargs = _plain_call(self, ufunc, method, inputs, kwargs)
         if method != "__call__":
-            raise TypeError(f"chainrule has no rule for np.{name}.{method}: {_way_out()}")
-        return _op_for(ufunc)(*inputs, **kwargs)
+            return ufunc_method(ufunc, method, *inputs, **kwargs)
+        op = BY_NUMPY.get(ufunc)
+        return (answer_for(ufunc) if op is None else op)(*inputs, **kwargs)
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if kwargs.pop("out", None) is not None:
-            raise TypeError(f"np.{function.__name__} cannot write the result into out=")
-        if function in FACTS:
-            return FACTS[function](*args, **kwargs)
-        return _op_for(function)(*args, **kwargs)
+        body = answer_for(function)
+        refuse_out(function, args, kwargs)
+        return body(*args, **kwargs)
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
             f"this would take a {type(self).__name__} out of the graph: use .data for the plain"
-            f" array, np.stack([t, u]) to join several"
+            f" array, np.stack([t, u]) to join several (with `import chainrule.numpy as np` also"
+            f" np.array([t, u])), and to fill an array entry by entry np.zeros_like(t) or"
+            f" t.at[i].set(v)"
         )
 
     def __float__(self) -> float:
@@ -117,14 +140,57 @@ class ArrayOperators(Operators):
     __int__ = __complex__ = __index__ = __float__
 
 
-def _op_for(function: Any) -> Any:
-    op = BY_NUMPY.get(function)
-    if op is None:
-        module = getattr(function, "__module__", None) or "numpy"
-        name = f"{module}.{function.__name__}".replace("numpy.", "np.", 1)
-        raise TypeError(f"chainrule has no rule for {name}: {_way_out()}")
-    return op
+#: What a call of a ufunc may say about memory, without a meaning here.
+_HARMLESS = {"order": {"K", "C", "A", "F"}, "subok": {True}, "casting": {"same_kind", "unsafe"}}
 
 
-def _way_out() -> str:
-    return "compose it of ops that have one, declare it (cr.op), or apply it to .data"
+def _plain_call(
+    array: ArrayOperators, ufunc: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """NumPy's options of a ufunc: done, ignored where harmless, or refused."""
+    name = ufunc.__name__
+    if kwargs.pop("out", None) is not None:
+        raise TypeError(
+            f"np.{name} cannot write the result for a {type(array).__name__} into an array: it"
+            f" would leave the graph; write c = a + t instead of a += t or out=a"
+        )
+    for key, allowed in _HARMLESS.items():
+        if key in kwargs and kwargs.pop(key) not in allowed:
+            raise TypeError(f"np.{name} of a {type(array).__name__} takes no other {key}=")
+    if method != "__call__":
+        return inputs, kwargs
+    if kwargs.pop("where", True) is not True:
+        raise TypeError(
+            f"np.{name} with where= leaves the other entries undefined: use np.where on the result"
+        )
+    dtype = kwargs.pop("dtype", None)
+    if dtype is not None:
+        inputs = tuple(_converted(x, np.dtype(dtype)) for x in inputs)
+    return inputs, kwargs
+
+
+def _converted(x: Any, dtype: Any) -> Any:
+    if dtype.kind not in "fc":
+        raise TypeError(f"dtype={dtype} has no derivatives: a floating-point one, please")
+    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype)
+
+
+def _as_method(function: Any) -> Any:
+    """A method that calls NumPy's function of the same name."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__ = function.__name__
+    method.__doc__ = f"`np.{function.__name__}` of this array, with the same arguments."
+    return method
+
+
+for _function in (
+    *(np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std, np.ptp, np.cumsum, np.cumprod),
+    *(np.squeeze, np.swapaxes, np.ravel, np.repeat, np.take, np.compress, np.choose, np.trace),
+    *(np.diagonal, np.dot, np.clip, np.round, np.nonzero, np.searchsorted, np.argmax, np.argmin),
+    *(np.argsort, np.argpartition, np.any, np.all, np.conjugate),
+):
+    setattr(ArrayOperators, _function.__name__, _as_method(_function))
+ArrayOperators.conj = ArrayOperators.conjugate  # type: ignore[attr-defined]

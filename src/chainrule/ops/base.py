@@ -37,6 +37,9 @@ class Op:
         scalar: the computation on Python floats, where it exists.
         notation: how it is written in a formula; by default as a function call.
         sequence: the inputs come as one list, as in `concatenate`.
+        complex: whether the rule holds for complex numbers; see the convention in docs/ops.md.
+        hermitian: the input is a Hermitian matrix, of which NumPy reads one triangle; so is its
+            cotangent.
         doc: one line of meaning, with the kink convention where there is a kink.
     """
 
@@ -46,6 +49,8 @@ class Op:
     gives_partials: ClassVar[bool] = False
     #: The position of the first input among the arguments of a rule; the output comes before.
     INPUTS_AT: ClassVar[int] = 1
+    #: Whether a rule of this kind holds for complex numbers where a declaration is silent.
+    COMPLEX: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -58,6 +63,8 @@ class Op:
         scalar: Callable[..., Any] | None = None,
         notation: Notation | None = None,
         sequence: bool = False,
+        complex: bool | None = None,
+        hermitian: bool = False,
         doc: str = "",
     ) -> None:
         self.name = self.__name__ = name or forward.__name__
@@ -70,6 +77,8 @@ class Op:
         self.scalar = scalar
         self.notation = notation
         self.sequence = sequence
+        self.hermitian = hermitian
+        self.complex = self.COMPLEX if complex is None else complex
         self.__doc__ = doc
         self.needs_output = any(_reads(rule, self.INPUTS_AT - 1) for rule in self.rules)
         #: For each input, whether any rule reads its data: such data must not change meanwhile.
@@ -80,6 +89,7 @@ class Op:
         #: The number of inputs; a sequence has no fixed one.
         self.arity = -1 if sequence else len(rules)
         self.differentiable = any(rule is not None for rule in self.rules)
+        self.real_only = self.differentiable and not self.complex
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -165,6 +175,15 @@ class Op:
             return self.forward(arrays, **params)
         return self.forward(*arrays, **params) if params else self.forward(*arrays)
 
+    def require_real(self, inputs: Inputs) -> None:
+        """Refuse complex inputs where the rule holds for real ones only."""
+        for x in inputs:
+            if is_complex(x):
+                raise TypeError(
+                    f"{self.name} has no derivative for complex numbers: take np.real, np.imag or"
+                    f" np.abs first (an op of your own: declare it with complex=True)"
+                )
+
     def check(self, *inputs: Any, **params: Any) -> None:
         """Check this declaration at sample inputs (float arrays, away from kinks).
 
@@ -217,6 +236,11 @@ def frozen(value: Any) -> Any:
     """A copy of a static argument that its owner can't change afterwards."""
     if value.__class__ in HARMLESS:
         return value
+    if isinstance(value, Traced):
+        raise TypeError(
+            f"a static argument was given as a {type(value).__name__}, which would leave the graph:"
+            f" no derivative exists in it, use .data"
+        )
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, list):
@@ -243,7 +267,7 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 def plain(x: Any) -> Any:
     """The data behind a node or the primal behind a dual, down to a float or an array."""
-    while isinstance(x, Traced):
+    while isinstance(x, Traced) and x.concrete:
         x = x.inside()
     return x
 
@@ -253,6 +277,11 @@ def zeros_like(x: Any) -> Any:
     if getattr(x, "plain_class", None) is float:  # a Value
         return 0.0
     return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
+
+
+def is_complex(x: Any) -> bool:
+    """Whether x holds complex numbers."""
+    return x.__class__ is complex or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
 def total(terms: Sequence[Any]) -> Any:

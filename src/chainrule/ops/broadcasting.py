@@ -33,12 +33,19 @@ sum_to_shape: Linear = Linear(
     params=("shape",),
     doc="The transpose of broadcasting: sum over every axis that broadcasting repeats.",
 )
+def _astype(x: Any, dtype: Any) -> Any:
+    """Converted; of complex numbers the real part where the dtype is real."""
+    if x.dtype.kind == "c" and np.dtype(dtype).kind != "c":
+        x = x.real
+    return x.astype(dtype)
+
+
 astype: Linear = Linear(
-    lambda x, dtype: x.astype(dtype),
+    _astype,
     lambda y_bar, x, dtype: astype(y_bar, x.dtype),  # noqa: ARG005
     name="astype",
     params=("dtype",),
-    doc="Convert to another floating-point dtype.",
+    doc="Convert to another floating-point dtype; from complex to real it is the real part.",
 )
 
 

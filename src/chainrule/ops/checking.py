@@ -39,15 +39,17 @@ def check_op(op: Any, inputs: Inputs, params: Params) -> None:
     if not moving and op.differentiable:
         raise TypeError(f"{op.name}.check() needs floating-point inputs to differentiate by")
     y = np.asarray(op.evaluate(inputs, params))
-    y_bar = random.standard_normal(y.shape).astype(y.dtype)
+    y_bar = _drawn(random, y)
     cotangents = op.vjp(moving, y_bar, y, inputs, params)
     _check_dtypes(op, moving, y, inputs, params)
     for i, x_bar in zip(moving, cotangents, strict=True):
         if np.shape(x_bar) != inputs[i].shape:
             _fail(op, f"cotangent {i} has shape {np.shape(x_bar)}, expected {inputs[i].shape}")
-        if x_bar.dtype != y.dtype:
+        if x_bar.real.dtype != y.real.dtype:
             _fail(op, f"cotangent {i} has dtype {x_bar.dtype}, expected {y.dtype}")
-        tangent = random.standard_normal(inputs[i].shape).astype(inputs[i].dtype)
+        tangent = _drawn(random, inputs[i])
+        if op.hermitian:
+            tangent = tangent + np.conj(np.swapaxes(tangent, -1, -2))
         _check_direction(op, i, inputs, params, tangent, x_bar, y_bar, y)
     _check_unread(op, moving, cotangents, y_bar, y, inputs, params)
     _check_conversion(op, moving, y_bar, y, inputs, params)
@@ -63,7 +65,7 @@ def _check_dtypes(op: Any, moving: Sequence[int], y: Any, inputs: Inputs, params
         return
     for i in moving:
         dtype = np.result_type(op.partial(i, y, inputs, params), y)
-        if dtype != y.dtype:
+        if np.zeros(0, dtype).real.dtype != y.real.dtype:
             _fail(op, f"partial {i} has dtype {dtype}, expected {y.dtype}")
 
 
@@ -84,8 +86,9 @@ def _check_direction(
         return np.asarray(op.evaluate(shifted, params))
 
     # Differences of float32 see nothing: there vjp against jvp must do, and the float64 run.
-    slope = central_difference(moved) if inputs[i].dtype == np.float64 else None
-    tolerance = EXACT_TOLERANCE if y.dtype == np.float64 else 1e-4
+    exact = y.real.dtype == np.float64
+    slope = central_difference(moved) if inputs[i].real.dtype == np.float64 and exact else None
+    tolerance = EXACT_TOLERANCE if exact else 1e-4
     if getattr(op, "forward_mode", True) is None:  # declared without a jvp
         y_dot, tolerance = slope, DIFFERENCE_TOLERANCE
     else:
@@ -98,7 +101,7 @@ def _check_direction(
                 _fail(op, f"the derivative in input {i} is off by {error:.3g} from differences")
     if y_dot is None:
         return
-    forward, reverse = np.sum(y_bar * y_dot), np.sum(x_bar * tangent)
+    forward, reverse = np.sum(y_bar * y_dot).real, np.sum(x_bar * tangent).real
     size = np.sum(np.abs(y_bar * y_dot)) + np.sum(np.abs(x_bar * tangent))
     if not abs(forward - reverse) <= tolerance * (size + 1e-300):
         against = "differences" if y_dot is slope else "jvp"
@@ -196,8 +199,16 @@ def central_difference(f: Callable[[float], Any], h: float = 2e-3) -> Any:
     return (16 * first[1] - first[0]) / 15
 
 
+def _drawn(random: np.random.Generator, like: Any) -> Any:
+    """A random direction of the shape and dtype of an array."""
+    drawn = random.standard_normal(like.shape)
+    if like.dtype.kind == "c":
+        drawn = drawn + 1j * random.standard_normal(like.shape)
+    return drawn.astype(like.dtype)
+
+
 def _moves(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and x.dtype.kind == "f"
+    return isinstance(x, np.ndarray) and x.dtype.kind in "fc"
 
 
 def _has_rule(op: Any, position: int) -> bool:

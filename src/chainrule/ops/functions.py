@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops.base import constant
 from chainrule.ops.notation import around
-from chainrule.ops.partials import Elementwise
+from chainrule.ops.partials import Elementwise, where
+from chainrule.ops.registry import answers
 
 
 @np.errstate(over="ignore")  # exp(-x) may become inf; 1 / inf is the right answer
@@ -23,43 +25,122 @@ def _sigmoid_scalar(x: float) -> float:
         return 0.0
 
 
+def _difference(a: Any, b: Any) -> Any:
+    """a - b, and 0 where both are the same infinity."""
+    same = both_infinite(a, b)
+    return where(same, 0.0, a) - where(same, 0.0, b)
+
+
+def _bessel_i(x: Any, order: int) -> Any:
+    """The mean of exp(x cos θ) cos(nθ) over the circle: the trapezoid sum converges at once."""
+    y = 0.0
+    for k in range(CIRCLE_POINTS):
+        theta = 2 * math.pi * k / CIRCLE_POINTS
+        y = y + np.exp(x * math.cos(theta)) * (math.cos(order * theta) / CIRCLE_POINTS)
+    return y
+
+
+LOG_2, LOG_10 = math.log(2), math.log(10)
+#: Enough for every x whose exp(x) is finite: the error is about exp(-CIRCLE_POINTS² / 2x).
+CIRCLE_POINTS = 256
+both_infinite = constant(
+    lambda a, b: np.isinf(a) & (a == b), 2, name="both_infinite",
+    scalar=lambda a, b: math.isinf(a) and a == b,
+)
+
 # fmt: off
 exp = Elementwise(
     np.exp, lambda y, _x: y,
-    scalar=math.exp, doc="e to the power x.",
+    scalar=math.exp, complex=True, doc="e to the power x.",
 )
 log = Elementwise(
     np.log, lambda _y, x: 1 / x,
-    scalar=math.log, doc="Natural logarithm, x > 0.",
+    scalar=math.log, complex=True, doc="Natural logarithm, x > 0.",
+)
+exp2 = Elementwise(
+    np.exp2, lambda y, _x: LOG_2 * y,
+    scalar=math.exp2, complex=True, doc="2 to the power x.",
+)
+expm1 = Elementwise(
+    np.expm1, lambda y, _x: y + 1,
+    scalar=math.expm1, complex=True, doc="exp(x) - 1, exact near 0.",
+)
+log2 = Elementwise(
+    np.log2, lambda _y, x: 1 / (LOG_2 * x),
+    scalar=math.log2, complex=True, doc="Logarithm to base 2, x > 0.",
+)
+log10 = Elementwise(
+    np.log10, lambda _y, x: 1 / (LOG_10 * x),
+    scalar=math.log10, complex=True, doc="Logarithm to base 10, x > 0.",
+)
+log1p = Elementwise(
+    np.log1p, lambda _y, x: 1 / (1 + x),
+    scalar=math.log1p, complex=True, doc="log(1 + x), exact near 0.",
+)
+logaddexp = Elementwise(
+    np.logaddexp,
+    lambda _y, a, b: sigmoid(_difference(a, b)), lambda _y, a, b: sigmoid(_difference(b, a)),
+    doc="log(exp(a) + exp(b)) without overflow.",
+)
+logaddexp2 = Elementwise(
+    np.logaddexp2,
+    lambda _y, a, b: sigmoid(LOG_2 * _difference(a, b)),
+    lambda _y, a, b: sigmoid(LOG_2 * _difference(b, a)),
+    doc="log2(2 ** a + 2 ** b) without overflow.",
 )
 sqrt = Elementwise(
     np.sqrt, lambda y, _x: 0.5 / y,
     scalar=math.sqrt, notation=around("√(", ")"),
-    doc="Square root, x ≥ 0; the derivative at 0 is infinite.",
+    complex=True, doc="Square root, x ≥ 0; the derivative at 0 is infinite.",
+)
+cbrt = Elementwise(
+    np.cbrt, lambda y, _x: 1 / (3 * y * y),
+    scalar=math.cbrt, doc="Cube root; the derivative at 0 is infinite.",
+)
+square = Elementwise(
+    np.square, lambda _y, x: 2 * x,
+    scalar=lambda x: x * x, complex=True, doc="x · x.",
+)
+reciprocal = Elementwise(
+    np.reciprocal, lambda y, _x: -y * y,
+    scalar=lambda x: 1 / x, complex=True, doc="1 / x.",
 )
 sin = Elementwise(
     np.sin, lambda _y, x: cos(x),
-    scalar=math.sin, doc="Sine, x in radians.",
+    scalar=math.sin, complex=True, doc="Sine, x in radians.",
 )
 cos: Elementwise = Elementwise(
     np.cos, lambda _y, x: -sin(x),
-    scalar=math.cos, doc="Cosine, x in radians.",
+    scalar=math.cos, complex=True, doc="Cosine, x in radians.",
 )
 tanh = Elementwise(
     np.tanh, lambda y, _x: 1 - y * y,
-    scalar=math.tanh, doc="Hyperbolic tangent.",
+    scalar=math.tanh, complex=True, doc="Hyperbolic tangent.",
 )
 sigmoid = Elementwise(
     _sigmoid, lambda y, _x: y * (1 - y),
-    name="sigmoid", scalar=_sigmoid_scalar, doc="1 / (1 + exp(-x)), in (0, 1).",
+    name="sigmoid", scalar=_sigmoid_scalar, complex=True, doc="1 / (1 + exp(-x)), in (0, 1).",
 )
 relu = Elementwise(
     lambda x: np.maximum(x, 0), lambda y, _x: y > 0,
     name="relu", scalar=lambda x: 0.0 if x <= 0 else x,
     doc="max(x, 0); derivative 0 at the kink x = 0.",
 )
+bessel_i: Elementwise = Elementwise(
+    _bessel_i,
+    lambda _y, x, order: (bessel_i(x, abs(order - 1)) + bessel_i(x, order + 1)) / 2,
+    name="bessel_i", params=("order",),
+    doc="Modified Bessel function of the first kind, of whole order.",
+)
 stop_gradient = Elementwise(
     lambda x: x, 0,
     name="stop_gradient", scalar=lambda x: x,
-    doc="x itself, through which no derivative flows.",
+    complex=True, doc="x itself, through which no derivative flows.",
 )
+# fmt: on
+
+
+@answers(np.i0)
+def i0(x: Any) -> Any:
+    """Modified Bessel function of the first kind, of order 0."""
+    return bessel_i(x, order=0)

@@ -24,6 +24,7 @@ class Linear(Op):
     """
 
     linear = True
+    COMPLEX = True
 
     def __init__(self, forward: Callable[..., Any], transpose: Any, **declaration: Any) -> None:
         super().__init__(forward, (transpose,), **declaration)
@@ -44,6 +45,8 @@ class Multilinear(Op):
     `rules[i](y_bar, *inputs, **params)` is the cotangent of input i. Forward mode is the product
     rule: the sum of the op with one input at a time replaced by its tangent.
     """
+
+    COMPLEX = True
 
     def __init__(self, forward: Callable[..., Any], rules: Any, **declaration: Any) -> None:
         super().__init__(forward, rules, **declaration)
@@ -116,7 +119,7 @@ def op(
             it can be differentiated again. Name an argument it does not read with an underscore.
         jvp: `jvp(tangents, y, *inputs, **params)`; a tangent is None where an input does not move.
         declaration: `inputs` (their number), `name`, `params` (names of static arguments),
-            `scalar`, `notation`, `doc`.
+            `scalar`, `complex` (True where the rule holds for complex numbers), `notation`, `doc`.
 
     >>> import numpy as np
     >>> import chainrule as cr

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Traced
-from chainrule.ops.base import PYTHON_SCALARS, Op, plain, shape_of, total, zeros_like
+from chainrule.ops.base import (
+    PYTHON_SCALARS,
+    Op,
+    is_complex,
+    plain,
+    shape_of,
+    total,
+    zeros_like,
+)
 from chainrule.ops.broadcasting import astype, stretched, summed
 
 if TYPE_CHECKING:
@@ -65,8 +73,7 @@ class Elementwise(Op):
             x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
             if x_bar is not None and x_bar.__class__ is not float:
                 if y_bar.__class__ is not float and x_bar.dtype != y_bar.dtype:
-                    # A constant of a wider dtype was among the inputs.
-                    x_bar = astype(x_bar, y_bar.dtype)
+                    x_bar = _narrowed(x_bar, inputs[i], y_bar)
                 x_bar = summed(x_bar, shape_of(inputs[i]))
             cotangents.append(x_bar)
         return cotangents
@@ -79,9 +86,11 @@ class Elementwise(Op):
                 if x_dot is not None
             ]
         )
-        if y_dot is None or shape_of(y_dot) == shape_of(y):
+        if y_dot is None or y_dot.__class__ is float:
             return y_dot
-        return stretched(y_dot, y.shape)
+        if is_complex(y_dot) != is_complex(y):  # along x + iy the real result moves by a real part
+            y_dot = astype(y_dot, y.dtype)
+        return y_dot if y_dot.shape == y.shape else stretched(y_dot, y.shape)
 
     def times(self, partial: Any, direction: Any) -> Any:
         """A partial times the cotangent or tangent it meets."""
@@ -91,7 +100,22 @@ class Elementwise(Op):
             if partial == 0:
                 return zeros_like(direction)
             return direction if partial == 1 else -direction
+        if partial.__class__ is complex:  # Python's complex would take NumPy's scalars for floats
+            return direction * partial
         return zero_wins(partial * direction, partial, direction)
+
+
+def _narrowed(x_bar: Any, x: Any, y_bar: Any) -> Any:
+    """A cotangent in the precision of y's, real for a real input.
+
+    A constant of a wider dtype may have been among the inputs, or a complex one.
+    """
+    dtype = y_bar.dtype
+    if is_complex(x_bar) and is_complex(x):
+        dtype = np.result_type(dtype, np.complex64)
+    elif is_complex(y_bar):
+        dtype = np.zeros(0, dtype).real.dtype if not is_complex(x) else dtype
+    return x_bar if x_bar.dtype == dtype else astype(x_bar, dtype)
 
 
 def _check_arguments(op: Op, partial: Any) -> None:
@@ -115,7 +139,8 @@ def elementwise(forward: Callable[..., Any], *partials: Any, **declaration: Any)
         partials: for each input a number, a function `(y, *inputs)` of output and inputs
             written with operators and the library's ops, or None where the op is constant.
         declaration: `name` (needed for a lambda), `scalar` (the forward on floats, so that
-            Values may use the op), `notation`, `doc`.
+            Values may use the op), `complex` (True where the partials hold for complex numbers),
+            `notation`, `doc`.
 
     >>> import numpy as np
     >>> import chainrule as cr
@@ -158,5 +183,6 @@ where = Elementwise(
     lambda _y, condition, _a, _b: condition != 0,
     lambda _y, condition, _a, _b: condition == 0,
     scalar=lambda condition, a, b: a if condition else b,
+    complex=True,
     doc="""`a` where the condition holds, else `b`; the branch not taken gets exactly zero.""",
 )

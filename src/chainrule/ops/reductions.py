@@ -58,10 +58,11 @@ def _tie_share(y: Any, x: Any, axis: Any) -> Any:
     return chosen / sum(chosen, axis=axis, keepdims=True)
 
 
-sum = Reduction(np.sum, 1, doc="Sum over the given axes, by default all.")
+sum = Reduction(np.sum, 1, complex=True, doc="Sum over the given axes, by default all.")
 mean = Reduction(
     np.mean,
     lambda y, x, _axis: y.size / (x.size or 1),
+    complex=True,
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )
 max = Reduction(

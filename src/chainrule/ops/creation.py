@@ -1,0 +1,227 @@
+"""Arrays made after the model of another, or from a formula; and functions that answer plainly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops.arithmetic import positive
+from chainrule.ops.base import plain
+from chainrule.ops.broadcasting import astype, broadcast_to
+from chainrule.ops.partials import where
+from chainrule.ops.reductions import sum
+from chainrule.ops.registry import answers, answers_plainly
+from chainrule.ops.rounding import round_to
+from chainrule.ops.shapes import reshaped, stack
+from chainrule.ops.sums import as_array, max_, min_
+from chainrule.ops.windows import windows
+
+# ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
+
+answers(np.amax)(max_)
+answers(np.amin)(min_)
+answers(np.around)(round_to)
+
+# Their results are positions, truth values, counts, names: nothing to differentiate.
+answers_plainly(
+    *(np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.lexsort),
+    *(np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize),
+    *(np.any, np.all, np.isclose, np.allclose, np.array_equal, np.array_equiv, np.isin),
+    *(np.isinf, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor),
+    *(np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf),
+    *(np.result_type, np.can_cast, np.common_type, np.linalg.matrix_rank, np.histogram),
+    *(np.histogram_bin_edges, np.array_repr, np.array_str, np.array2string, np.einsum_path),
+)
+
+
+@answers(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    """The shape."""
+    return tuple(a.shape)
+
+
+@answers(np.ndim)
+def ndim(a: Any) -> int:
+    """The number of axes."""
+    return len(a.shape)
+
+
+@answers(np.size)
+def size(a: Any, axis: Any = None) -> int:
+    """The number of entries, in all or along axes."""
+    return int(np.size(np.broadcast_to(0, a.shape), axis))
+
+
+@answers(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """The same entries as a new node."""
+    return positive(a)
+
+
+@answers(np.astype)
+def astype_(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
+    """Converted to another dtype."""
+    return x.astype(dtype)
+
+
+def _like(fill: float) -> Any:
+    def like(
+        a: Any,
+        dtype: Any = None,
+        order: str = "K",
+        subok: bool = True,
+        shape: Any = None,
+        *,
+        device: Any = None,
+    ) -> Any:
+        return full_like(a, fill, dtype, order, subok, shape)
+
+    return like
+
+
+@answers(np.full_like)
+def full_like(
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Any:
+    """An array filled with a value, in the shape of another; entries may be assigned to it.
+
+    It is traced as its model is. An integer dtype gives a plain array.
+    """
+    shape = a.shape if shape is None else shape
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        return np.full(shape, plain(fill_value), dtype)
+    dtype = a.dtype if dtype is None else dtype
+    model = astype(where(False, sum(a), 0.0), dtype)  # a zero that belongs where `a` does
+    return broadcast_to(model, shape) + np.zeros(shape, dtype) + fill_value
+
+
+zeros_like = answers(np.zeros_like)(_like(0.0))
+ones_like = answers(np.ones_like)(_like(1.0))
+empty_like = answers(np.empty_like)(_like(0.0))
+
+
+@answers(np.linspace)
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
+) -> Any:
+    """Numbers at equal distances; differentiable in both ends."""
+    parts = num - 1 if endpoint else num
+    step = (as_array(stop) - start) / (parts if parts > 0 else np.nan)
+    rows = [start + step * i if i else start + 0 * step for i in range(num)]
+    if num == 1:
+        rows = [start + 0 * as_array(stop)]
+    elif endpoint and num:
+        rows[-1] = stop + 0 * as_array(start)
+    y = stack(rows, axis=axis)
+    y = y if dtype is None else y.astype(dtype)
+    return (y, step) if retstep else y
+
+
+@answers(np.logspace)
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Numbers at equal ratios, from base**start to base**stop."""
+    y = base ** linspace(start, stop, num, endpoint, axis=axis)
+    return y if dtype is None else y.astype(dtype)
+
+
+@answers(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """The polynomial with coefficients p, the highest power first, at x."""
+    p, x = as_array(p), as_array(x)
+    y = 0 * x
+    for i in range(p.shape[0]):
+        y = y * x + p[i]
+    return y
+
+
+@answers(np.vander)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
+    """Powers of x in columns."""
+    x = as_array(x)
+    columns = [x**k if k else 0 * x + 1 for k in range(x.shape[0] if N is None else N)]
+    return stack(columns if increasing else columns[::-1], axis=1)
+
+
+@answers(np.convolve)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """Discrete convolution of two vectors."""
+    a, v = as_array(a), as_array(v)
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
+        raise ValueError(f"convolve takes two vectors, got shapes {a.shape} and {v.shape}")
+    if v.size > a.size:
+        a, v = v, a
+    m, n = a.size, v.size
+    start, length = {
+        "full": (0, m + n - 1),
+        "same": ((n - 1) // 2, m),
+        "valid": (n - 1, m - n + 1),
+    }[mode]
+    padded = np.concatenate([np.zeros(n - 1, a.dtype), a, np.zeros(n - 1, a.dtype)])
+    seen = windows(padded, size=(n,), stride=(1,), dilation=(1,))
+    return (seen @ v[::-1])[start : start + length]
+
+
+@answers(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """Cross-correlation of two vectors."""
+    a, v = as_array(a), as_array(v)
+    turned = v[::-1]
+    turned = turned.conj() if v.dtype.kind == "c" else turned
+    return convolve(a, turned, mode)
+
+
+@answers(np.apply_along_axis)
+def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+    """A function of vectors applied to every line along an axis."""
+    arr = np.moveaxis(as_array(arr), axis, -1)
+    batch = arr.shape[:-1]
+    lines = [as_array(func1d(arr[i], *args, **kwargs)) for i in np.ndindex(*batch)]
+    if not lines:
+        raise ValueError("apply_along_axis: no line to apply the function to")
+    y = reshaped(stack(lines), (*batch, *lines[0].shape))
+    ndim = len(lines[0].shape)
+    if not ndim:
+        return y
+    return np.moveaxis(
+        y, tuple(range(-ndim, 0)), tuple(range(axis % arr.ndim, axis % arr.ndim + ndim))
+    )
+
+
+@answers(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """A function given by pieces: of conditions that hold together the last one counts."""
+    conditions = [np.asarray(plain(c), bool) for c in condlist]
+    if len(funclist) == len(conditions) + 1:
+        otherwise = ~np.any(conditions, axis=0)
+        conditions.append(otherwise)
+    elif len(funclist) != len(conditions):
+        raise ValueError(f"{len(funclist)} functions for {len(conditions)} conditions")
+    y = 0 * x
+    for condition, piece in zip(conditions, funclist, strict=True):
+        inside = where(condition, x, plain(x)[condition].flat[0] if condition.any() else 0.0)
+        y = where(condition, piece(inside, *args, **kw) if callable(piece) else piece, y)
+    return y

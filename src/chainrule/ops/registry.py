@@ -1,0 +1,48 @@
+"""Which function answers for one of NumPy's when it meets a traced array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from chainrule.ops.base import plain
+
+Body = TypeVar("Body", bound=Callable[..., Any])
+
+#: NumPy function -> the function composed of ops that answers for it.
+ANSWERS: dict[Any, Callable[..., Any]] = {}
+
+
+def answers(*functions: Any) -> Callable[[Body], Body]:
+    """Let a function composed of ops answer for functions of NumPy's.
+
+    The body has NumPy's parameters; its ops bring their derivatives.
+    """
+
+    def register(body: Body) -> Body:
+        ANSWERS.update(dict.fromkeys(functions, body))
+        return body
+
+    return register
+
+
+def answers_plainly(*functions: Any) -> None:
+    """Let functions with a piecewise constant or non-numeric result answer with plain data."""
+    for function in functions:
+        ANSWERS[function] = _on_plain_data(function)
+
+
+def _on_plain_data(function: Any) -> Callable[..., Any]:
+    def computed(*args: Any, **kwargs: Any) -> Any:
+        return function(
+            *[bare(x) for x in args], **{key: bare(value) for key, value in kwargs.items()}
+        )
+
+    return computed
+
+
+def bare(x: Any) -> Any:
+    """Plain data all through lists and tuples."""
+    if isinstance(x, list | tuple):
+        return type(x)(bare(item) for item in x)
+    return plain(x)

@@ -1,0 +1,289 @@
+"""Operations of neural networks: windows, convolution, pooling, lookup, normalisation, dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.ops.base import frozen, plain, shape_of
+from chainrule.ops.functions import logaddexp, sqrt
+from chainrule.ops.indexing import getitem
+from chainrule.ops.joining import pad
+from chainrule.ops.kinds import Linear
+from chainrule.ops.products import tensordot
+from chainrule.ops.reductions import max, mean
+from chainrule.ops.shapes import concatenate, reshaped
+from chainrule.ops.sums import as_array
+
+# ruff: noqa: ARG005 -- a transpose takes what the op takes
+
+
+def _windows(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """Views of shape (*leading, *positions, *size) over the last axes."""
+    count = len(size)
+    span = tuple(d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True))
+    axes = tuple(range(x.ndim - count, x.ndim))
+    views = np.lib.stride_tricks.sliding_window_view(x, span, axes)
+    steps = tuple(slice(None, None, s) for s in stride)
+    inside = tuple(slice(None, None, d) for d in dilation)
+    return views[(..., *steps, *inside)]
+
+
+def _unwindowed(y: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """The sum of all windows, each where it was."""
+    x = np.zeros(shape, y.dtype)
+    count = len(size)
+    positions = y.shape[-2 * count : -count]
+    for offset in np.ndindex(*size):
+        target = tuple(
+            slice(o * d, o * d + s * (n - 1) + 1, s)
+            for o, d, s, n in zip(offset, dilation, stride, positions, strict=True)
+        )
+        x[(..., *target)] += y[(..., *offset)]
+    return x
+
+
+windows: Linear = Linear(
+    _windows,
+    lambda y_bar, x, **params: fold(y_bar, shape=x.shape, **params),
+    name="windows",
+    params=("size", "stride", "dilation"),
+    doc="The windows that a kernel sees over the last axes, as new last axes.",
+)
+fold: Linear = Linear(
+    _unwindowed,
+    lambda y_bar, _y, shape, **params: windows(y_bar, **params),
+    name="fold",
+    params=("shape", "size", "stride", "dilation"),
+    doc="The transpose of windows: overlapping entries add up.",
+)
+
+
+def conv(
+    x: Any,
+    w: Any,
+    b: Any = None,
+    *,
+    stride: int | tuple[int, ...] = 1,
+    padding: int | tuple[int, ...] | str = 0,
+    dilation: int | tuple[int, ...] = 1,
+    groups: int = 1,
+) -> Any:
+    """Convolution over any number of axes, as neural networks use it: the kernel is not flipped.
+
+    Args:
+        x: array of shape (N, C, *lengths).
+        w: kernel of shape (K, C / groups, *size).
+        b: K numbers to add, or None.
+        stride: step between positions, one number or one for each axis.
+        padding: zeros on both sides, one number or one for each axis; or "valid" for none, or
+            "same" for as many as keep the lengths (stride 1; an odd one goes to the right).
+        dilation: distance between the entries that a kernel sees.
+        groups: parts of the channels that do not see each other.
+
+    Returns:
+        Array of shape (N, K, *positions).
+
+    Raises:
+        ValueError: for shapes that do not fit each other.
+
+    >>> import chainrule as cr
+    >>> cr.nn.conv(np.ones((1, 1, 4)), np.ones((1, 1, 3)))
+    array([[[3., 3.]]])
+    """
+    x, w = as_array(x), as_array(w)
+    axes = x.ndim - 2
+    if axes < 1 or w.ndim != x.ndim:
+        raise ValueError(f"conv: x (N, C, *lengths) and w (K, C, *size), got {x.shape}, {w.shape}")
+    channels, kernels = x.shape[1], w.shape[0]
+    if groups < 1 or channels % groups or kernels % groups or w.shape[1] * groups != channels:
+        raise ValueError(
+            f"conv: kernel {w.shape} does not fit {channels} channels in {groups} group(s)"
+        )
+    size = tuple(w.shape[2:])
+    steps, gaps = _each(stride, axes, "stride"), _each(dilation, axes, "dilation")
+    x = _zero_padded(x, padding, size, steps, gaps)
+    spans = tuple(d * (k - 1) + 1 for k, d in zip(size, gaps, strict=True))
+    if any(n < span for n, span in zip(x.shape[2:], spans, strict=True)):
+        raise ValueError(f"conv: a kernel that spans {spans} does not fit into {x.shape[2:]}")
+    seen = windows(x, size=size, stride=steps, dilation=gaps)
+    own, part = channels // groups, kernels // groups
+    parts = [
+        _products(
+            getitem(seen, (slice(None), slice(g * own, (g + 1) * own))) if groups > 1 else seen,
+            getitem(w, slice(g * part, (g + 1) * part)) if groups > 1 else w,
+        )
+        for g in range(groups)
+    ]
+    y = concatenate(parts, axis=1) if groups > 1 else parts[0]
+    return y if b is None else y + reshaped(as_array(b), (kernels, *(1,) * axes))
+
+
+def _products(seen: Any, w: Any) -> Any:
+    """Windows times kernels, with the kernels as the second axis."""
+    last = tuple(range(w.ndim, 2 * w.ndim - 2))
+    y = tensordot(seen, w, ((1, *last), tuple(range(1, w.ndim))))
+    return y.transpose(0, y.ndim - 1, *range(1, y.ndim - 1))
+
+
+def _each(given: Any, count: int, what: str) -> tuple[int, ...]:
+    numbers = (given,) * count if isinstance(given, int | np.integer) else tuple(given)
+    if len(numbers) != count or any(int(n) != n or n < 1 for n in numbers):
+        raise ValueError(f"{what}={given}: {count} positive whole number(s) expected")
+    return tuple(int(n) for n in numbers)
+
+
+def _zero_padded(
+    x: Any, padding: Any, size: tuple[int, ...], steps: tuple[int, ...], gaps: tuple[int, ...]
+) -> Any:
+    if padding == "valid":
+        return x
+    if padding == "same":
+        if any(s != 1 for s in steps):
+            raise ValueError('padding="same" keeps the lengths only with stride 1')
+        totals = [d * (k - 1) for k, d in zip(size, gaps, strict=True)]
+        widths = [(t // 2, t - t // 2) for t in totals]
+    else:
+        count = len(size)
+        numbers = (padding,) * count if isinstance(padding, int | np.integer) else tuple(padding)
+        if len(numbers) != count or any(n < 0 for n in numbers):
+            raise ValueError(f"padding={padding}: {count} number(s) not below 0 expected")
+        widths = [(n, n) for n in numbers]
+    if not any(a or b for a, b in widths):
+        return x
+    return pad(x, [(0, 0)] * (x.ndim - len(widths)) + widths)
+
+
+def max_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
+    """The largest entry of every window over the last axes; entries that tie share.
+
+    Args:
+        x: array of shape (N, C, *lengths).
+        size: of a window, one number or one for each of the last axes.
+        stride: step between windows, by default their size.
+        padding: entries of -inf on both sides.
+
+    >>> import chainrule as cr
+    >>> cr.nn.max_pool(np.array([[[1.0, 5.0, 2.0, 3.0]]]), 2)
+    array([[[5., 3.]]])
+    """
+    seen, axes = _pooled(x, size, stride, padding, -np.inf)
+    return max(seen, axis=axes)
+
+
+def average_pool(x: Any, size: Any, stride: Any = None, padding: Any = 0) -> Any:
+    """The mean of every window over the last axes; zeros of the padding count.
+
+    >>> import chainrule as cr
+    >>> cr.nn.average_pool(np.array([[[1.0, 5.0, 2.0, 4.0]]]), 2)
+    array([[[3., 3.]]])
+    """
+    seen, axes = _pooled(x, size, stride, padding, 0.0)
+    return mean(seen, axis=axes)
+
+
+def _pooled(x: Any, size: Any, stride: Any, padding: Any, filling: float) -> Any:
+    x = as_array(x)
+    count = x.ndim - 2
+    if count < 1:
+        raise ValueError(f"pooling takes (N, C, *lengths), got {x.shape}")
+    size = _each(size, count, "size")
+    steps = size if stride is None else _each(stride, count, "stride")
+    widths = (padding,) * count if isinstance(padding, int | np.integer) else tuple(padding)
+    if any(w < 0 or 2 * w > k for w, k in zip(widths, size, strict=True)):
+        raise ValueError(f"padding={padding}: from 0 to half of the window {size}")
+    if any(widths):
+        pairs = [(0, 0), (0, 0), *((w, w) for w in widths)]
+        x = pad(x, pairs, constant_values=filling)
+    seen = windows(x, size=size, stride=steps, dilation=(1,) * count)
+    return seen, tuple(range(seen.ndim - count, seen.ndim))
+
+
+def embedding(indices: Any, table: Any) -> Any:
+    """Rows of a table; a row used twice collects both cotangents.
+
+    >>> import chainrule as cr
+    >>> cr.nn.embedding([2, 0], np.array([[1.0], [2.0], [3.0]])).tolist()
+    [[3.0], [1.0]]
+    """
+    rows = np.asarray(frozen(indices))
+    count = shape_of(table)[0]
+    if rows.dtype.kind not in "iu":
+        raise TypeError(f"embedding takes whole numbers, got {rows.dtype}")
+    if rows.size and not 0 <= rows.min() <= rows.max() < count:
+        raise ValueError(f"rows go from 0 to {count - 1}, got {rows.min()} to {rows.max()}")
+    return getitem(table, rows)
+
+
+def binary_cross_entropy(logits: Any, targets: Any) -> Any:
+    """-(t·log σ(z) + (1 - t)·log(1 - σ(z))), averaged over all entries, without overflow.
+
+    >>> import chainrule as cr
+    >>> round(float(cr.nn.binary_cross_entropy(np.array([0.0]), np.array([1.0]))), 4)
+    0.6931
+    """
+    logits = as_array(logits)
+    expected, given = logits.shape, np.shape(plain(targets))
+    if expected != given:
+        raise ValueError(f"logits of shape {expected} and targets of shape {given} must agree")
+    return mean(logaddexp(0.0, logits) - logits * targets)
+
+
+def layer_norm(x: Any, scale: Any = None, shift: Any = None, *, epsilon: float = 1e-5) -> Any:
+    """(x - mean) / √(variance + ε) over the last axis, then scaled and shifted.
+
+    >>> import chainrule as cr
+    >>> cr.nn.layer_norm(np.array([[1.0, 3.0]])).round(3)
+    array([[-1.,  1.]])
+    """
+    return _normalised(x, -1, scale, shift, epsilon)
+
+
+def batch_norm(x: Any, scale: Any = None, shift: Any = None, *, epsilon: float = 1e-5) -> Any:
+    """(x - mean) / √(variance + ε) of every channel over the batch, then scaled and shifted.
+
+    Args:
+        x: array of shape (N, C) or (N, C, *lengths); statistics over all axes but the second.
+        scale: C factors, or None.
+        shift: C summands, or None.
+        epsilon: what keeps the root away from 0.
+
+    >>> import chainrule as cr
+    >>> cr.nn.batch_norm(np.array([[1.0], [3.0]])).round(3)
+    array([[-1.],
+           [ 1.]])
+    """
+    x = as_array(x)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm takes (N, C) or (N, C, *lengths), got {x.shape}")
+    shape = (x.shape[1], *(1,) * (x.ndim - 2))
+    scale, shift = (None if p is None else reshaped(as_array(p), shape) for p in (scale, shift))
+    return _normalised(x, (0, *range(2, x.ndim)), scale, shift, epsilon)
+
+
+def _normalised(x: Any, axis: Any, scale: Any, shift: Any, epsilon: float) -> Any:
+    x = as_array(x)
+    centered = x - mean(x, axis=axis, keepdims=True)
+    y = centered / sqrt(mean(centered * centered, axis=axis, keepdims=True) + epsilon)
+    y = y if scale is None else y * scale
+    return y if shift is None else y + shift
+
+
+def dropout(x: Any, rate: float, seed: Any) -> Any:
+    """Entries set to zero at random, the others divided by 1 - rate.
+
+    Args:
+        x: array of any shape.
+        rate: the share of entries to drop, from 0 to below 1.
+        seed: a number or a `numpy.random.Generator`; the same number drops the same entries.
+
+    >>> import chainrule as cr
+    >>> cr.nn.dropout(np.ones(4), 0.5, seed=1)
+    array([2., 2., 0., 2.])
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate={rate}: from 0 to below 1")
+    x = as_array(x)
+    kept = np.random.default_rng(seed).random(x.shape) >= rate
+    return x * (kept / (1 - rate)).astype(x.dtype)
