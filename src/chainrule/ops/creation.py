@@ -14,7 +14,7 @@ from chainrule.ops.reductions import sum
 from chainrule.ops.registry import answers, answers_plainly
 from chainrule.ops.rounding import round_to
 from chainrule.ops.shapes import reshaped, stack
-from chainrule.ops.sums import as_array, max_, min_
+from chainrule.ops.sums import as_array, converted, max_, min_
 from chainrule.ops.windows import windows
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
@@ -122,12 +122,14 @@ def linspace(
 ) -> Any:
     """Numbers at equal distances; differentiable in both ends."""
     parts = num - 1 if endpoint else num
-    step = (as_array(stop) - start) / (parts if parts > 0 else np.nan)
+    wide = np.result_type(*[getattr(x, "dtype", x) for x in (start, stop)], 1.0)
+    start, stop = converted(start, wide), converted(stop, wide)  # as NumPy
+    step = (stop - start) / (parts if parts > 0 else np.nan)
     rows = [start + step * i if i else start + 0 * step for i in range(num)]
     if num == 1:
-        rows = [start + 0 * as_array(stop)]
+        rows = [start + 0 * stop]
     elif endpoint and num:
-        rows[-1] = stop + 0 * as_array(start)
+        rows[-1] = stop + 0 * start
     y = stack(rows, axis=axis)
     y = y if dtype is None else y.astype(dtype)
     return (y, step) if retstep else y
@@ -162,6 +164,7 @@ def polyval(p: Any, x: Any) -> Any:
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
     """Powers of x in columns."""
     x = as_array(x)
+    x = converted(x, np.promote_types(x.dtype, int))  # as NumPy
     columns = [x**k if k else 0 * x + 1 for k in range(x.shape[0] if N is None else N)]
     return stack(columns if increasing else columns[::-1], axis=1)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.engine import Traced
 from chainrule.ops.base import plain
 from chainrule.ops.indexing import getitem
 from chainrule.ops.kinds import Linear
@@ -97,10 +98,15 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     ary = reshaped(ary, (ary.size,))
     pieces = [ary[1:] - ary[:-1]]
     if to_begin is not None:
-        pieces.insert(0, reshaped(as_array(to_begin), (np.size(plain(to_begin)),)))
+        pieces.insert(0, _flat(to_begin, ary))
     if to_end is not None:
-        pieces.append(reshaped(as_array(to_end), (np.size(plain(to_end)),)))
+        pieces.append(_flat(to_end, ary))
     return concatenate(pieces)
+
+
+def _flat(x: Any, like: Any) -> Any:
+    x = as_array(x)
+    return reshaped(converted(x, like.dtype), (x.size,))
 
 
 @answers(np.trapezoid)
@@ -150,7 +156,9 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     if n < edge_order + 1:
         raise ValueError(f"axis {axis} of length {n} is too short for edge_order={edge_order}")
     spacing = as_array(spacing)
-    steps = diff(spacing) if spacing.ndim else spacing + np.zeros(n - 1)
+    if not isinstance(spacing, Traced) and not spacing.ndim:
+        spacing = spacing.astype(np.zeros(0, f.dtype).real.dtype)
+    steps = diff(spacing) if spacing.ndim else spacing + np.zeros(n - 1, spacing.dtype)
     if spacing.ndim and spacing.shape != (n,):
         raise ValueError(f"{spacing.shape} coordinates for axis {axis} of length {n}")
 
@@ -202,7 +210,8 @@ def interp(
 
     At a knot the derivative in x is that of the piece on its right, at the last that on its left.
     """
-    x, xp, fp = as_array(x), as_array(xp), as_array(fp)
+    x, xp, fp = converted(x, np.float64), converted(xp, np.float64), as_array(fp)
+    fp = converted(fp, np.result_type(fp.dtype, np.float64))  # as NumPy: always double precision
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.size:
         raise ValueError(f"xp and fp are vectors of one length, got {xp.shape} and {fp.shape}")
     if period is not None:

@@ -76,7 +76,8 @@ def refuse_out(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 def out_position(function: Any) -> int | None:
     """The position of `out` among the arguments of a NumPy function."""
     try:
-        names = list(inspect.signature(function).parameters)
+        parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return None
+    names = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
     return names.index("out") if "out" in names else None

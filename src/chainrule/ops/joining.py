@@ -13,7 +13,7 @@ from chainrule.ops.indexing import getitem
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.order import median
 from chainrule.ops.rearranging import at_least, expand_dims, moveaxis
-from chainrule.ops.reductions import max, min
+from chainrule.ops import reductions
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import along, concatenate, reshaped, stack
 from chainrule.ops.sums import as_array, axes_of
@@ -134,7 +134,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 # ------------------------------------------------------------------------------- padding
 
 _PICKED = {"edge", "reflect", "symmetric", "wrap"}
-_STATISTICS = {"maximum": max, "minimum": min, "median": median}
+_STATISTICS = {"maximum": reductions.max, "minimum": reductions.min, "median": median}
 
 
 @answers(np.pad)
@@ -182,7 +182,7 @@ def _padded(a: Any, axis: int, widths: tuple[int, int], mode: str, options: Any)
         lengths = options.get("stat_length", (None, None))
         blocks = []
         for width, length, at_end in zip(widths, lengths, (False, True), strict=True):
-            taken = n if length is None else int(np.minimum(length, n))
+            taken = n if length is None else min(int(length), n)
             part = getitem(a, along(axis, slice(n - taken, n) if at_end else slice(taken), ndim))
             value = _STATISTICS[mode](part, axis=axis, keepdims=True)
             shape = tuple(width if i == axis else m for i, m in enumerate(a.shape))

@@ -7,6 +7,7 @@ from typing import Any
 from chainrule.engine import Traced
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import functions as fn
+from chainrule.ops import rounding
 from chainrule.ops.indexing import getitem
 from chainrule.ops.linear_algebra import matmul
 
@@ -39,6 +40,24 @@ class Operators(Traced):
 
     def __rtruediv__(self, other: Any) -> Any:
         return self.apply_binary(ar.divide, other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return self.apply_binary(rounding.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return self.apply_binary(rounding.floor_divide, other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return self.apply_binary(rounding.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return self.apply_binary(rounding.remainder, other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
 
     def __pow__(self, other: Any) -> Any:
         return self.apply_binary(ar.power, self, other)

@@ -99,7 +99,8 @@ def quantile(
     if weights is not None:
         raise TypeError("quantiles of a traced array take no weights: sort it and weigh it")
     a = as_array(a)
-    q = np.asarray(frozen(q), dtype=np.float64)
+    dtype = a.dtype if isinstance(frozen(q), int | float) else np.result_type(a.dtype, np.float64)
+    q = np.asarray(q, dtype=np.float64)
     lined = sort(_lined_up(a, axis))
     data = plain(lined)
     whole = np.full(data.shape[:-1], data.shape[-1])
@@ -111,7 +112,7 @@ def quantile(
     position = np.stack(table, axis=-1)[:, which.reshape(count.shape)]
     low = np.floor(position).astype(int)
     high = np.minimum(low + 1, np.maximum(count - 1, 0))
-    share = (position - low).astype(data.real.dtype)
+    share = (position - low).astype(dtype)
     rows = np.ogrid[tuple(slice(n) for n in count.shape)]
     below, above = getitem(lined, (*rows, low)), getitem(lined, (*rows, high))
     y = where(share == 0, below, below + (above - below) * share)
@@ -127,7 +128,7 @@ def quantile(
 @answers(np.percentile)
 def percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
     """Quantiles counted in per cent."""
-    return quantile(a, np.asarray(frozen(q), dtype=np.float64) / 100, *args, **kwargs)
+    return quantile(a, q / 100 if isinstance(frozen(q), int | float) else np.asarray(q) / 100, *args, **kwargs)
 
 
 @answers(np.median)
@@ -163,9 +164,12 @@ def cov(
     dtype: Any = None,
 ) -> Any:
     """Covariance matrix; differentiable in the observations."""
-    x = converted(as_rows(m, rowvar), dtype)
+    x, others = as_rows(m, rowvar), None if y is None else as_rows(y, rowvar)
+    if dtype is None:  # as NumPy: at least double precision
+        dtype = np.result_type(x.dtype, np.float64, np.float64 if y is None else others.dtype)
+    x = converted(x, dtype)
     if y is not None:
-        x = concatenate([x, converted(as_rows(y, rowvar), dtype)])
+        x = concatenate([x, converted(others, dtype)])
     ddof = (0 if bias else 1) if ddof is None else ddof
     if ddof != int(ddof):
         raise ValueError(f"ddof is a whole number, got {ddof}")

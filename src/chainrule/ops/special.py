@@ -52,7 +52,7 @@ logit = Elementwise(
     scipy.special.logit, lambda _y, x: 1 / (x * (1 - x)), doc="log(x / (1 - x)).",
 )
 gamma = Elementwise(
-    scipy.special.gamma, lambda y, x: y * psi(x), complex=True, doc="Gamma function.",
+    scipy.special.gamma, lambda y, x: y * psi(x), doc="Gamma function.",
 )
 rgamma = Elementwise(
     scipy.special.rgamma, lambda y, x: -y * psi(x), doc="1 / Γ(x), at x > 0.",

@@ -133,7 +133,16 @@ def _gaps(w: Any) -> tuple[Any, Any]:
     columns = w[..., None, :] + 0 * w[..., :, None]
     rows = matrix_transpose(columns)
     coincide = near(columns, rows)
+    if isinstance(w, Traced) and w.concrete and _off_diagonal(plain(coincide)).any():
+        raise np.linalg.LinAlgError(
+            "singular values or eigenvalues coincide: of such a decomposition only the first"
+            " derivative exists"
+        )
     return where(coincide, 0.0, 1 / where(coincide, 1.0, columns - rows)), coincide
+
+
+def _off_diagonal(same: Any) -> Any:
+    return same & ~np.eye(same.shape[-1], dtype=bool)
 
 
 def _inverse(s: Any) -> Any:
@@ -147,7 +156,7 @@ def _refuse_choice(dependence: Any, coincide: Any, what: str) -> None:
     data, same = plain(dependence), plain(coincide)
     if isinstance(data, Traced) or not isinstance(data, np.ndarray):
         return
-    off = same & ~np.eye(data.shape[-1], dtype=bool)
+    off = _off_diagonal(same)
     limit = 1e3 * np.finfo(data.dtype).eps * (np.max(np.abs(data), initial=0) + 1)
     if off.any() and (np.abs(data[off]) > limit).any():
         raise np.linalg.LinAlgError(

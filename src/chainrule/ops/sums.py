@@ -51,6 +51,11 @@ def counted(shape: tuple[int, ...], axis: Any, where: Any) -> Any:
     return np.sum(mask, axis=axis, keepdims=True)
 
 
+def _divisor(count: Any, like: Any) -> Any:
+    """A count in the precision of what it divides."""
+    return np.asarray(count).astype(np.zeros(0, like.dtype).real.dtype)
+
+
 def squeezed(y: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
     """The result of a reduction with or without the reduced axes."""
     if keepdims:
@@ -91,7 +96,8 @@ def mean_(
     a = converted(a, dtype)
     if where is True:
         return mean(a, axis=axis, keepdims=keepdims)
-    y = sum(choose(where, a, 0.0), axis=axis, keepdims=True) / counted(a.shape, axis, where)
+    count = _divisor(counted(a.shape, axis, where), a)
+    y = sum(choose(where, a, 0.0), axis=axis, keepdims=True) / count
     return squeezed(y, axis, a.ndim, keepdims)
 
 
@@ -231,10 +237,10 @@ def var(
     center = mean_(a, axis, keepdims=True, where=where) if mean is None else mean
     deviation = a - center
     squares = real(deviation * conjugate(deviation)) if is_complex(a) else deviation * deviation
-    divisor = counted(a.shape, axis, where) - (ddof if correction is None else correction)
+    count = counted(a.shape, axis, where) - (ddof if correction is None else correction)
     total = sum_(squares, axis, keepdims=True, where=where)
     with np.errstate(divide="ignore", invalid="ignore"):
-        y = total / np.maximum(divisor, 0)
+        y = total / _divisor(np.maximum(count, 0), squares)
     return squeezed(y, axis, a.ndim, keepdims)
 
 

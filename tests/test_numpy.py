@@ -1,0 +1,46 @@
+"""Every NumPy function of the coverage table, tried on Tensors against NumPy itself."""
+
+import numpy as np
+import pytest
+
+from measuring import (
+    check_first,
+    check_float32,
+    check_second,
+    check_value,
+    complexified,
+)
+from numpy_calls import CALLS
+
+ROWS = [pytest.param(call, id=f"{call.name}-{i}") for i, call in enumerate(CALLS)]
+COMPLEX = [p for p in ROWS if p.values[0].complex]
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_values_are_numpys(call):
+    check_value(call)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_first_derivatives(call):
+    check_first(call)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_second_derivatives(call):
+    check_second(call)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_float32(call):
+    check_float32(call)
+
+
+@pytest.mark.parametrize("call", COMPLEX)
+def test_complex(call):
+    changed = complexified(call)
+    assert changed is not None
+    check_value(changed)
+    with np.errstate(all="ignore"):
+        check_first(changed)
+        check_second(changed)
