@@ -84,6 +84,7 @@ SAMPLES: dict[str, list[Sample]] = {
     },
     **{name: each(SIGNS) for name in ("copysign", "floor_divide", "fmod", "remainder")},
     **{name: [sample(COMPLEX), *each(ONE)] for name in ("conjugate", "imag", "real")},
+    "assigned": each([(A, B), (COMPLEX, A)]),
     "arccosh": each(ABOVE_ONE),
     **{
         name: each(INSIDE)
@@ -116,7 +117,11 @@ SAMPLES: dict[str, list[Sample]] = {
     "diag": [sample(SQUARE), sample(ROW, k=1), sample(SQUARE, k=-1)],
     "diagflat": [sample(A), sample(ROW, k=-1)],
     "diagonal": [sample(CUBE), sample(CUBE, offset=1, axis1=2, axis2=1)],
-    "delete": [sample(A, obj=1, axis=1), sample(A, obj=[0, -1]), sample(CUBE, obj=slice(2), axis=2)],
+    "delete": [
+        sample(A, obj=1, axis=1),
+        sample(A, obj=[0, -1]),
+        sample(CUBE, obj=slice(2), axis=2),
+    ],
     "roll": [sample(A, shift=2), sample(CUBE, shift=(1, -2), axis=(0, 2))],
     "rot90": [sample(A), sample(CUBE, k=-1, axes=(2, 0))],
     "tile": [sample(A, reps=2), sample(ROW, reps=(2, 1, 3))],

@@ -15,8 +15,8 @@ SRC = Path(cr.__file__).parent
 LAYERS = [
     ["errors", "sites", "engine", "fingerprint"],
     ["ops"],
-    ["value", "tensor", "dual", "symbol"],
-    ["transforms"],
+    ["value", "tensor", "dual", "symbol", "batch", "trees"],
+    ["transforms", "jacobians", "checkpoints"],
     ["optim", "pictures", "nn", "training"],
     ["demo"],
     ["cli"],

@@ -93,7 +93,7 @@ def test_reverse_on_tensors(name, row):
     for i, leaf in enumerate(leaves):
         direction = np.cos(np.arange(leaf.size).reshape(leaf.shape))
         if leaf.dtype.kind == "c":
-            direction = direction * (0.5 + 1j)  # noqa: PLW2901
+            direction = direction * (0.5 + 1j)
 
         def moved(t, i=i, direction=direction):
             return f(*[v + t * direction if j == i else v for j, v in enumerate(x)])

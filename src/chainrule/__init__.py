@@ -1,8 +1,10 @@
 """chainrule: reverse-mode autodiff on NumPy that shows and proves what it does."""
 
 from chainrule import nn, optim
+from chainrule.checkpoints import checkpoint
 from chainrule.engine import adjoints, count_paths, no_grad
 from chainrule.errors import ChangedDataError, RuleError
+from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
     OpCheckError,
     abs,
@@ -40,6 +42,7 @@ from chainrule.ops import (
     transpose,
     where,
 )
+from chainrule.ops.sums import log_softmax, logsumexp, softmax
 from chainrule.pictures import GraphView, graph, render
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, History, fit
@@ -62,17 +65,24 @@ __all__ = [
     "add",
     "adjoints",
     "broadcast_to",
+    "checkpoint",
     "concatenate",
     "cos",
     "count_paths",
     "divide",
     "elementwise",
+    "elementwise_grad",
     "exp",
     "fit",
     "grad",
     "graph",
+    "hessian",
+    "hvp",
+    "jacobian",
     "jvp",
     "log",
+    "log_softmax",
+    "logsumexp",
     "matmul",
     "matrix_transpose",
     "max",
@@ -93,6 +103,7 @@ __all__ = [
     "sigmoid",
     "sign",
     "sin",
+    "softmax",
     "sqrt",
     "stack",
     "stop_gradient",

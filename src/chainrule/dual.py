@@ -69,5 +69,9 @@ class Dual(ArrayOperators):
             y_dot = op.jvp(tangents, y, primals, params)
         return y if y_dot is None else Dual(y, y_dot, self.level)
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        result = self.at[index].set(value)
+        self.primal, self.tangent, self.level = result.primal, result.tangent, result.level
+
     def __repr__(self) -> str:
         return f"Dual({self.primal!r}, {self.tangent!r})"

@@ -181,6 +181,17 @@ class Node(Traced):
             if x_bar is not None
         ]
 
+    def restored(self, x: Node) -> Node:
+        """An input as it was when this node was computed: entries of it were assigned since.
+
+        The node of an assignment has what it was before as its last input.
+        """
+        before = x
+        while before.index > self.index:
+            before = before.inputs[-1]
+        self.inputs = tuple(before if other is x else other for other in self.inputs)
+        return before
+
     def check_unchanged(self) -> None:
         """Raise ChangedDataError if an input that the rule needs is not what it was."""
         op = self.op
@@ -242,7 +253,7 @@ class Node(Traced):
         if self.op is None:
             return copy.deepcopy(self)
         twin = object.__new__(type(self))
-        for name in _slots(type(self)):
+        for name in slots_of(type(self)):
             setattr(twin, name, getattr(self, name))
         twin.renew()
         return twin
@@ -274,7 +285,7 @@ class Node(Traced):
         return (type(self), (self._held, self.label))
 
 
-def _slots(cls: type) -> list[str]:
+def slots_of(cls: type) -> list[str]:
     return [name for base in cls.__mro__ for name in getattr(base, "__slots__", ())]
 
 
@@ -295,9 +306,12 @@ def newest_first(root: Node) -> list[Node]:
         node = pending.pop()
         (leaves if node.op is None else computed).append(node)
         for x in node.inputs:
-            if isinstance(x, Node) and x.index not in seen:
-                seen.add(x.index)
-                pending.append(x)
+            if isinstance(x, Node):
+                if x.index > node.index and x.op is not None:
+                    x = node.restored(x)  # noqa: PLW2901
+                if x.index not in seen:
+                    seen.add(x.index)
+                    pending.append(x)
     computed.sort(key=_by_index, reverse=True)
     leaves.sort(key=_by_index, reverse=True)
     # Leaves go last: one whose data was reassigned is younger than its consumers.

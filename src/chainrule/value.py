@@ -139,7 +139,7 @@ class Value(Operators, Node):
         self, function: Any, _types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         op = BY_NUMPY.get(function)
-        if op is None or op.scalar is None:
+        if op is None:
             raise TypeError(f"np.{function.__name__} does not work on a Value: use a Tensor")
         return op(*args, **kwargs)
 

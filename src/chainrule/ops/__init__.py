@@ -6,6 +6,7 @@ from chainrule.ops import (
     complex_numbers,
     creation,
     cumulative,
+    factors,
     functions,
     indexing,
     joining,
@@ -57,8 +58,8 @@ from chainrule.ops.functions import (
 from chainrule.ops.kinds import op
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.partials import elementwise, where
-from chainrule.ops.registry import ANSWERS
 from chainrule.ops.reductions import max, mean, min, sum
+from chainrule.ops.registry import ANSWERS
 from chainrule.ops.shapes import concatenate, matrix_transpose, reshape, stack, transpose
 
 FAMILIES = (
@@ -67,6 +68,7 @@ FAMILIES = (
     complex_numbers,
     creation,
     cumulative,
+    factors,
     functions,
     indexing,
     joining,

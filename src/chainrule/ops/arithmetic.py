@@ -98,7 +98,7 @@ imag = Elementwise(
     complex=True, doc="The imaginary part; 0 for real numbers.",
 )
 conjugate: Linear = Linear(
-    np.conjugate, lambda y_bar, _x: conjugate(y_bar),
+    np.conjugate, lambda y_bar, _x: conjugate(y_bar), stacked=lambda x: conjugate(x),
     doc="The complex conjugate.",
 )
 sign: Elementwise = Elementwise(
@@ -124,6 +124,6 @@ minimum = Elementwise(
 
 
 def unit(x: Any) -> Any:
-    """x / |x|, the sign of a complex number; derivative 0 at 0."""
+    """X / |x|, the sign of a complex number; derivative 0 at 0."""
     size = absolute(x)
     return x / where(size == 0, 1.0, size)

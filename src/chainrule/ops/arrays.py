@@ -8,10 +8,9 @@ import numpy as np
 
 from chainrule.ops import BY_NUMPY
 from chainrule.ops import arithmetic as ar
-from chainrule.ops import reductions as red
 from chainrule.ops import shapes as sh
-from chainrule.ops.broadcasting import astype
 from chainrule.ops.base import is_complex, plain
+from chainrule.ops.broadcasting import astype
 from chainrule.ops.dispatch import answer_for, refuse_out
 from chainrule.ops.operators import Operators
 from chainrule.ops.rearranging import reshape_in_order
@@ -20,6 +19,7 @@ from chainrule.ops.updates import At
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
 
 class ArrayOperators(Operators):
     """Methods and protocols shared by `Tensor`, `Dual` and `Symbol`."""
@@ -76,7 +76,7 @@ class ArrayOperators(Operators):
             raise TypeError("astype of complex numbers to real ones: take np.real or np.abs")
         return self if self.dtype == dtype else astype(self, dtype)
 
-    def copy(self, order: str = "C") -> Any:  # noqa: ARG002 -- an order of memory has no meaning here
+    def copy(self, order: str = "C") -> Any:
         """The same entries as a new node."""
         return ar.positive(self)
 
@@ -102,11 +102,7 @@ class ArrayOperators(Operators):
         return (self[i] for i in range(len(self)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.become(self.at[index].set(value))
-
-    def become(self, result: Any) -> None:
-        """Take the place of a result computed from this array: what assignment to entries does."""
-        raise TypeError(f"entries of a {type(self).__name__} cannot be assigned, use x.at[i].set(v)")
+        raise TypeError(f"entries of a {type(self).__name__} cannot be assigned: x.at[i].set(v)")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs:

@@ -20,10 +20,21 @@ def _sum_to_shape(x: Any, shape: tuple[int, ...]) -> Any:
     return x.sum(axis=axes, keepdims=True).reshape(shape) if axes else x
 
 
+def _raised(x: Any, shape: tuple[int, ...]) -> Any:
+    """A stack of arrays with axes of length one in front."""
+    return x.reshape((len(x), *(1,) * (len(shape) + 1 - x.ndim), *x.shape[1:]))
+
+
+def _lowered(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape with as many axes as the arrays of a stack."""
+    return (*(1,) * (x.ndim - 1 - len(shape)), *shape)
+
+
 broadcast_to: Linear = Linear(
     np.broadcast_to,
     lambda y_bar, x, shape: sum_to_shape(y_bar, shape_of(x)),  # noqa: ARG005
     params=("shape",),
+    stacked=lambda x, shape: broadcast_to(_raised(x, shape), shape=(len(x), *shape)),
     doc="Repeat along new or singleton axes.",
 )
 sum_to_shape: Linear = Linear(
@@ -31,8 +42,13 @@ sum_to_shape: Linear = Linear(
     lambda y_bar, x, shape: broadcast_to(y_bar, x.shape),  # noqa: ARG005
     name="sum_to_shape",
     params=("shape",),
+    stacked=lambda x, shape: sum_to_shape(x, shape=(len(x), *_lowered(x, shape))).reshape(
+        (len(x), *shape)
+    ),
     doc="The transpose of broadcasting: sum over every axis that broadcasting repeats.",
 )
+
+
 def _astype(x: Any, dtype: Any) -> Any:
     """Converted; of complex numbers the real part where the dtype is real."""
     if x.dtype.kind == "c" and np.dtype(dtype).kind != "c":
@@ -45,6 +61,7 @@ astype: Linear = Linear(
     lambda y_bar, x, dtype: astype(y_bar, x.dtype),  # noqa: ARG005
     name="astype",
     params=("dtype",),
+    stacked=lambda x, dtype: astype(x, dtype=dtype),
     doc="Convert to another floating-point dtype; from complex to real it is the real part.",
 )
 

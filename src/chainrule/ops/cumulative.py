@@ -29,6 +29,7 @@ running_sum: Linear = Linear(
     lambda y_bar, x, axis: backwards(running_sum(backwards(y_bar, axis), axis), axis),  # noqa: ARG005
     name="running_sum",
     params=("axis",),
+    stacked=lambda x, axis: running_sum(x, axis + 1),
     doc="Sums of the first entries along one axis (np.cumsum).",
 )
 
@@ -144,9 +145,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         spacings = spacings * len(axes)
     if len(spacings) != len(axes):
         raise TypeError(f"{len(spacings)} spacings for {len(axes)} axes")
-    slopes = [
-        _slopes(f, spacing, i, edge_order) for spacing, i in zip(spacings, axes, strict=True)
-    ]
+    slopes = [_slopes(f, spacing, i, edge_order) for spacing, i in zip(spacings, axes, strict=True)]
     return slopes[0] if len(axes) == 1 else tuple(slopes)
 
 

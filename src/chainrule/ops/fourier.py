@@ -80,7 +80,9 @@ def _along_one_axis(op: Linear, a: Any, n: int | None, axis: int, norm: str | No
 
 
 @answers(np.fft.fft)
-def fft(a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Any:
+def fft(
+    a: Any, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None
+) -> Any:
     """Fourier transform along an axis."""
     return _along_one_axis(dft, a, n, axis, norm)
 
@@ -165,7 +167,9 @@ def ifftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out:
 
 
 @answers(np.fft.fft2)
-def fft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None, out: Any = None) -> Any:
+def fft2(
+    a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None, out: Any = None
+) -> Any:
     """Fourier transform over two axes."""
     return fftn(a, s, axes, norm)
 
@@ -188,7 +192,9 @@ def rfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out:
 
 
 @answers(np.fft.irfftn)
-def irfftn(a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None) -> Any:
+def irfftn(
+    a: Any, s: Any = None, axes: Any = None, norm: str | None = None, out: Any = None
+) -> Any:
     """The real numbers with a given half transform over axes."""
     a = as_array(a)
     *others, (last, n) = _lengths(a, s, axes)

@@ -26,7 +26,7 @@ def _sigmoid_scalar(x: float) -> float:
 
 
 def _difference(a: Any, b: Any) -> Any:
-    """a - b, and 0 where both are the same infinity."""
+    """A - b, and 0 where both are the same infinity."""
     same = both_infinite(a, b)
     return where(same, 0.0, a) - where(same, 0.0, b)
 
@@ -44,7 +44,9 @@ LOG_2, LOG_10 = math.log(2), math.log(10)
 #: Enough for every x whose exp(x) is finite: the error is about exp(-CIRCLE_POINTS² / 2x).
 CIRCLE_POINTS = 256
 both_infinite = constant(
-    lambda a, b: np.isinf(a) & (a == b), 2, name="both_infinite",
+    lambda a, b: np.isinf(a) & (a == b),
+    2,
+    name="both_infinite",
     scalar=lambda a, b: math.isinf(a) and a == b,
 )
 

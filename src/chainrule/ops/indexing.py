@@ -25,11 +25,32 @@ def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
     return x
 
 
+def _flat_positions(shape: tuple[int, ...], index: Any) -> Any:
+    return np.arange(int(np.prod(shape, dtype=int))).reshape(shape)[index]
+
+
+def _getitem_stacked(x: Any, index: Any) -> Any:
+    if _is_basic(index):
+        return getitem(x, (slice(None), *(index if isinstance(index, tuple) else (index,))))
+    positions = _flat_positions(x.shape[1:], index)
+    return getitem(x.reshape((len(x), -1)), (slice(None), positions))
+
+
+def _scatter_stacked(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    if _is_basic(index):
+        inside = index if isinstance(index, tuple) else (index,)
+        return scatter(y, (slice(None), *inside), (len(y), *shape))
+    positions = _flat_positions(shape, index)
+    size = int(np.prod(shape, dtype=int))
+    return scatter(y, (slice(None), positions), (len(y), size)).reshape((len(y), *shape))
+
+
 getitem: Linear = Linear(
     lambda x, index: x[index],
     lambda y_bar, x, index: scatter(y_bar, index, x.shape),
     name="getitem",
     params=("index",),
+    stacked=_getitem_stacked,
     notation=Notation("{}[{index}]", ATOM, (ATOM,)),
     doc="x[index], every kind of NumPy index.",
 )
@@ -38,5 +59,6 @@ scatter: Linear = Linear(
     lambda y_bar, _y, index, shape: getitem(y_bar, index),  # noqa: ARG005
     name="scatter",
     params=("index", "shape"),
+    stacked=_scatter_stacked,
     doc="Zeros of a shape with y added at the index: the transpose of indexing.",
 )

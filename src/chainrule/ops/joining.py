@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops import reductions
 from chainrule.ops.base import frozen
 from chainrule.ops.broadcasting import broadcast_to
 from chainrule.ops.cumulative import along_shape
@@ -13,13 +14,11 @@ from chainrule.ops.indexing import getitem
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.order import median
 from chainrule.ops.rearranging import at_least, expand_dims, moveaxis
-from chainrule.ops import reductions
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import along, concatenate, reshaped, stack
 from chainrule.ops.sums import as_array, axes_of
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
-
 
 
 @answers(np.concatenate)
@@ -148,8 +147,10 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     np.pad(np.zeros((1,) * array.ndim), 0, mode, **allowed)  # refuses what NumPy refuses
     for axis in range(array.ndim):
         if any(widths[axis]):
-            own = {k: v if k == "reflect_type" else _pairs(v, array.ndim)[axis]
-                   for k, v in allowed.items()}
+            own = {
+                k: v if k == "reflect_type" else _pairs(v, array.ndim)[axis]
+                for k, v in allowed.items()
+            }
             array = _padded(array, axis, widths[axis], mode, own)
     return array
 

@@ -11,7 +11,7 @@ from chainrule.errors import RuleError
 from chainrule.ops.base import Op, total, zeros_like
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chainrule.engine import Inputs, Params
 
@@ -21,13 +21,24 @@ class Linear(Op):
 
     `transpose(y_bar, *inputs, **params)` may ask the inputs for shape and dtype, never for data.
     It returns the cotangent of the input, or for a `sequence` op the list of all of them.
+
+    `stacked(x, **params)` is the op on a stack of inputs along a first axis, where there is a
+    better way than one after the other.
     """
 
     linear = True
     COMPLEX = True
 
-    def __init__(self, forward: Callable[..., Any], transpose: Any, **declaration: Any) -> None:
+    def __init__(
+        self,
+        forward: Callable[..., Any],
+        transpose: Any,
+        *,
+        stacked: Callable[..., Any] | None = None,
+        **declaration: Any,
+    ) -> None:
         super().__init__(forward, (transpose,), **declaration)
+        self.stacked = stacked
         self.needs, self.reads_data, self.needs_output = (False,), False, False
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
@@ -37,6 +48,11 @@ class Linear(Op):
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         moved = [zeros_like(x) if t is None else t for t, x in zip(tangents, inputs, strict=True)]
         return self.apply(tuple(moved), params)
+
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        if self.stacked is None or self.sequence:
+            return super().batch(size, inputs, mine, params)
+        return self.stacked(*inputs, **params)
 
 
 class Multilinear(Op):

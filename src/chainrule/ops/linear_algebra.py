@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +10,11 @@ from chainrule.ops.broadcasting import summed
 from chainrule.ops.kinds import Multilinear
 from chainrule.ops.notation import PRODUCT, infix
 from chainrule.ops.shapes import matrix_transpose, reshaped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.engine import Inputs, Params
 
 
 def _as_matrices(y_bar: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
@@ -35,7 +40,25 @@ def _matmul_right(y_bar: Any, a: Any, b: Any) -> Any:
     return reshaped(summed(matrix_transpose(a) @ y_bar, b.shape), shape)
 
 
-matmul = Multilinear(
+class Matmul(Multilinear):
+    """The matrix product, which is its own rule for most stacks."""
+
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        a, b = inputs
+        ndim = [len(x.shape) - own for x, own in zip(inputs, mine, strict=True)]
+        if mine == [True, False] and ndim[1] <= 2:
+            return self.apply((a, b), params)
+        if mine == [False, True] and ndim[0] <= 2:
+            if ndim[1] == 2:
+                return self.apply((a, b), params)
+            if ndim == [2, 1]:
+                return self.apply((b, matrix_transpose(a)), params)
+        if all(mine) and ndim[0] == ndim[1] > 1:
+            return self.apply((a, b), params)
+        return super().batch(size, inputs, mine, params)
+
+
+matmul = Matmul(
     np.matmul,
     (_matmul_left, _matmul_right),
     notation=infix(" @ ", PRODUCT),

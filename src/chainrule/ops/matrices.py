@@ -174,7 +174,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
 @answers(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """x with tensordot(a, x) = b."""
+    """X with tensordot(a, x) = b."""
     a, b = as_array(a), as_array(b)
     if axes is not None:
         moved = axes_of(axes, a.ndim)
@@ -269,4 +269,3 @@ def cond(x: Any, p: Any = None) -> Any:
         s = svdvals(x)
         return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
     return _matrix_norm(x, p) * _matrix_norm(inv(x), p)
-

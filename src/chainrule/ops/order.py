@@ -128,7 +128,9 @@ def quantile(
 @answers(np.percentile)
 def percentile(a: Any, q: Any, *args: Any, **kwargs: Any) -> Any:
     """Quantiles counted in per cent."""
-    return quantile(a, q / 100 if isinstance(frozen(q), int | float) else np.asarray(q) / 100, *args, **kwargs)
+    return quantile(
+        a, q / 100 if isinstance(frozen(q), int | float) else np.asarray(q) / 100, *args, **kwargs
+    )
 
 
 @answers(np.median)

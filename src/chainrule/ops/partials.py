@@ -19,7 +19,7 @@ from chainrule.ops.base import (
 from chainrule.ops.broadcasting import astype, stretched, summed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chainrule.engine import Inputs, Params
 
@@ -92,6 +92,15 @@ class Elementwise(Op):
             y_dot = astype(y_dot, y.dtype)
         return y_dot if y_dot.shape == y.shape else stretched(y_dot, y.shape)
 
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        ndim = max(len(shape_of(x)) - own for x, own in zip(inputs, mine, strict=True))
+        return self.apply(
+            tuple(
+                lined_up(x, ndim) if own else x for x, own in zip(inputs, mine, strict=True)
+            ),
+            params,
+        )
+
     def times(self, partial: Any, direction: Any) -> Any:
         """A partial times the cotangent or tangent it meets."""
         if partial is None:
@@ -103,6 +112,12 @@ class Elementwise(Op):
         if partial.__class__ is complex:  # Python's complex would take NumPy's scalars for floats
             return direction * partial
         return zero_wins(partial * direction, partial, direction)
+
+
+def lined_up(x: Any, ndim: int) -> Any:
+    """A stack whose arrays get axes of length one in front, so that they broadcast."""
+    missing = ndim - (len(x.shape) - 1)
+    return x.reshape((x.shape[0], *(1,) * missing, *x.shape[1:])) if missing else x
 
 
 def _narrowed(x_bar: Any, x: Any, y_bar: Any) -> Any:
@@ -164,6 +179,8 @@ def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
     """
     if isinstance(product, Traced) and not product.concrete:
         return product
+    if hasattr(product, "stacked"):
+        return _zero_wins_in_batch(product, partial, direction)
     data: Any = plain(product)
     if isinstance(data, float | np.ndarray | np.generic):
         # NaN if an entry is, and cheaper than looking at each.
@@ -175,6 +192,21 @@ def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
         return product
     cleaned = where(~spoiled, partial, 0.0) * where(~spoiled, direction, 0.0)
     return cleaned if data.__class__ is float else astype(cleaned, product.dtype)
+
+
+def _zero_wins_in_batch(product: Any, partial: Any, direction: Any) -> Any:
+    """The same for a batch, whose factors may or may not be stacked."""
+    ndim = len(product.shape)
+
+    def data(x: Any) -> Any:
+        own = hasattr(x, "stacked") and x.level == product.level
+        return plain(lined_up(x.stacked, ndim) if own else x)
+
+    spoiled = np.isnan(data(product)) & ((data(partial) == 0) | (data(direction) == 0))
+    if not np.any(spoiled):
+        return product
+    cleaned = where(spoiled, 0.0, product.stacked)
+    return type(product)(cleaned, product.level)
 
 
 where = Elementwise(

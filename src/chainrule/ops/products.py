@@ -19,6 +19,8 @@ from chainrule.ops.sums import as_array, axes_of
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chainrule.engine import Inputs, Params
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -31,6 +33,15 @@ class Contraction(Op):
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         return [self.rules[0](i, y_bar, inputs, params["subscripts"]) for i in wanted]
+
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        terms, result = params["subscripts"].split("->")
+        fresh = next(c for c in _LETTERS if c not in params["subscripts"])
+        labels = [
+            fresh + label if own else label
+            for label, own in zip(terms.split(","), mine, strict=True)
+        ]
+        return self.apply(inputs, {"subscripts": f"{','.join(labels)}->{fresh}{result}"})
 
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         return total(
@@ -139,7 +150,7 @@ def _explicit(subscripts: str, arrays: list[Any]) -> str:
     for i, (term, a) in enumerate(zip(operands, arrays, strict=True)):
         if "..." in term:
             count = a.ndim - len(term.replace("...", ""))
-            widest = count if count > widest else widest
+            widest = max(widest, count)
             operands[i] = term.replace("...", "".join(free[-count:]) if count else "")
         if len(operands[i]) != a.ndim:
             raise ValueError(f"einsum: term {term!r} for an operand of shape {a.shape}")
@@ -250,7 +261,7 @@ def matrix_product(x1: Any, x2: Any, /) -> Any:
 def kron(a: Any, b: Any) -> Any:
     """Kronecker's product: b scaled by every entry of a."""
     a, b = as_array(a), as_array(b)
-    ndim = a.ndim if a.ndim > b.ndim else b.ndim
+    ndim = max(b.ndim, a.ndim)
     a = reshaped(a, (1,) * (ndim - a.ndim) + tuple(a.shape))
     b = reshaped(b, (1,) * (ndim - b.ndim) + tuple(b.shape))
     spread_a = reshaped(a, tuple(n for size in a.shape for n in (size, 1)))

@@ -26,7 +26,9 @@ class Rearrangement(Linear):
     """
 
     def __init__(self, forward: Any, *params: str, **declaration: Any) -> None:
-        super().__init__(forward, self._untangled, params=params, **declaration)
+        super().__init__(
+            forward, self._untangled, params=params, stacked=self._rearranged, **declaration
+        )
 
     def sources(self, shape: tuple[int, ...], params: Any) -> np.ndarray:
         """For each entry of the result the position of its source, counted from 1."""
@@ -40,6 +42,12 @@ class Rearrangement(Linear):
             y_bar, sources = getitem(y_bar, np.nonzero(sources)), sources[sources != 0]
         entries = scatter(reshaped(y_bar, (y_bar.size,)), sources.ravel() - 1, (x.size,))
         return reshaped(entries, x.shape)
+
+    def _rearranged(self, x: Any, **params: Any) -> Any:
+        """All arrays of a stack by the same positions."""
+        sources = self.sources(x.shape[1:], params)
+        entries = getitem(x.reshape((len(x), -1)), (slice(None), np.maximum(sources - 1, 0)))
+        return where(sources == 0, 0.0, entries) if (sources == 0).any() else entries
 
 
 # fmt: off
@@ -81,7 +89,9 @@ def reshape_in_order(a: Any, shape: Any, order: str = "C") -> Any:
 
 
 @answers(np.reshape)
-def reshape_(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None, **old: Any) -> Any:
+def reshape_(
+    a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None, **old: Any
+) -> Any:
     """The same entries in another shape."""
     return reshape_in_order(a, old.get("newshape") if shape is None else shape, order)
 
@@ -280,7 +290,9 @@ def matrix_transpose_(x: Any, /) -> Any:
 
 
 @answers(np.take)
-def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise") -> Any:
+def take(
+    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: str = "raise"
+) -> Any:
     """The entries at positions along an axis, by default of the flattened array."""
     a, indices = as_array(a), np.asarray(frozen(indices))
     if axis is None:
@@ -311,7 +323,9 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     numbers = np.asarray(frozen(a))
     options = stack(list(broadcast_arrays(numbers.astype(float), *choices)[1:]))
     if mode != "raise":
-        numbers = numbers % len(choices) if mode == "wrap" else np.clip(numbers, 0, len(choices) - 1)
+        numbers = (
+            numbers % len(choices) if mode == "wrap" else np.clip(numbers, 0, len(choices) - 1)
+        )
     elif ((numbers < 0) | (numbers >= len(choices))).any():
         raise ValueError("choose: a number outside the choices")
     grids = np.ogrid[tuple(slice(n) for n in options.shape[1:])]

@@ -12,7 +12,7 @@ from chainrule.ops.partials import Elementwise
 from chainrule.ops.shapes import reshaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from chainrule.engine import Inputs, Params
 
@@ -37,6 +37,12 @@ class Reduction(Elementwise):
         y_bar, y = reshaped(y_bar, kept), reshaped(y, kept)
         x_bar = self.times(self.partial(0, y, inputs, params), y_bar)
         return [stretched(x_bar, x.shape)]
+
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        (x,), axis = inputs, params.get("axis")
+        ndim = len(x.shape) - 1
+        axes = range(ndim) if axis is None else (axis,) if np.ndim(axis) == 0 else axis
+        return self.apply((x,), {**params, "axis": tuple(i % ndim + 1 for i in axes)})
 
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         y = reshaped(y, kept_shape(inputs[0].shape, params.get("axis")))

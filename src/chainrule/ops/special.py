@@ -20,6 +20,7 @@ from chainrule.ops.reductions import sum
 from chainrule.ops.sums import as_array, log_softmax, logsumexp
 from chainrule.ops.sums import softmax as _softmax
 
+
 def _zeta(n: int, x: Any) -> Any:
     """Hurwitz's zeta function, in the dtype of x."""
     return scipy.special.zeta(x.dtype.type(n), x)

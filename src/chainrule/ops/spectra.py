@@ -1,8 +1,8 @@
-"""Decompositions: singular values, eigenvalues, QR, Cholesky.
+"""Decompositions by singular values and by eigenvalues.
 
 The parts of a decomposition travel as one vector in the last axis, so that one op has one result;
 they are cut out and shaped afterwards. Rules are written for adjoints in the sense of
-Re tr(ᾱᴴ dα), as in the literature; `_conjugated` goes between that and the library's convention.
+Re tr(ᾱᴴ dα), as in the literature; `conjugated` goes between that and the library's convention.
 
 Where eigenvalues or singular values coincide their vectors are a matter of choice. A function that
 does not depend on the choice gets its derivative; one that does gets a LinAlgError.
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.engine import Traced
-from chainrule.ops.arithmetic import conjugate, imag, real
+from chainrule.ops.arithmetic import conjugate, real
 from chainrule.ops.base import Op, constant, is_complex, plain, shape_of
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
-from chainrule.ops.rearranging import diagonal, tril, triu
+from chainrule.ops.rearranging import diagonal
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import concatenate, matrix_transpose, reshaped
 from chainrule.ops.sums import as_array
@@ -70,8 +70,8 @@ class Decomposition(Op):
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         (a,) = inputs
-        bars = [_conjugated(bar) for bar in self.parts(y_bar, a)]
-        return [_conjugated(self.rules[0](bars, self.parts(y, a), a))]
+        bars = [conjugated(bar) for bar in self.parts(y_bar, a)]
+        return [conjugated(self.rules[0](bars, self.parts(y, a), a))]
 
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         (a,) = inputs
@@ -90,16 +90,16 @@ def _packed(parts: Any, batch: tuple[int, ...]) -> Any:
     return concatenate(flat, axis=-1)
 
 
-def _conjugated(x: Any) -> Any:
+def conjugated(x: Any) -> Any:
     return conjugate(x) if is_complex(x) else x
 
 
 def adjoint(a: Any) -> Any:
     """The conjugate transpose."""
-    return _conjugated(matrix_transpose(a))
+    return conjugated(matrix_transpose(a))
 
 
-def _hermitian(a: Any) -> Any:
+def hermitian_part(a: Any) -> Any:
     return (a + adjoint(a)) * 0.5
 
 
@@ -107,7 +107,7 @@ def _skew(a: Any) -> Any:
     return (a - adjoint(a)) * 0.5
 
 
-def _on_diagonal(vector: Any) -> Any:
+def on_diagonal(vector: Any) -> Any:
     """A vector as a diagonal matrix."""
     return vector[..., None, :] * np.eye(vector.shape[-1], dtype=vector.dtype)
 
@@ -175,7 +175,7 @@ def _svd_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     left, right = adjoint(u) @ u_bar, adjoint(v) @ v_bar
     _refuse_choice(_skew(left + right), coincide, "singular values")
     sums = _inverse_sums(s)
-    core = _hermitian(gaps * (left + right)) + _skew(sums * (left - right)) + _on_diagonal(s_bar)
+    core = hermitian_part(gaps * (left + right)) + _skew(sums * (left - right)) + on_diagonal(s_bar)
     a_bar = u @ core @ vh
     inverse = _inverse(s)
     if u.shape[-2] > u.shape[-1]:
@@ -196,23 +196,23 @@ def _svd_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     v = adjoint(vh)
     core = adjoint(u) @ a_dot @ v
     gaps, _ = _gaps(s)
-    common, opposite = gaps * _hermitian(core), _inverse_sums(s) * _skew(core)
+    common, opposite = gaps * hermitian_part(core), _inverse_sums(s) * _skew(core)
     inverse = _inverse(s)
     u_dot, v_dot = u @ (common + opposite), v @ (common - opposite)
     if u.shape[-2] > u.shape[-1]:
         u_dot = u_dot + (a_dot @ v - u @ core) * inverse[..., None, :]
     if v.shape[-2] > v.shape[-1]:
         v_dot = v_dot + (adjoint(a_dot) @ u - v @ adjoint(core)) * inverse[..., None, :]
-    return u_dot, _real_diagonal(core), adjoint(v_dot)
+    return u_dot, real_diagonal(core), adjoint(v_dot)
 
 
-def _real_diagonal(a: Any) -> Any:
+def real_diagonal(a: Any) -> Any:
     entries = diagonal(a, 0, -2, -1)
     return real(entries) if is_complex(entries) else entries
 
 
 def _smaller(m: int, n: int) -> int:
-    return m if m < n else n
+    return min(n, m)
 
 
 svd_parts = Decomposition(
@@ -236,7 +236,7 @@ svdvals = General(
 
 def _svdvals_vjp(s_bar: Any, a: Any) -> Any:
     u, _, vh = svd_parts.decompose(a)
-    return _conjugated((u * s_bar[..., None, :]) @ vh)
+    return conjugated((u * s_bar[..., None, :]) @ vh)
 
 
 class SVDResult(NamedTuple):
@@ -270,13 +270,13 @@ def _eigh_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     gaps, coincide = _gaps(w)
     turned = _skew(adjoint(v) @ v_bar)
     _refuse_choice(turned, coincide, "eigenvalues")
-    return _hermitian(v @ (gaps * turned + _on_diagonal(w_bar)) @ adjoint(v))
+    return hermitian_part(v @ (gaps * turned + on_diagonal(w_bar)) @ adjoint(v))
 
 
 def _eigh_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     w, v = parts
-    core = adjoint(v) @ _hermitian(a_dot) @ v
-    return _real_diagonal(core), v @ (_gaps(w)[0] * core)
+    core = adjoint(v) @ hermitian_part(a_dot) @ v
+    return real_diagonal(core), v @ (_gaps(w)[0] * core)
 
 
 def _eigh(uplo: str) -> Decomposition:
@@ -298,9 +298,9 @@ def _eig_vjp(bars: Any, parts: Any, a: Any) -> Any:
     (w, v), (w_bar, v_bar) = parts, bars
     gaps, coincide = _gaps(w)
     turned = adjoint(v) @ v_bar
-    turned = turned - (adjoint(v) @ v) * _real_diagonal(turned)[..., None, :]
+    turned = turned - (adjoint(v) @ v) * real_diagonal(turned)[..., None, :]
     _refuse_choice(turned, coincide, "eigenvalues")
-    core = _conjugated(gaps) * turned + _on_diagonal(w_bar)
+    core = conjugated(gaps) * turned + on_diagonal(w_bar)
     return matrix_inverse(adjoint(v)) @ core @ adjoint(v)
 
 
@@ -309,7 +309,7 @@ def _eig_jvp(a_dot: Any, parts: Any, a: Any) -> Any:
     core = matrix_inverse(v) @ a_dot @ v
     moved = v @ (_gaps(w)[0] * core)
     # Eigenvectors have the length 1.
-    lengths = _real_diagonal(adjoint(v) @ moved)
+    lengths = real_diagonal(adjoint(v) @ moved)
     return diagonal(core, 0, -2, -1), moved - v * lengths[..., None, :]
 
 
@@ -367,91 +367,3 @@ def eig(a: Any) -> EigResult:
 def eigvals(a: Any) -> Any:
     """Eigenvalues."""
     return eig(a).eigenvalues
-
-
-# -------------------------------------------------------------------------- QR, Cholesky
-
-
-def _qr_vjp(bars: Any, parts: Any, _a: Any) -> Any:
-    (q, r), (q_bar, r_bar) = parts, bars
-    upper = triu(r_bar @ adjoint(r) - adjoint(q) @ q_bar)
-    symmetric = upper + adjoint(upper) - _on_diagonal(_real_diagonal(upper))
-    return (q_bar + q @ symmetric) @ matrix_inverse(adjoint(r))
-
-
-def _qr_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
-    q, r = parts
-    moved = a_dot @ matrix_inverse(r)
-    core = adjoint(q) @ moved
-    symmetric = core + adjoint(core)
-    upper = triu(symmetric) - _on_diagonal(diagonal(symmetric, 0, -2, -1)) * 0.5
-    return moved - q @ upper, upper @ r
-
-
-qr_parts = Decomposition(
-    np.linalg.qr,
-    _qr_vjp,
-    _qr_jvp,
-    lambda m, n: [(m, n), (n, n)],
-    name="qr",
-    doc="Orthonormal columns and the upper triangle, for matrices of full rank.",
-)
-
-
-class QRResult(NamedTuple):
-    """Orthonormal columns and upper triangle."""
-
-    Q: Any
-    R: Any
-
-
-@answers(np.linalg.qr)
-def qr(a: Any, mode: str = "reduced") -> Any:
-    """QR decomposition."""
-    a = as_array(a)
-    m, n = a.shape[-2:]
-    if mode == "raw" or (mode == "complete" and m > n):
-        raise NotImplementedError(
-            f"qr in mode {mode!r} of shape {a.shape} has no derivative: use mode='reduced'"
-        )
-    q, r = qr_parts.decompose(a[..., :m] if m < n else a)
-    if m < n:
-        r = concatenate([r, adjoint(q) @ a[..., m:]], axis=-1)
-    return r if mode == "r" else QRResult(q, r)
-
-
-def _lower_half(a: Any) -> Any:
-    return tril(a) - _on_diagonal(_real_diagonal(a)) * 0.5 - _imaginary_diagonal(a)
-
-
-def _imaginary_diagonal(a: Any) -> Any:
-    return _on_diagonal(imag(diagonal(a, 0, -2, -1))) * 1j if is_complex(a) else 0.0
-
-
-def _cholesky_vjp(y_bar: Any, y: Any, _a: Any) -> Any:
-    y_bar = tril(_conjugated(y_bar))
-    inverse = matrix_inverse(y)
-    return _conjugated(
-        _hermitian(adjoint(inverse) @ _lower_half(adjoint(y) @ y_bar) @ inverse)
-    )
-
-
-def _cholesky_jvp(tangents: Any, y: Any, _a: Any) -> Any:
-    inverse = matrix_inverse(y)
-    return y @ _lower_half(inverse @ _hermitian(tangents[0]) @ adjoint(inverse))
-
-
-cholesky_lower = General(
-    np.linalg.cholesky,
-    _cholesky_vjp,
-    _cholesky_jvp,
-    complex=True,
-    hermitian=True,
-    doc="Lower triangle L with a = L Lᴴ; the gradient is Hermitian.",
-)
-
-
-@answers(np.linalg.cholesky)
-def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    """Cholesky factor of positive definite matrices; the gradient is Hermitian."""
-    return adjoint(cholesky_lower(adjoint(a))) if upper else cholesky_lower(a)

@@ -291,7 +291,7 @@ def _spread(weights: Any, a: Any, axis: Any) -> Any:
 def logsumexp(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:
-    """log Σ b·exp(a) over axes without overflow.
+    """Log Σ b·exp(a) over axes without overflow.
 
     Args:
         a: array of any shape.
@@ -328,7 +328,7 @@ def softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """x - log Σ exp(x) along an axis, without overflow.
+    """X - log Σ exp(x) along an axis, without overflow.
 
     >>> import chainrule as cr
     >>> cr.log_softmax(np.array([1000.0, 0.0]))

@@ -11,6 +11,7 @@ from chainrule.ops.base import frozen, shape_of
 from chainrule.ops.broadcasting import stretched, summed
 from chainrule.ops.indexing import getitem, scatter
 from chainrule.ops.kinds import Linear
+from chainrule.ops.partials import Elementwise
 from chainrule.ops.shapes import reshaped
 from chainrule.ops.sums import as_array
 
@@ -38,6 +39,17 @@ update: Linear = Linear(
     params=("index",),
     sequence=True,
     doc="x with the entries at an index replaced by v.",
+)
+
+
+#: What a Tensor is after an assignment to its entries; last comes what it was before.
+assigned = Elementwise(
+    lambda result, _before: result,
+    1,
+    None,
+    name="assigned",
+    complex=True,
+    doc="The result of t[index] = v, with t as it was before.",
 )
 
 

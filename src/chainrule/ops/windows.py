@@ -49,6 +49,7 @@ windows: Linear = Linear(
     lambda y_bar, x, **params: fold(y_bar, shape=x.shape, **params),
     name="windows",
     params=("size", "stride", "dilation"),
+    stacked=lambda x, **params: windows(x, **params),
     doc="The windows that a kernel sees over the last axes, as new last axes.",
 )
 fold: Linear = Linear(
@@ -56,6 +57,7 @@ fold: Linear = Linear(
     lambda y_bar, _y, shape, **params: windows(y_bar, **params),
     name="fold",
     params=("shape", "size", "stride", "dilation"),
+    stacked=lambda y, shape, **params: fold(y, shape=(len(y), *shape), **params),
     doc="The transpose of windows: overlapping entries add up.",
 )
 
