@@ -29,12 +29,12 @@ def name_of(function):
     return f"{module}.{function.__name__}".replace("np.lib.stride_tricks._impl", "np")
 
 
-def call(function, *args, name=None, complex=True, **kwargs):
-    CALLS.append(Call(name or name_of(function), function, args, kwargs, complex))
+def call(function, *args, name=None, with_complex=True, **kwargs):
+    CALLS.append(Call(name or name_of(function), function, args, kwargs, with_complex))
 
 
 def real(function, *args, **kwargs):
-    call(function, *args, complex=False, **kwargs)
+    call(function, *args, with_complex=False, **kwargs)
 
 
 #: Entries far apart, so that differences stay on one side of every tie.
@@ -103,7 +103,7 @@ for f in (np.add, np.multiply, np.maximum, np.minimum, np.logaddexp, np.subtract
     real(f.outer, A, ROW, name=f"np.{f.__name__}.outer")
 real(np.divide.accumulate, B, axis=1, name="np.divide.accumulate")
 real(np.add.reduceat, SPREAD, [0, 2, 1], axis=2, name="np.add.reduceat")
-call(np.add, A, B, dtype=np.float64, complex=False)
+call(np.add, A, B, dtype=np.float64, with_complex=False)
 call(np.vecdot, A, B)
 call(np.vecdot, CUBE, CUBE * 0.5, axis=1)
 for name in ("matvec", "vecmat"):
@@ -280,7 +280,7 @@ real(np.meshgrid, ROW, COLUMN[:, 0])
 real(np.meshgrid, ROW, COLUMN[:, 0], sparse=True, indexing="ij")
 call(np.lib.stride_tricks.sliding_window_view, CUBE, (2, 2), axis=(1, 2))
 call(np.copy, A)
-call(np.astype, A, np.float64, complex=False)
+call(np.astype, A, np.float64, with_complex=False)
 call(np.linspace, NUMBER, COLUMN, 5)
 real(np.linspace, ROW, 2.0, 4, endpoint=False, axis=-1)
 real(np.logspace, NUMBER, 2.0, 4)
@@ -371,9 +371,9 @@ call(np.linalg.tensorinv, between(-1, 1, 2, 2, 4) + 0.5, ind=2)
 call(np.linalg.tensorsolve, between(-1, 1, 2, 2, 4), between(-1, 1, 2, 2))
 call(lambda a: np.linalg.cholesky(a @ a.conj().T), SQUARE, name="np.linalg.cholesky")
 call(lambda a: np.linalg.cholesky(a @ a.conj().T, upper=True), SQUARE, name="np.linalg.cholesky")
-call(np.linalg.qr, TALL, complex=False)
+call(np.linalg.qr, TALL, with_complex=False)
 call(np.linalg.qr, STACK, mode="r")
-call(np.linalg.qr, WIDE, complex=False)
+call(np.linalg.qr, WIDE, with_complex=False)
 call(lambda a: np.linalg.eigvalsh(a + a.conj().T), SQUARE, name="np.linalg.eigvalsh")
 call(lambda a: np.linalg.eigvalsh(a @ a.conj().mT, UPLO="U"), STACK, name="np.linalg.eigvalsh")
 call(lambda a: np.abs(np.linalg.eigh(a + a.conj().T)[1]), SQUARE, name="np.linalg.eigh")

@@ -2,7 +2,7 @@
 
 from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
-from chainrule.engine import adjoints, count_paths, no_grad
+from chainrule.engine import adjoints, count_paths
 from chainrule.errors import ChangedDataError, RuleError
 from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
@@ -44,6 +44,7 @@ from chainrule.ops import (
 )
 from chainrule.ops.sums import log_softmax, logsumexp, softmax
 from chainrule.pictures import GraphView, graph, render
+from chainrule.recording import detect_anomaly, no_grad
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, History, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp
@@ -69,6 +70,7 @@ __all__ = [
     "concatenate",
     "cos",
     "count_paths",
+    "detect_anomaly",
     "divide",
     "elementwise",
     "elementwise_grad",

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.dual import Dual
 from chainrule.ops.arrays import ArrayOperators
-from chainrule.ops.base import plain
+from chainrule.traced import plain
 
 if TYPE_CHECKING:
-    from chainrule.engine import Params
+    from chainrule.traced import Params
 
 
 class Batch(ArrayOperators):
@@ -55,7 +56,23 @@ class Batch(ArrayOperators):
 
 
 def taken_apart(x: Any, size: int, level: int) -> Any:
-    """The stacked arrays of a batch; what does not depend on it is repeated."""
-    if isinstance(x, Batch) and x.level == level:
-        return x.stacked
-    return np.broadcast_to(np.asarray(x), (size, *np.shape(x)))
+    """The stacked arrays of a batch of this level; what does not depend on it is repeated."""
+    if isinstance(x, Dual):
+        primal, tangent = (taken_apart(part, size, level) for part in (x.primal, x.tangent))
+        return Dual(primal, tangent, x.level)
+    if isinstance(x, Batch):
+        if x.level == level:
+            return x.stacked
+        # The stack of this level becomes an axis that the program of the other one sees.
+        return Batch(np.moveaxis(taken_apart(x.stacked, size, level), 0, 1), x.level)
+    return np.broadcast_to(x, (size, *np.shape(x)))
+
+
+def put_together(x: Any, level: int) -> Any:
+    """A batch of this level along the first axis of x; batches of higher levels stay around it."""
+    if isinstance(x, Dual):
+        primal, tangent = (put_together(part, level) for part in (x.primal, x.tangent))
+        return Dual(primal, tangent, x.level)
+    if isinstance(x, Batch) and x.level > level:
+        return Batch(put_together(np.moveaxis(x.stacked, 1, 0), level), x.level)
+    return Batch(x, level)

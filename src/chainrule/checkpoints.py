@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import Traced, no_grad
-from chainrule.ops.base import shape_of
 from chainrule.ops.kinds import General
+from chainrule.recording import no_grad
+from chainrule.traced import Traced
 from chainrule.transforms import jvp, vjp
 from chainrule.trees import flatten
 
@@ -39,27 +39,11 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten(list(args))
         moving = [i for i, x in enumerate(leaves) if isinstance(x, Traced)]
+        if not moving:
+            return f(*args, **kwargs)
 
         def of_traced(*values: Any) -> Any:
-            filled = list(leaves)
-            for i, value in zip(moving, values, strict=True):
-                filled[i] = value
-            return f(*rebuild(filled), **kwargs)
-
-        def forward(*values: Any) -> Any:
-            with no_grad():
-                y = of_traced(*values)
-            if isinstance(y, Traced):
-                raise TypeError(
-                    f"checkpoint({_name(f)}): the function uses a {type(y).__name__} that is not"
-                    f" among its arguments, whose derivative would be lost: pass it as one"
-                )
-            if not isinstance(y, np.ndarray | np.generic | float):
-                raise TypeError(
-                    f"checkpoint({_name(f)}): the function must return one array,"
-                    f" it returned {type(y).__name__}"
-                )
-            return np.asarray(y)[()] if shape_of(y) == () else y
+            return f(*rebuild(_replaced(leaves, moving, values)), **kwargs)
 
         def rule(y_bar: Any, _y: Any, *values: Any) -> Any:
             cotangents = vjp(of_traced, *values)[1](y_bar)
@@ -69,21 +53,50 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             given = [i for i, t in enumerate(tangents) if t is not None]
 
             def of_moving(*moved: Any) -> Any:
-                filled = list(values)
-                for i, value in zip(given, moved, strict=True):
-                    filled[i] = value
-                return of_traced(*filled)
+                return of_traced(*_replaced(values, given, moved))
 
             return jvp(of_moving, [values[i] for i in given], [tangents[i] for i in given])[1]
 
-        if not moving:
-            return f(*args, **kwargs)
         op = General(
-            forward, rule, forward_mode, inputs=len(moving), name="checkpoint", complex=True
+            _without_graph(of_traced, _name(f)),
+            rule,
+            forward_mode,
+            inputs=len(moving),
+            name="checkpoint",
+            complex=True,
         )
         return op(*[leaves[i] for i in moving])
 
     return checkpointed
+
+
+def _replaced(items: Any, positions: list[int], values: Any) -> list[Any]:
+    """A copy of a list with other items at some positions."""
+    filled = list(items)
+    for i, value in zip(positions, values, strict=True):
+        filled[i] = value
+    return filled
+
+
+def _without_graph(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The forward: f on plain arrays, which must give a plain array."""
+
+    def forward(*values: Any) -> Any:
+        with no_grad():
+            y = f(*values)
+        if isinstance(y, Traced):
+            raise TypeError(
+                f"checkpoint({name}): the function uses a {type(y).__name__} that is not among its"
+                f" arguments, whose derivative would be lost: pass it as one"
+            )
+        if not isinstance(y, np.ndarray | np.generic | float):
+            raise TypeError(
+                f"checkpoint({name}): the function must return one array, it returned"
+                f" {type(y).__name__}"
+            )
+        return np.float64(y) if isinstance(y, float) else y
+
+    return forward
 
 
 def _name(f: Any) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import recording
 from chainrule.ops.arrays import ArrayOperators
-from chainrule.ops.base import plain
+from chainrule.ops.base import shape_of
+from chainrule.recording import flaw, recording, watching
+from chainrule.sites import site_text, user_site
+from chainrule.traced import plain
 
 if TYPE_CHECKING:
-    from chainrule.engine import Params
+    from chainrule.traced import Params
 
 #: Every forward sweep gets a level of its own, so that nested sweeps keep their tangents apart.
 new_level = itertools.count(1).__next__
@@ -67,7 +69,24 @@ class Dual(ArrayOperators):
         tangents = [x.tangent if own else None for x, own in zip(inputs, mine, strict=True)]
         with np.errstate(divide="ignore", invalid="ignore"):  # a zero tangent may undo them
             y_dot = op.jvp(tangents, y, primals, params)
+        if watching():
+            self._watch(op, plain(y), plain(y_dot), primals, tangents)
         return y if y_dot is None else Dual(y, y_dot, self.level)
+
+    @staticmethod
+    def _watch(op: Any, y: Any, y_dot: Any, primals: Any, tangents: Any) -> None:
+        """Raise where the op or its derivative made NaN or infinity of finite numbers."""
+        sources = [plain(x) for x in primals]
+        name = flaw(y, sources)
+        what = op.name
+        if not name and y_dot is not None:
+            name = flaw(y_dot, [y, *sources, *[plain(t) for t in tangents if t is not None]])
+            what = f"the derivative of {op.name}"
+        if name:
+            raise FloatingPointError(
+                f"{what} at {site_text(user_site(3))} made {name} of finite numbers, in a result of"
+                f" shape {shape_of(y)}"
+            )
 
     def __setitem__(self, index: Any, value: Any) -> None:
         result = self.at[index].set(value)

@@ -14,91 +14,23 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from chainrule.errors import ChangedDataError
+from chainrule.recording import flaw, watching
 from chainrule.sites import Site, site_text
+from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Sequence
 
 
-#: The inputs of an op in order, and its static arguments by name.
-Inputs = Sequence[Any]
-Params = Mapping[str, Any]
-
-
-class Operation(Protocol):
-    """What the engine needs of an op; the ops layer supplies it."""
-
-    @property
-    def name(self) -> str: ...
-    def needs_input(self, position: int) -> bool: ...
-    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> Inputs: ...
-
-
-class Traced:
-    """Whatever a rule can be fed with besides plain floats and arrays.
-
-    `Value`, `Tensor`, `Dual` and `Symbol` are traced. An op that meets traced inputs hands
-    itself to the input with the highest `level`, whose `apply` gives the op its meaning there.
-    """
-
-    __slots__ = ()
-    #: Of several traced inputs the one with the highest level reads the op.
-    level: int = 0
-    #: Whether there is data behind it; a symbol has none.
-    concrete: ClassVar[bool] = True
-    data: Any
-
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
-        """Give an op that met this input its meaning."""
-        raise NotImplementedError
-
-    def inside(self) -> Any:
-        """What this wraps: the data of a node, the primal of a dual."""
-        raise NotImplementedError
-
-    def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
-        """An operator met this input; a subclass may take a shorter way to the same result."""
-        return op.apply((a, b), NO_PARAMS)
-
-
-#: The static arguments of an op that has none.
-NO_PARAMS: Params = {}
 _clock = itertools.count()
 #: The next creation number.
 tick = _clock.__next__
-_recording: ContextVar[bool] = ContextVar("chainrule_recording", default=True)
-
-
-#: Whether operations record a graph here (see `no_grad`).
-recording = _recording.get
-
-
-@contextmanager
-def record_graph(on: bool = True) -> Iterator[bool]:
-    """Switch recording on or off, for the current thread or task only."""
-    token = _recording.set(on)
-    try:
-        yield on
-    finally:
-        _recording.reset(token)
-
-
-def no_grad() -> AbstractContextManager[bool]:
-    """Compute without recording: results are leaves that remember nothing of their inputs.
-
-    Usable with `with` and as a decorator, `@no_grad()`; for the current thread or task only.
-    """
-    return record_graph(False)
 
 
 class Node(Traced):
@@ -201,6 +133,24 @@ class Node(Traced):
                 raise ChangedDataError(_changed_message(self, i))
         if self.guards and (changed := self.changed_array()) is not None:
             raise ChangedDataError(_changed_message(self, changed))
+
+    def watch_result(self, numbers: Any) -> None:
+        """Raise where the op made NaN or infinity of finite numbers."""
+        if name := flaw(self._held, numbers):
+            raise FloatingPointError(
+                f"{self.describe()} made {name} of finite numbers, in a result of shape"
+                f" {getattr(self._held, 'shape', ())}"
+            )
+
+    def watch_cotangent(self, x: Node, x_bar: Any, y_bar: Any) -> None:
+        """Raise where the rule made NaN or infinity of finite numbers."""
+        data = [plain(self._held), plain(y_bar), *[plain(source) for source in self.inputs]]
+        if name := flaw(plain(x_bar), data):
+            at = f" of '{x.label}'" if x.label else ""
+            raise FloatingPointError(
+                f"the derivative of {self.describe()} made {name} of finite numbers, in the"
+                f" cotangent{at} of shape {getattr(x_bar, 'shape', ())}"
+            )
 
     def changed_array(self) -> int | None:
         """The position of a guarded input array that was written into, or None."""
@@ -329,6 +279,7 @@ def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node
     and can be differentiated again.
     """
     table: dict[int, Any] = {root.index: seed}
+    watched = watching()
     for node in newest_first(root):
         y_bar = table.pop(node.index, None)
         if y_bar is None:
@@ -337,6 +288,8 @@ def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node
         if node.op is None:
             continue
         for x, x_bar in _contributions(node, y_bar, record=record):
+            if watched:
+                node.watch_cotangent(x, x_bar, y_bar)
             if x_bar.__class__ is not x.plain_class:
                 x_bar = x.fit_cotangent(x_bar, node)  # noqa: PLW2901
             key = x.index

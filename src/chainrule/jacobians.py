@@ -10,8 +10,8 @@ import numpy as np
 from chainrule import ops
 from chainrule.batch import Batch, taken_apart
 from chainrule.dual import new_level
-from chainrule.engine import Traced
 from chainrule.ops.base import is_complex, shape_of
+from chainrule.traced import Traced
 from chainrule.transforms import Argnums, grad, jvp, vjp
 from chainrule.trees import flatten
 
@@ -109,6 +109,10 @@ def _refuse_complex(leaves: list[Any]) -> None:
         )
 
 
+def _zeros(like: Any) -> np.ndarray:
+    return np.zeros(shape_of(like), getattr(like, "dtype", None))
+
+
 def _units(leaves: list[Any], which: int, start: int, stop: int) -> np.ndarray:
     """Unit vectors number start to stop of one leaf, stacked."""
     size = _size(leaves[which])
@@ -131,7 +135,9 @@ def _by_rows(pullback: Any, restore: Any, inputs: list[Any], outputs: list[Any])
         pieces = []
         for start, stop in _chunks(_size(y), weight):
             level = new_level()
-            cotangents: list[Any] = [np.zeros(shape_of(o), getattr(o, "dtype", None)) for o in outputs]
+            cotangents: list[Any] = [
+                np.zeros(shape_of(o), getattr(o, "dtype", None)) for o in outputs
+            ]
             cotangents[i] = Batch(_units(outputs, i, start, stop), level)
             gradients = flatten(list(pullback(restore(cotangents))))[0]
             pieces.append([taken_apart(g, stop - start, level) for g in gradients])
@@ -154,7 +160,7 @@ def _by_columns(f: Any, rebuild: Any, inputs: list[Any], outputs: list[Any]) -> 
         pieces = []
         for start, stop in _chunks(_size(x), weight):
             level = new_level()
-            tangents: list[Any] = [np.zeros(shape_of(v), getattr(v, "dtype", None)) for v in inputs]
+            tangents: list[Any] = [_zeros(v) for v in inputs]
             tangents[i] = Batch(_units(inputs, i, start, stop), level)
             _, moved = jvp(f, rebuild(inputs), rebuild(tangents))
             pieces.append([taken_apart(m, stop - start, level) for m in flatten(moved)[0]])
@@ -200,7 +206,7 @@ def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
 
 
 def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Any:
-    """The derivative of each entry of f(x) in the same entry of x, for a function that maps entries.
+    """The derivative of each entry of f(x) in the same entry of x, for a function of entries.
 
     It is the gradient of the sum, so for other functions the columns of the Jacobian are summed.
     For a holomorphic function of complex numbers it is the complex derivative.
@@ -219,4 +225,3 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Any:
         return results if several else results[0]
 
     return derivative
-

@@ -13,7 +13,7 @@ from chainrule.ops.arrays import ArrayOperators
 from chainrule.ops.notation import ATOM, SIGN
 
 if TYPE_CHECKING:
-    from chainrule.engine import Params
+    from chainrule.traced import Params
 
 
 class Symbol(ArrayOperators):

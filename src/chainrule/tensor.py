@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.engine import NO_PARAMS, Node, Traced, recording, slots_of, tick
+from chainrule.engine import Node, slots_of, tick
 from chainrule.errors import RuleError
 from chainrule.fingerprint import fingerprint
 from chainrule.ops.arrays import ArrayOperators
-from chainrule.ops.base import plain
 from chainrule.ops.updates import assigned
+from chainrule.recording import WATCHED, recording
 from chainrule.sites import user_site
+from chainrule.traced import NO_PARAMS, Traced, plain
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from chainrule.engine import Params
+    from chainrule.traced import Params
 
 _new = object.__new__
 #: In place of the guards of a leaf that a transformation made: nobody asks for its `.grad`.
@@ -131,30 +132,23 @@ class Tensor(ArrayOperators, Node):
             else:
                 arrays.append(_as_constant(x, op))
                 inputs = (*inputs[:i], arrays[i], *inputs[i + 1 :])
-        if op.real_only:
-            op.require_real(arrays)
-        try:
-            y_data = op.compute(arrays, params)
-        except (ValueError, IndexError, TypeError) as error:
-            raise _refused(op, arrays, params, error) from None
+        y_data = _computed(op, arrays, params)
         if not op.differentiable:
             return y_data
-        if y_data.dtype.kind not in "fc":
-            raise TypeError(f"{op.name} gave {y_data.dtype} data: only floating point is recorded")
-        for array in arrays:
-            if y_data is array:
-                y_data = y_data.view()  # so that it counts as a view of a leaf, see _guards
         y = _new(Tensor)
         y._held = y_data
         y.grad = y.label = None
         y.params = params
         y.first_seen = None
         y.index = tick()
-        if recording():
+        mode = recording()
+        if mode:
             y.op = op
             y.inputs = inputs
             y.site = user_site(4)
             y.guards = _guards(op, inputs) if op.reads_data else ()
+            if mode == WATCHED:
+                y.watch_result(arrays)
         else:
             y._held = _private(_copied(y_data))
             y.op = y.site = None
@@ -272,6 +266,23 @@ class Tensor(ArrayOperators, Node):
             body = np.array2string(np.asarray(self._held), separator=", ", prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({body}{kind}{label}{made})"
+
+
+def _computed(op: Any, arrays: list[Any], params: Params) -> Any:
+    """The forward of an op, its complaints with the op's name and shapes."""
+    if op.real_only:
+        op.require_real(arrays)
+    try:
+        y_data = op.compute(arrays, params)
+    except (ValueError, IndexError, TypeError) as error:
+        raise _refused(op, arrays, params, error) from None
+    if op.differentiable:
+        if y_data.dtype.kind not in "fc":
+            raise TypeError(f"{op.name} gave {y_data.dtype} data: only floating point is recorded")
+        for array in arrays:
+            if y_data is array:
+                return y_data.view()  # so that it counts as a view of a leaf, see _guards
+    return y_data
 
 
 def _precision(dtype: np.dtype[Any]) -> tuple[bool, int]:

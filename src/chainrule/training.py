@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import Node, no_grad
+from chainrule.engine import Node
 from chainrule.ops.base import shape_of
 from chainrule.optim import GradientDescent
+from chainrule.recording import no_grad
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule import ops
-from chainrule.batch import Batch
+from chainrule.batch import Batch, put_together
 from chainrule.dual import Dual, new_level
-from chainrule.engine import Node, Traced, newest_first, record_graph, recording, swept
-from chainrule.ops.base import PYTHON_SCALARS, is_complex, plain, shape_of, total, zeros_like
+from chainrule.engine import Node, newest_first, swept
+from chainrule.ops.base import PYTHON_SCALARS, is_complex, shape_of, total, zeros_like
+from chainrule.recording import record_graph, recording
 from chainrule.tensor import ASSIGNABLE, Tensor
+from chainrule.traced import Traced, plain
 from chainrule.trees import flatten, map_tree, same_structure
 
 if TYPE_CHECKING:
@@ -148,8 +150,7 @@ def jvp(
         raise ValueError("the tangents must have the structure of the primals")
     level = new_level()
     duals = [
-        _dual(point, direction, level)
-        for point, direction in zip(points, directions, strict=True)
+        _dual(point, direction, level) for point, direction in zip(points, directions, strict=True)
     ]
     with record_graph():
         result = f(*rebuild(duals))
@@ -302,9 +303,9 @@ def _released(y: Any, variables: list[Variable]) -> Any:
 
 def _gradients(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
     """The cotangents of the variables; nodes where an outer computation differentiates again."""
-    level = max((x.level for x in (y, y_bar) if isinstance(x, Dual | Batch)), default=0)
-    if isinstance(y, Batch) and y.level == level:
+    if isinstance(y, Batch):
         return _gradients_of_batch(y, variables, y_bar)
+    level = max((x.level for x in (y, y_bar) if isinstance(x, Dual | Batch)), default=0)
     if level and not (isinstance(y_bar, Batch) and y_bar.level == level):
         # The derivative of Jᵀȳ along the tangent, by the product rule: J̇ᵀȳ + Jᵀȳ̇.
         y, y_dot = _split(y, level)
@@ -349,25 +350,31 @@ def _gradients_of_batch(y: Batch, variables: list[Variable], y_bar: Any) -> list
         _gradients(y.stacked[i], variables, y_bar.stacked[i] if mine else y_bar)
         for i in range(size)
     ]
-    return [Batch(np.stack(list(column)), y.level) for column in zip(*rows, strict=True)]
+    return [put_together(np.stack(list(c)), y.level) for c in zip(*rows, strict=True)]
 
 
 def _gradients_of_several(
     outputs: list[Any], variables: list[Variable], cotangents: list[Any]
 ) -> list[Any]:
     """The cotangents from several outputs: those of Σ y·ȳ."""
+    for y, y_bar in zip(outputs, cotangents, strict=True):
+        given = y_bar.shape if isinstance(y_bar, Traced) else np.shape(y_bar)
+        if shape_of(y) != given:
+            raise ValueError(f"a cotangent of shape {shape_of(y)} expected, got {given}")
+    pairs = [
+        (y, y_bar) for y, y_bar in zip(outputs, cotangents, strict=True) if isinstance(y, Traced)
+    ]
+    if any(isinstance(y_bar, Batch) for _, y_bar in pairs):  # one sweep for each that counts
+        moved = [
+            _gradients(y, variables, y_bar)
+            for y, y_bar in pairs
+            if isinstance(y_bar, Traced) or np.any(y_bar)
+        ]
+        return [total(column) for column in zip(*moved, strict=True)]
     with record_graph():
-        terms = []
-        for y, y_bar in zip(outputs, cotangents, strict=True):
-            if shape_of(y) != np.shape(plain(y_bar)):
-                raise ValueError(
-                    f"a cotangent of shape {shape_of(y)} expected, got {np.shape(plain(y_bar))}"
-                )
-            if isinstance(y, Traced):
-                product = y * y_bar
-                terms.append(ops.sum(ops.real(product) if is_complex(product) else product))
-        joint = total(terms)
-    return _gradients(joint, variables, None)
+        products = [y * y_bar for y, y_bar in pairs]
+        terms = [ops.sum(ops.real(p) if is_complex(p) else p) for p in products]
+    return _gradients(total(terms), variables, None)
 
 
 def _split(x: Any, level: int) -> tuple[Any, Any]:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import NO_PARAMS, Node, Traced, recording, tick
+from chainrule.engine import Node, tick
 from chainrule.errors import RuleError
 from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
+from chainrule.recording import WATCHED, recording
 from chainrule.sites import user_site
+from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chainrule.engine import Params
+    from chainrule.traced import Params
 
 _new = object.__new__
 
@@ -141,7 +143,11 @@ class Value(Operators, Node):
         op = BY_NUMPY.get(function)
         if op is None:
             raise TypeError(f"np.{function.__name__} does not work on a Value: use a Tensor")
-        return op(*args, **kwargs)
+        try:
+            return op(*args, **kwargs)
+        except (AttributeError, TypeError) as error:
+            message = f"np.{function.__name__} does not work on a Value, use a Tensor: {error}"
+            raise TypeError(message) from None
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
@@ -170,9 +176,13 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     y._held = number if number.__class__ is float else float(number)
     y.grad = y.label = y.site = y.partials = None
     y.index = tick()
-    if recording():
+    mode = recording()
+    if mode:
         y.op = op
         y.inputs = inputs
+        if mode == WATCHED:
+            y.site = user_site(4)
+            y.watch_result(numbers)
         if not op.gives_partials:
             y.site = user_site(4)
             return y

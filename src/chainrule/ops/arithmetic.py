@@ -98,7 +98,7 @@ imag = Elementwise(
     complex=True, doc="The imaginary part; 0 for real numbers.",
 )
 conjugate: Linear = Linear(
-    np.conjugate, lambda y_bar, _x: conjugate(y_bar), stacked=lambda x: conjugate(x),
+    np.conjugate, lambda y_bar, _x: conjugate(y_bar), stacked=True,
     doc="The complex conjugate.",
 )
 sign: Elementwise = Elementwise(

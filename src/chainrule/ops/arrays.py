@@ -9,13 +9,14 @@ import numpy as np
 from chainrule.ops import BY_NUMPY
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import shapes as sh
-from chainrule.ops.base import is_complex, plain
+from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import astype
 from chainrule.ops.dispatch import answer_for, refuse_out
 from chainrule.ops.operators import Operators
 from chainrule.ops.rearranging import reshape_in_order
 from chainrule.ops.ufunc_methods import ufunc_method
 from chainrule.ops.updates import At
+from chainrule.traced import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

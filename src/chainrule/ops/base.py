@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from chainrule.engine import NO_PARAMS, Traced
 from chainrule.ops.checking import check_op
+from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.engine import Inputs, Params
     from chainrule.ops.notation import Notation
+    from chainrule.traced import Inputs, Params
 
 PYTHON_SCALARS = frozenset({float, int, bool})
 #: Classes of static arguments that nobody can change.
@@ -63,7 +63,7 @@ class Op:
         scalar: Callable[..., Any] | None = None,
         notation: Notation | None = None,
         sequence: bool = False,
-        complex: bool | None = None,
+        complex: bool | None = None,  # noqa: A002
         hermitian: bool = False,
         doc: str = "",
     ) -> None:
@@ -221,11 +221,9 @@ class Op:
 
         Kinds and declarations with a better way than one after the other override it.
         """
-        results = [
-            self.apply(tuple(x[i] if own else x for x, own in zip(inputs, mine, strict=True)), params)
-            for i in range(size)
-        ]
-        return np.stack(results)
+        pairs = list(zip(inputs, mine, strict=True))
+        one_by_one = [tuple(x[i] if own else x for x, own in pairs) for i in range(size)]
+        return np.stack([self.apply(one, params) for one in one_by_one])
 
 
 def _is_numpy(function: Any) -> bool:
@@ -274,13 +272,6 @@ def constant(forward: Callable[..., Any], inputs: int, **declaration: Any) -> Op
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of an input of a rule; a Python scalar has the shape ()."""
     return x.shape if hasattr(x, "shape") else ()
-
-
-def plain(x: Any) -> Any:
-    """The data behind a node or the primal behind a dual, down to a float or an array."""
-    while isinstance(x, Traced) and x.concrete:
-        x = x.inside()
-    return x
 
 
 def zeros_like(x: Any) -> Any:

@@ -61,7 +61,7 @@ astype: Linear = Linear(
     lambda y_bar, x, dtype: astype(y_bar, x.dtype),  # noqa: ARG005
     name="astype",
     params=("dtype",),
-    stacked=lambda x, dtype: astype(x, dtype=dtype),
+    stacked=True,
     doc="Convert to another floating-point dtype; from complex to real it is the real part.",
 )
 

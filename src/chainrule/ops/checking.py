@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 #: Largest error of a derivative against differences, relative to the size of the derivative.
 DIFFERENCE_TOLERANCE = 1e-6

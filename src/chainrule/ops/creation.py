@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import positive
-from chainrule.ops.base import plain
 from chainrule.ops.broadcasting import astype, broadcast_to
 from chainrule.ops.partials import where
 from chainrule.ops.reductions import sum
@@ -16,6 +15,7 @@ from chainrule.ops.rounding import round_to
 from chainrule.ops.shapes import reshaped, stack
 from chainrule.ops.sums import as_array, converted, max_, min_
 from chainrule.ops.windows import windows
+from chainrule.traced import plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 

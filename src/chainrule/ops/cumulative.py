@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import Traced
-from chainrule.ops.base import plain
 from chainrule.ops.indexing import getitem
 from chainrule.ops.kinds import Linear
 from chainrule.ops.partials import where
@@ -15,6 +13,7 @@ from chainrule.ops.reductions import sum
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import along, concatenate, reshaped
 from chainrule.ops.sums import as_array, axes_of, converted, with_initial
+from chainrule.traced import Traced, plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 
@@ -25,7 +24,7 @@ def backwards(x: Any, axis: int) -> Any:
 
 
 running_sum: Linear = Linear(
-    lambda x, axis: np.cumsum(x, axis),
+    lambda x, axis: np.cumsum(x, axis),  # noqa: PLW0108 -- not an answer for np.cumsum
     lambda y_bar, x, axis: backwards(running_sum(backwards(y_bar, axis), axis), axis),  # noqa: ARG005
     name="running_sum",
     params=("axis",),

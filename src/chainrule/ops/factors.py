@@ -18,10 +18,10 @@ from chainrule.ops.spectra import (
     conjugated,
     hermitian_part,
     matrix_inverse,
+    matrix_of,
     on_diagonal,
     real_diagonal,
 )
-from chainrule.ops.sums import as_array
 
 
 def _qr_vjp(bars: Any, parts: Any, _a: Any) -> Any:
@@ -60,7 +60,7 @@ class QRResult(NamedTuple):
 @answers(np.linalg.qr)
 def qr(a: Any, mode: str = "reduced") -> Any:
     """QR decomposition."""
-    a = as_array(a)
+    a = matrix_of(a, "qr")
     m, n = a.shape[-2:]
     if mode == "raw" or (mode == "complete" and m > n):
         raise NotImplementedError(

@@ -13,7 +13,7 @@ from chainrule.ops.base import Op, total, zeros_like
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 
 class Linear(Op):
@@ -23,7 +23,7 @@ class Linear(Op):
     It returns the cotangent of the input, or for a `sequence` op the list of all of them.
 
     `stacked(x, **params)` is the op on a stack of inputs along a first axis, where there is a
-    better way than one after the other.
+    better way than one after the other; True where it is the op itself.
     """
 
     linear = True
@@ -34,11 +34,11 @@ class Linear(Op):
         forward: Callable[..., Any],
         transpose: Any,
         *,
-        stacked: Callable[..., Any] | None = None,
+        stacked: Callable[..., Any] | bool = False,
         **declaration: Any,
     ) -> None:
         super().__init__(forward, (transpose,), **declaration)
-        self.stacked = stacked
+        self.stacked: Any = self.__call__ if stacked is True else stacked
         self.needs, self.reads_data, self.needs_output = (False,), False, False
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
@@ -50,7 +50,7 @@ class Linear(Op):
         return self.apply(tuple(moved), params)
 
     def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
-        if self.stacked is None or self.sequence:
+        if not self.stacked or self.sequence:
             return super().batch(size, inputs, mine, params)
         return self.stacked(*inputs, **params)
 

@@ -14,7 +14,7 @@ from chainrule.ops.shapes import matrix_transpose, reshaped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 
 def _as_matrices(y_bar: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:

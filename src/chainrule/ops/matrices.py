@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.ops.arithmetic import absolute, conjugate, indicator, real
-from chainrule.ops.base import is_complex, plain
+from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.functions import sqrt
 from chainrule.ops.kinds import General
@@ -19,6 +19,7 @@ from chainrule.ops.shapes import matrix_transpose, reshaped
 from chainrule.ops.spectra import adjoint, svdvals
 from chainrule.ops.spectra import matrix_inverse as inv
 from chainrule.ops.sums import as_array, axes_of
+from chainrule.traced import plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 
@@ -226,7 +227,7 @@ def _vector_norm(x: Any, order: Any, axes: Any, keepdims: bool) -> Any:
     if order == 0:
         return sum(indicator(plain(x) != 0, plain(size)) + 0 * size, axis=axes, keepdims=keepdims)
     if isinstance(order, str):
-        raise ValueError(f"a vector has no norm of order {order!r}")
+        raise ValueError(f"a vector has no norm of order {order!r}")  # noqa: TRY004 -- as NumPy
     powers = size if order == 1 else size**order
     y = sum(powers, axis=axes, keepdims=keepdims)
     return y if order == 1 else y ** (1 / order)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.engine import Traced
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import functions as fn
 from chainrule.ops import rounding
 from chainrule.ops.indexing import getitem
 from chainrule.ops.linear_algebra import matmul
+from chainrule.traced import Traced
 
 
 class Operators(Traced):

@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import Traced
-from chainrule.ops.base import (
-    PYTHON_SCALARS,
-    Op,
-    is_complex,
-    plain,
-    shape_of,
-    total,
-    zeros_like,
-)
+from chainrule.ops.base import PYTHON_SCALARS, Op, is_complex, shape_of, total, zeros_like
 from chainrule.ops.broadcasting import astype, stretched, summed
+from chainrule.traced import Traced, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 
 VARIADIC = 0x04  # the flag of code with *args, as in the module inspect
@@ -95,9 +87,7 @@ class Elementwise(Op):
     def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
         ndim = max(len(shape_of(x)) - own for x, own in zip(inputs, mine, strict=True))
         return self.apply(
-            tuple(
-                lined_up(x, ndim) if own else x for x, own in zip(inputs, mine, strict=True)
-            ),
+            tuple(lined_up(x, ndim) if own else x for x, own in zip(inputs, mine, strict=True)),
             params,
         )
 

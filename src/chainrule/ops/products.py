@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from chainrule.ops.sums import as_array, axes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -300,7 +301,7 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     while len(chain) > 1:
         costs = [
             (a.shape[0] if a.ndim > 1 else 1) * a.shape[-1] * (b.shape[-1] if b.ndim > 1 else 1)
-            for a, b in zip(chain, chain[1:], strict=False)
+            for a, b in pairwise(chain)
         ]
         i = int(np.argmin(costs))
         chain[i : i + 2] = [matmul(chain[i], chain[i + 1])]

@@ -14,7 +14,7 @@ from chainrule.ops.shapes import reshaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 
 class Reduction(Elementwise):

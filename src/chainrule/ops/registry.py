@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from chainrule.ops.base import plain
+from chainrule.traced import plain
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 

@@ -67,7 +67,7 @@ transpose: Linear = Linear(
 )
 matrix_transpose: Linear = Linear(
     np.matrix_transpose, lambda y_bar, _x: matrix_transpose(y_bar),
-    notation=postfix("ᵀ"), stacked=lambda x: matrix_transpose(x), doc="Swap the last two axes.",
+    notation=postfix("ᵀ"), stacked=True, doc="Swap the last two axes.",
 )
 concatenate = Linear(
     np.concatenate, _unconcatenate,

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine import Traced
 from chainrule.ops.arithmetic import conjugate, real
-from chainrule.ops.base import Op, constant, is_complex, plain, shape_of
+from chainrule.ops.base import Op, constant, is_complex, shape_of
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
 from chainrule.ops.rearranging import diagonal
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import concatenate, matrix_transpose, reshaped
 from chainrule.ops.sums import as_array
+from chainrule.traced import Traced, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.engine import Inputs, Params
+    from chainrule.traced import Inputs, Params
 
 
 class Decomposition(Op):
@@ -79,10 +79,16 @@ class Decomposition(Op):
 
     def decompose(self, a: Any) -> list[Any]:
         """The parts of a matrix."""
-        a = as_array(a)
-        if len(shape_of(a)) < 2:
-            raise np.linalg.LinAlgError(f"{self.name} needs a matrix, got shape {shape_of(a)}")
+        a = matrix_of(a, self.name)
         return self.parts(self(a), a)
+
+
+def matrix_of(a: Any, name: str) -> Any:
+    """An array of two axes or more; LinAlgError for anything else."""
+    a = as_array(a)
+    if len(shape_of(a)) < 2:
+        raise np.linalg.LinAlgError(f"{name} needs a matrix, got shape {shape_of(a)}")
+    return a
 
 
 def _packed(parts: Any, batch: tuple[int, ...]) -> Any:
@@ -249,9 +255,13 @@ class SVDResult(NamedTuple):
 
 @answers(np.linalg.svd)
 def svd(
-    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    hermitian: bool = False,  # noqa: ARG001 -- only a hint for speed
 ) -> Any:
     """Singular value decomposition."""
+    a = matrix_of(a, "svd")
     if not compute_uv:
         return svdvals(a)
     if full_matrices and a.shape[-2] != a.shape[-1]:
@@ -294,7 +304,7 @@ def _eigh(uplo: str) -> Decomposition:
 eigh_lower, eigh_upper = _eigh("L"), _eigh("U")
 
 
-def _eig_vjp(bars: Any, parts: Any, a: Any) -> Any:
+def _eig_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     (w, v), (w_bar, v_bar) = parts, bars
     gaps, coincide = _gaps(w)
     turned = adjoint(v) @ v_bar
@@ -304,7 +314,7 @@ def _eig_vjp(bars: Any, parts: Any, a: Any) -> Any:
     return matrix_inverse(adjoint(v)) @ core @ adjoint(v)
 
 
-def _eig_jvp(a_dot: Any, parts: Any, a: Any) -> Any:
+def _eig_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     w, v = parts
     core = matrix_inverse(v) @ a_dot @ v
     moved = v @ (_gaps(w)[0] * core)

@@ -9,7 +9,18 @@ import numpy as np
 from chainrule.ops.cumulative import cumsum
 from chainrule.ops.rearranging import expand_dims
 from chainrule.ops.shapes import along, concatenate, reshaped
-from chainrule.ops.sums import as_array, axes_of, cumprod, max_, min_, prod, scanned, squeezed, sum_
+from chainrule.ops.sums import (
+    as_array,
+    axes_of,
+    converted,
+    cumprod,
+    max_,
+    min_,
+    prod,
+    scanned,
+    squeezed,
+    sum_,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +102,7 @@ def _accumulate(ufunc: Any, a: Any, axis: int = 0, dtype: Any = None) -> Any:
 
 def _sums_between(a: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any:
     """Sums from each index to the next; where that is not behind it, the entry alone."""
-    a = as_array(a)
+    a = converted(a, dtype)
     (axis,) = axes_of(axis, a.ndim)
     stops = [*np.asarray(indices)[1:], a.shape[axis]]
     parts = [

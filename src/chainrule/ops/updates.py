@@ -23,7 +23,7 @@ def _updated(arrays: Any, index: Any) -> Any:
     return y
 
 
-def _untouched(y_bar: Any, x: Any, v: Any, index: Any) -> list[Any]:
+def _untouched(y_bar: Any, _x: Any, v: Any, index: Any) -> list[Any]:
     """Zero where x was replaced; the rest of the cotangent went to v."""
     return [
         update([y_bar, np.zeros((), y_bar.dtype)], index=index),

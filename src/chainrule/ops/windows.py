@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import frozen, plain, shape_of
+from chainrule.ops.base import frozen, shape_of
 from chainrule.ops.functions import logaddexp, sqrt
 from chainrule.ops.indexing import getitem
 from chainrule.ops.joining import pad
@@ -15,6 +15,7 @@ from chainrule.ops.products import tensordot
 from chainrule.ops.reductions import max, mean
 from chainrule.ops.shapes import concatenate, reshaped
 from chainrule.ops.sums import as_array
+from chainrule.traced import plain
 
 # ruff: noqa: ARG005 -- a transpose takes what the op takes
 
@@ -49,7 +50,7 @@ windows: Linear = Linear(
     lambda y_bar, x, **params: fold(y_bar, shape=x.shape, **params),
     name="windows",
     params=("size", "stride", "dilation"),
-    stacked=lambda x, **params: windows(x, **params),
+    stacked=True,
     doc="The windows that a kernel sees over the last axes, as new last axes.",
 )
 fold: Linear = Linear(

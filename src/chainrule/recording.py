@@ -1,0 +1,79 @@
+"""Whether operations record a graph here, and whether they are watched for NaN and infinity."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+#: What `recording()` returns: nothing is recorded; it is; it is, and every result is looked at.
+OFF, ON, WATCHED = 0, 1, 2
+
+_recording: ContextVar[int] = ContextVar("chainrule_recording", default=ON)
+_watching: ContextVar[bool] = ContextVar("chainrule_watching", default=False)
+
+#: Whether operations record a graph here, and how (see `no_grad` and `detect_anomaly`).
+recording = _recording.get
+#: Whether results are looked at for NaN and infinity.
+watching = _watching.get
+
+
+@contextmanager
+def record_graph(on: bool = True) -> Iterator[bool]:
+    """Switch recording on or off, for the current thread or task only."""
+    token = _recording.set((WATCHED if watching() else ON) if on else OFF)
+    try:
+        yield on
+    finally:
+        _recording.reset(token)
+
+
+def no_grad() -> AbstractContextManager[bool]:
+    """Compute without recording: results are leaves that remember nothing of their inputs.
+
+    Usable with `with` and as a decorator, `@no_grad()`; for the current thread or task only.
+    """
+    return record_graph(False)
+
+
+@contextmanager
+def detect_anomaly() -> Iterator[None]:
+    """Raise at the first op that makes NaN or infinity of finite numbers, forward or backward.
+
+    The error names the op, its label and shape, and the line of the program. It costs time: use it
+    to search, not to train. An infinity that you put in yourself (a mask) is no anomaly.
+
+    Raises:
+        FloatingPointError: inside the block, at the op in question.
+
+    >>> import chainrule as cr
+    >>> with cr.detect_anomaly():
+    ...     try:
+    ...         cr.grad(lambda x: np.sum(np.sqrt(x)))(np.array([4.0, 0.0]))
+    ...     except FloatingPointError as error:
+    ...         print(str(error).split(" recorded")[0], "|", str(error).split("made ")[1])
+    the derivative of sqrt | inf of finite numbers, in the cotangent of shape (2,)
+    """
+    tokens = _watching.set(True), _recording.set(WATCHED if recording() else OFF)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        _watching.reset(tokens[0])
+        _recording.reset(tokens[1])
+
+
+def flaw(result: Any, sources: Any) -> str:
+    """What is not finite in a result although the sources of it are: "NaN", "inf" or nothing."""
+    for name, test in (("NaN", np.isnan), ("inf", np.isinf)):
+        if np.any(test(result)) and not any(np.any(~np.isfinite(x)) for x in sources):
+            return name
+        if name == "NaN" and np.any(test(result)) and not any(np.any(test(x)) for x in sources):
+            return name
+    return ""
