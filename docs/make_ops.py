@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from chainrule.ops import TABLE
 from chainrule.ops.base import Op
-from chainrule.ops.kinds import Linear, Multilinear
+from chainrule.ops.dispatch import LATE, load
+from chainrule.ops.kinds import General, Linear, Multilinear
 from chainrule.ops.notation import COMPARISON
 from chainrule.ops.partials import Elementwise
+from chainrule.ops.products import Contraction
+from chainrule.ops.rearranging import Rearrangement
 from chainrule.ops.reductions import Reduction
+from chainrule.ops.spectra import Decomposition
 from chainrule.symbol import Symbol
 
 if TYPE_CHECKING:
@@ -22,7 +26,29 @@ Made from the op table by `docs/make_ops.py`: the formulas are the rules themsel
 symbols. `y` is the result, `ȳ` its cotangent, and `[condition]` is 1 where the condition holds and
 else 0. The last column states what happens at a kink, where several values would be correct.
 
-They live in `chainrule.ops`; those with a name of NumPy's are in `chainrule` itself too (`cr.sin`).
+Functions of NumPy's that are not here are composed of these; [coverage](coverage.md) lists them.
+
+## Complex numbers
+
+For a real loss L of z = a + ib the cotangent is z̄ = ∂L/∂a - i·∂L/∂b, as in autograd and JAX (in
+PyTorch it is the conjugate): dL = Re(z̄·dz). A rule is then the same formula for real and complex
+numbers, `x̄ = ȳ·∂y/∂x`, and for a holomorphic function with the seed 1 it is the complex derivative.
+Steepest ascent is along the conjugate of the gradient. An op that is not holomorphic (|z|, real,
+imag, angle) has the partial p with dy = Re(p·dz).
+
+## Decompositions
+
+Of a Hermitian matrix NumPy reads one triangle (`eigh`, `eigvalsh`, `cholesky`); here it stands for
+the whole matrix and the gradient is Hermitian. Eigenvectors and singular vectors are determined up
+to a phase, and where values coincide up to a rotation: a function that does not depend on that has
+its derivative in reverse mode, also where values coincide; one that does depend gets a
+`LinAlgError`. Forward mode cannot see what is done with the vectors and raises where coinciding
+values move apart; so do second derivatives. Nothing is NaN. Vectors of singular values
+that are zero get derivatives for a matrix of fixed rank. `eigvals` and `svdvals` at coinciding
+values have the derivative for one choice of vectors, which is right for symmetric functions of them
+such as their sum. `det` needs the inverse in its derivative and raises on a singular matrix.
+
+## Zero times infinity
 
 Where a partial or a cotangent is infinite or NaN and the other factor is zero, the product counts
 as zero: `where(x > 0, sqrt(x), 0)` has the derivative 0 at x = 0, not NaN. That is exact for a
@@ -31,18 +57,27 @@ branch not taken. Where one factor vanishes as the other blows up it is a conven
 """
 
 KINDS = {
-    "Elementwise": (
-        Elementwise,
-        "One partial for each input; broadcasting is undone by the library.",
-    ),
     "Reductions": (
-        Reduction,
+        (Reduction,),
         "The partial of the result in each entry x, with `axis` and `keepdims`.",
     ),
-    "Products": (Multilinear, "Linear in each input: forward mode is the product rule."),
-    "Linear": (Linear, "The rule is the transpose; forward mode is the op itself."),
-    "Constants": (Op, "No derivative: on a Value or Tensor they return plain data."),
+    "Elementwise": (
+        (Elementwise,),
+        "One partial for each input; broadcasting is undone by the library.",
+    ),
+    "Products": (
+        (Multilinear, Contraction),
+        "Linear in each input: forward mode is the product rule.",
+    ),
+    "Linear": ((Linear,), "The rule is the transpose; forward mode is the op itself."),
+    "General": ((General, Decomposition), "A rule for each mode, in the words of the code."),
+    "Constants": ((Op,), "No derivative: on a Value or Tensor they return plain data."),
 }
+
+
+def kind_of(op: Op) -> str:
+    """The heading an op belongs under."""
+    return next(title for title, (classes, _) in KINDS.items() if isinstance(op, classes))
 
 
 def derivative(op: Op) -> str:
@@ -51,18 +86,20 @@ def derivative(op: Op) -> str:
     if isinstance(op, Elementwise):
         shape = (5, 3) if isinstance(op, Reduction) else ()
         inputs = [Symbol(name, shape) for name in input_names(op)]
-        params = {"axis": 1} if isinstance(op, Reduction) else {}
+        params = {"axis": 1} if isinstance(op, Reduction) else dict.fromkeys(op.params, 1)
         partials = [op.partial(i, y, inputs, params) for i in range(len(inputs))]
         return ", ".join(
             f"`∂y/∂{x} = {formula(p)}`"
             for x, p in zip(inputs, partials, strict=True)
             if p is not None
         )
-    if isinstance(op, Multilinear):
+    if op.name == "matmul":
         inputs = [Symbol("A", (5, 3)), Symbol("B", (3, 2))]
         first, second = op.vjp([0, 1], Symbol("ȳ", (5, 2)), None, inputs, {})
         return f"`Ā = {first}`, `B̄ = {second}`"
-    return "its transpose" if isinstance(op, Linear) else "none"
+    if isinstance(op, Rearrangement):
+        return "each entry goes back to where it came from"
+    return {"Linear": "its transpose", "Constants": "none"}.get(kind_of(op), "see the code")
 
 
 def formula(partial: object) -> str:
@@ -89,8 +126,10 @@ def input_names(op: Op) -> list[str]:
 def lines() -> Iterator[str]:
     """The page, one kind after the other."""
     yield INTRODUCTION
-    for title, (kind, meaning) in KINDS.items():
-        own = [op for _, op in sorted(TABLE.items()) if type(op) is kind]
+    for family in LATE.values():
+        load(family)
+    for title, (_, meaning) in KINDS.items():
+        own = [op for _, op in sorted(TABLE.items()) if kind_of(op) == title]
         yield f"## {title}\n\n{meaning}\n\n| op | derivative | meaning and kinks |\n|---|---|---|"
         for op in own:
             cells = [f"`{op.name}`", derivative(op), op.__doc__ or ""]

@@ -284,9 +284,28 @@ call(np.astype, A, np.float64, with_complex=False)
 call(np.linspace, NUMBER, COLUMN, 5)
 real(np.linspace, ROW, 2.0, 4, endpoint=False, axis=-1)
 real(np.logspace, NUMBER, 2.0, 4)
+real(np.geomspace, NUMBER, 20.0, 4)
+real(np.bincount, np.array([0, 2, 0]), ROW)
+real(np.unwrap, CUBE * 3)
+call(lambda x, v: _diagonal_filled(x, v), SQUARE, NUMBER, name="np.fill_diagonal")
+call(lambda x, v: _put(x, v), A, ROW[:2, None], name="np.put_along_axis")
 call(np.polyval, ROW, A)
 call(np.vander, ROW)
 call(np.vander, ROW, 4, increasing=True)
+
+
+def _diagonal_filled(x, v):
+    y = x + 0
+    np.fill_diagonal(y, v)
+    return y
+
+
+def _put(x, v):
+    y = x + 0
+    np.put_along_axis(y, np.array([[2], [0]]), v, axis=1)
+    return y
+
+
 for mode in ("full", "same", "valid"):
     call(np.convolve, CUBE[0, 0], ROW, mode)
     call(np.correlate, CUBE[0, 0], ROW, mode)
@@ -435,5 +454,6 @@ real(sc.erfcinv, B * 0.8)
 real(sc.logit, B * 0.4)
 for f in (sc.beta, sc.betaln, sc.xlogy, sc.xlog1py):
     real(f, B, ROW)
-for f in (sc.jv, sc.yv, sc.iv, sc.ive):
+for f in (sc.jv, sc.yv, sc.iv, sc.ive, sc.gammainc, sc.gammaincc):
     real(f, 2, B)
+real(sc.betainc, 2, 3, np.abs(A) * 0.4)

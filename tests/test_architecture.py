@@ -18,7 +18,7 @@ LAYERS = [
     ["ops"],
     ["value", "tensor", "dual", "symbol", "batch", "trees"],
     ["transforms", "jacobians", "checkpoints"],
-    ["optim", "pictures", "nn", "training"],
+    ["optim", "pictures", "nn", "training", "numpy", "special"],
     ["demo"],
     ["cli"],
     ["__init__", "__main__"],

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from measuring import (
-    check_first,
     check_float32,
+    check_forward,
+    check_reverse,
     check_second,
     check_value,
     complexified,
@@ -22,8 +23,13 @@ def test_values_are_numpys(call):
 
 
 @pytest.mark.parametrize("call", ROWS)
-def test_first_derivatives(call):
-    check_first(call)
+def test_reverse(call):
+    check_reverse(call)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_forward(call):
+    check_forward(call)
 
 
 @pytest.mark.parametrize("call", ROWS)
@@ -42,5 +48,6 @@ def test_complex(call):
     assert changed is not None
     check_value(changed)
     with np.errstate(all="ignore"):
-        check_first(changed)
+        check_reverse(changed)
+        check_forward(changed)
         check_second(changed)

@@ -1,5 +1,8 @@
 """chainrule: reverse-mode autodiff on NumPy that shows and proves what it does."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
 from chainrule.engine import adjoints, count_paths
@@ -43,12 +46,17 @@ from chainrule.ops import (
     where,
 )
 from chainrule.ops.sums import log_softmax, logsumexp, softmax
-from chainrule.pictures import GraphView, graph, render
 from chainrule.recording import detect_anomaly, no_grad
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, History, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
+
+if TYPE_CHECKING:
+    from chainrule.pictures import GraphView, graph, render
+
+#: Loaded on first use: who only differentiates does not wait for them.
+_LATE = {"GraphView": "pictures", "graph": "pictures", "render": "pictures"}
 
 __version__ = "0.1.0"
 
@@ -117,3 +125,13 @@ __all__ = [
     "vjp",
     "where",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    return getattr(import_module(f"chainrule.{_LATE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,7 +18,17 @@ if TYPE_CHECKING:
 ROW = 1024
 BLOCK = 32 * ROW  # stays in the cache between the passes
 SMALL = 512  # bytes; such an array is its own fingerprint
-_multipliers = np.random.default_rng(20).integers(1, 2**63, ROW, np.uint64) * 2 + 1
+
+
+def _odd_numbers(count: int) -> np.ndarray:
+    """Fixed odd numbers without a pattern: multiples of the golden ratio, mixed (splitmix64)."""
+    z = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return (z ^ (z >> np.uint64(31))) | np.uint64(1)
+
+
+_multipliers = _odd_numbers(ROW)
 
 
 def fingerprint(array: np.ndarray) -> Hashable:

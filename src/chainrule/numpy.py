@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as _numpy
+import numpy  # noqa: ICN001 -- its name is this one's
 
+from chainrule.ops.arrays import ArrayOperators as _Traced
 from chainrule.ops.joining import stack_ as _stack
 from chainrule.ops.sums import as_array as _as_array
-from chainrule.traced import Traced as _Traced
+
+_numpy: Any = numpy
 
 
 def array(
@@ -22,7 +24,7 @@ def array(
     dtype: Any = None,
     *,
     copy: Any = True,
-    order: str = "K",
+    order: Any = "K",
     subok: bool = False,
     ndmin: int = 0,
     like: Any = None,
@@ -74,7 +76,7 @@ def arange(*args: Any, **kwargs: Any) -> Any:
 
 def isscalar(element: Any) -> bool:
     """Whether a number, traced ones of shape () included."""
-    return _numpy.isscalar(element) or (isinstance(element, _Traced) and not element.shape)  # type: ignore[attr-defined]
+    return _numpy.isscalar(element) or (isinstance(element, _Traced) and not element.shape)
 
 
 def _holds_traced(x: Any) -> bool:

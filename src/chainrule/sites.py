@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
 from types import CodeType
 
-PACKAGE = str(Path(__file__).parent / "_")[:-1]
+PACKAGE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120 -- pathlib is slow to import
 
 #: The place in the user's code that recorded a node: a code object and an offset in it.
 Site = tuple[CodeType, int]

@@ -184,7 +184,7 @@ class Variable(NamedTuple):
     """A node to differentiate by, and its creation number then."""
 
     node: Node
-    index: int
+    number: int
 
 
 class Chosen:
@@ -288,8 +288,8 @@ def _one_number(y: Any) -> Any:
 
 def _depends_on_others(y: Node, variables: list[Variable]) -> bool:
     """Whether y was also computed from variables that an outer computation made before ours."""
-    first = min((variable.index for variable in variables), default=0)
-    return recording() and any(node.index < first for node in newest_first(y))
+    first = min((variable.number for variable in variables), default=0)
+    return bool(recording()) and any(node.index < first for node in newest_first(y))
 
 
 def _released(y: Any, variables: list[Variable]) -> Any:
@@ -321,14 +321,14 @@ def _gradients(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
         return _gradients_of_dual(y, variables, y_bar)
     table: dict[int, Any] = {}
     if isinstance(y, Node):
-        own = {variable.index for variable in variables}
+        own = {variable.number for variable in variables}
         outer = isinstance(y_bar, Node) or _depends_on_others(y, variables)
         outer = outer or isinstance(plain_batch(y_bar), Node)
-        with record_graph(recording() and outer) as record:
+        with record_graph(bool(recording()) and outer) as record:
             seed = y.new_seed(y_bar)
             pairs = swept(y, seed, lambda node: node.index in own, record=record)
         table = {node.index: node.own(x_bar) for node, x_bar in pairs}
-    return [table[v.index] if v.index in table else zeros_like(v.node) for v in variables]
+    return [table[v.number] if v.number in table else zeros_like(v.node) for v in variables]
 
 
 def plain_batch(x: Any) -> Any:
@@ -358,7 +358,7 @@ def _gradients_of_several(
 ) -> list[Any]:
     """The cotangents from several outputs: those of Σ y·ȳ."""
     for y, y_bar in zip(outputs, cotangents, strict=True):
-        given = y_bar.shape if isinstance(y_bar, Traced) else np.shape(y_bar)
+        given = shape_of(y_bar) if isinstance(y_bar, Traced) else np.shape(y_bar)
         if shape_of(y) != given:
             raise ValueError(f"a cotangent of shape {shape_of(y)} expected, got {given}")
     pairs = [

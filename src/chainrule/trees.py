@@ -86,7 +86,7 @@ def _like_dict(original: Any, filled: dict[Any, Any]) -> Any:
 
 def same_structure(a: Any, b: Any) -> bool:
     """Whether two trees have the same containers, keys and lengths."""
-    return _signature(a) == _signature(b)
+    return bool(_signature(a) == _signature(b))
 
 
 def _signature(tree: Any) -> Any:

@@ -27,6 +27,7 @@ class ArrayOperators(Operators):
 
     __slots__ = ()
     shape: tuple[int, ...]
+    dtype: Any
 
     @property
     def ndim(self) -> int:
@@ -138,7 +139,11 @@ class ArrayOperators(Operators):
 
 
 #: What a call of a ufunc may say about memory, without a meaning here.
-_HARMLESS = {"order": {"K", "C", "A", "F"}, "subok": {True}, "casting": {"same_kind", "unsafe"}}
+_HARMLESS: dict[str, set[Any]] = {
+    "order": {"K", "C", "A", "F"},
+    "subok": {True},
+    "casting": {"same_kind", "unsafe"},
+}
 
 
 def _plain_call(

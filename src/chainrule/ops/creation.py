@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import positive
+from chainrule.ops.base import frozen
 from chainrule.ops.broadcasting import astype, broadcast_to
+from chainrule.ops.functions import exp, log
+from chainrule.ops.indexing import scatter
 from chainrule.ops.partials import where
 from chainrule.ops.reductions import sum
 from chainrule.ops.registry import answers, answers_plainly
 from chainrule.ops.rounding import round_to
 from chainrule.ops.shapes import reshaped, stack
-from chainrule.ops.sums import as_array, converted, max_, min_
+from chainrule.ops.sums import as_array, axes_of, converted, max_, min_
 from chainrule.ops.windows import windows
 from chainrule.traced import plain
 
@@ -31,6 +34,8 @@ answers_plainly(
     *(np.isinf, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor),
     *(np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf),
     *(np.result_type, np.can_cast, np.common_type, np.linalg.matrix_rank, np.histogram),
+    *(np.may_share_memory, np.shares_memory, np.min_scalar_type, np.ix_),
+    *(np.tril_indices_from, np.triu_indices_from, np.diag_indices_from),
     *(np.histogram_bin_edges, np.array_repr, np.array_str, np.array2string, np.einsum_path),
 )
 
@@ -148,6 +153,60 @@ def logspace(
     """Numbers at equal ratios, from base**start to base**stop."""
     y = base ** linspace(start, stop, num, endpoint, axis=axis)
     return y if dtype is None else y.astype(dtype)
+
+
+@answers(np.geomspace)
+def geomspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """Numbers at equal ratios between two positive ones."""
+    if np.any(plain(start) <= 0) or np.any(plain(stop) <= 0):
+        raise ValueError("geomspace of traced numbers: both ends must be positive")
+    y = exp(linspace(log(start), log(stop), num, endpoint, axis=axis))
+    return y if dtype is None else y.astype(dtype)
+
+
+@answers(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each whole number occurs, or the sum of its weights; differentiable in these."""
+    numbers = np.asarray(frozen(x))
+    length = len(np.bincount(numbers, minlength=minlength))
+    return scatter(converted(weights, np.float64), numbers, (length,))
+
+
+@answers(np.unwrap)
+def unwrap(
+    p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2 * np.pi
+) -> Any:
+    """Angles with jumps of a period removed; each keeps its derivative."""
+    angles = plain(p)
+    return p + (np.unwrap(angles, discont, axis, period=period) - angles)
+
+
+@answers(np.fill_diagonal)
+def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
+    """Assign to the diagonal, as `a[i, i] = val` would."""
+    if wrap or a.ndim < 2:
+        raise TypeError("fill_diagonal of a traced array needs two axes or more, and no wrap=")
+    n = min(a.shape)
+    a[(np.arange(n),) * a.ndim] = val
+
+
+@answers(np.put_along_axis)
+def put_along_axis(
+    arr: Any, indices: Any, values: Any, axis: int | None, mode: str = "raise"
+) -> None:
+    """Assign to positions along an axis."""
+    if axis is None:
+        raise TypeError("put_along_axis of a traced array needs an axis")
+    (axis,) = axes_of(axis, arr.ndim)
+    grids = np.ogrid[tuple(slice(n) for n in arr.shape)]
+    arr[(*grids[:axis], np.asarray(frozen(indices)), *grids[axis + 1 :])] = values
 
 
 @answers(np.polyval)

@@ -134,8 +134,8 @@ def ihfft(
     return conjugate(rfft(a, n, axis, _OPPOSITE[norm]))
 
 
-def _lengths(a: Any, s: Any, axes: Any) -> list[tuple[int, int | None]]:
-    """Pairs of an axis and its length; None leaves it to the transform."""
+def _lengths(a: Any, s: Any, axes: Any) -> list[tuple[int, int]]:
+    """Pairs of an axis and its length."""
     if axes is None:
         axes = range(a.ndim) if s is None else range(a.ndim - len(s), a.ndim)
     axes = [axes_of(i, a.ndim)[0] for i in axes]

@@ -119,7 +119,7 @@ tanh = Elementwise(
     np.tanh, lambda y, _x: 1 - y * y,
     scalar=math.tanh, complex=True, doc="Hyperbolic tangent.",
 )
-sigmoid = Elementwise(
+sigmoid: Elementwise = Elementwise(
     _sigmoid, lambda y, _x: y * (1 - y),
     name="sigmoid", scalar=_sigmoid_scalar, complex=True, doc="1 / (1 + exp(-x)), in (0, 1).",
 )

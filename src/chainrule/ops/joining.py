@@ -133,7 +133,11 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 # ------------------------------------------------------------------------------- padding
 
 _PICKED = {"edge", "reflect", "symmetric", "wrap"}
-_STATISTICS = {"maximum": reductions.max, "minimum": reductions.min, "median": median}
+_STATISTICS: dict[str, Any] = {
+    "maximum": reductions.max,
+    "minimum": reductions.min,
+    "median": median,
+}
 
 
 @answers(np.pad)
@@ -169,7 +173,7 @@ def _pairs(given: Any, ndim: int) -> Any:
     return [(None, None)] * ndim if given is None else np.broadcast_to(given, (ndim, 2))
 
 
-def _padded(a: Any, axis: int, widths: tuple[int, int], mode: str, options: Any) -> Any:
+def _padded(a: Any, axis: int, widths: tuple[int, int], mode: Any, options: Any) -> Any:
     """One axis padded."""
     n, ndim = a.shape[axis], a.ndim
     if mode in {"constant", "empty"}:

@@ -16,7 +16,8 @@ from chainrule.ops.rearranging import expand_dims, moveaxis
 from chainrule.ops.reductions import max, min, sum
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import matrix_transpose, reshaped
-from chainrule.ops.spectra import adjoint, svdvals
+from chainrule.ops.singular import svdvals
+from chainrule.ops.spectra import adjoint
 from chainrule.ops.spectra import matrix_inverse as inv
 from chainrule.ops.sums import as_array, axes_of
 from chainrule.traced import plain

@@ -49,7 +49,7 @@ def sort(
 
 @answers(np.partition)
 def partition(
-    a: Any, kth: Any, axis: int | None = -1, kind: str = "introselect", order: Any = None
+    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None
 ) -> Any:
     """Partly sorted along an axis; each entry keeps its derivative."""
     a = as_array(a)
@@ -90,7 +90,7 @@ def quantile(
     axis: Any = None,
     out: Any = None,
     overwrite_input: bool = False,
-    method: str = "linear",
+    method: Any = "linear",
     keepdims: bool = False,
     *,
     weights: Any = None,
@@ -169,9 +169,9 @@ def cov(
     """Covariance matrix; differentiable in the observations."""
     x, others = as_rows(m, rowvar), None if y is None else as_rows(y, rowvar)
     if dtype is None:  # as NumPy: at least double precision
-        dtype = np.result_type(x.dtype, np.float64, np.float64 if y is None else others.dtype)
+        dtype = np.result_type(x.dtype, np.float64, np.float64 if others is None else others.dtype)
     x = converted(x, dtype)
-    if y is not None:
+    if others is not None:
         x = concatenate([x, converted(others, dtype)])
     ddof = (0 if bias else 1) if ddof is None else ddof
     if ddof != int(ddof):

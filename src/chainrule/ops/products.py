@@ -42,7 +42,7 @@ class Contraction(Op):
             fresh + label if own else label
             for label, own in zip(terms.split(","), mine, strict=True)
         ]
-        return self.apply(inputs, {"subscripts": f"{','.join(labels)}->{fresh}{result}"})
+        return self.apply(tuple(inputs), {"subscripts": f"{','.join(labels)}->{fresh}{result}"})
 
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         return total(

@@ -152,12 +152,11 @@ def at_least(count: int, a: Any) -> Any:
     a = as_array(a)
     if a.ndim >= count:
         return a
-    shapes = {
-        0: (1,) * count,
-        1: {2: (1, *a.shape), 3: (1, *a.shape, 1)}.get(count),
-        2: (*a.shape, 1),
-    }
-    return reshaped(a, shapes[a.ndim])
+    shape = tuple(a.shape)
+    if a.ndim == 1:
+        shape = (1, *shape)
+    shape += (1,) * (count - len(shape)) if a.ndim else ()
+    return reshaped(a, shape if a.ndim else (1,) * count)
 
 
 def _each_at_least(function: Any, count: int) -> Any:
@@ -165,6 +164,7 @@ def _each_at_least(function: Any, count: int) -> Any:
         results = [at_least(count, a) for a in arrays]
         return results[0] if len(results) == 1 else tuple(results)
 
+    each.__doc__ = f"At least {count} axes, new ones of length one."
     return answers(function)(each)
 
 

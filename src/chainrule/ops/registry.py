@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 from chainrule.traced import plain
 
+#: The functions that answer with plain data.
+PLAIN: set[Any] = set()
+
 Body = TypeVar("Body", bound=Callable[..., Any])
 
 #: NumPy function -> the function composed of ops that answers for it.
@@ -30,6 +33,7 @@ def answers_plainly(*functions: Any) -> None:
     """Let functions with a piecewise constant or non-numeric result answer with plain data."""
     for function in functions:
         ANSWERS[function] = _on_plain_data(function)
+        PLAIN.add(function)
 
 
 def _on_plain_data(function: Any) -> Callable[..., Any]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.arithmetic import indicator, maximum, minimum, sign
-from chainrule.ops.base import constant
+from chainrule.ops.arithmetic import imag, indicator, maximum, minimum, real, sign
+from chainrule.ops.base import constant, is_complex
 from chainrule.ops.partials import Elementwise, where
 from chainrule.ops.registry import answers
 from chainrule.traced import plain
@@ -57,7 +57,7 @@ fmod = Elementwise(
     scalar=math.fmod,
     doc="a - b·trunc(a/b), with the sign of a; at a jump the derivative of its sides.",
 )
-copysign = Elementwise(
+copysign: Elementwise = Elementwise(
     np.copysign, lambda _y, a, b: sign(a) * copysign(1.0, b), 0,
     scalar=math.copysign, doc="|a| with the sign of b; derivative 0 at a = 0.",
 )
@@ -144,6 +144,9 @@ def nan_to_num(
     """NaN and infinities replaced by numbers, whose derivative is 0."""
     if not copy:
         raise TypeError("np.nan_to_num(copy=False) writes into its input: leave copy out")
+    if is_complex(x):
+        parts = [nan_to_num(part, True, nan, posinf, neginf) for part in (real(x), imag(x))]
+        return parts[0] + parts[1] * 1j
     replaced = np.nan_to_num(plain(x), nan=nan, posinf=posinf, neginf=neginf)
     return where(is_finite(x), x, replaced)
 

@@ -14,7 +14,7 @@ import numpy as np
 import scipy.special
 
 from chainrule.ops.base import frozen
-from chainrule.ops.functions import exp, log
+from chainrule.ops.functions import exp, log, log1p
 from chainrule.ops.partials import Elementwise, where
 from chainrule.ops.reductions import sum
 from chainrule.ops.sums import as_array, log_softmax, logsumexp
@@ -27,6 +27,18 @@ def _zeta(n: int, x: Any) -> Any:
 
 
 _ROOT_PI = math.sqrt(math.pi)
+
+
+def unknown_in(name: str, argument: str) -> Any:
+    """A partial that nobody knows: asking for it is an error, not a zero."""
+
+    def unknown(*_: Any) -> Any:
+        raise NotImplementedError(
+            f"{name} has no known derivative in {argument}: pass plain numbers"
+        )
+
+    return unknown
+
 
 # fmt: off
 erf = Elementwise(
@@ -70,6 +82,21 @@ polygamma_of: Elementwise = Elementwise(
     lambda _y, x, order: polygamma_of(x, order=order + 1),
     name="polygamma", params=("order",), doc="Derivatives of the digamma function.",
 )
+gammainc = Elementwise(
+    scipy.special.gammainc, unknown_in("gammainc", "a"),
+    lambda _y, a, x: exp((a - 1) * log(x) - x - gammaln(a)),
+    doc="Regularised lower incomplete gamma function, differentiable in x.",
+)
+gammaincc = Elementwise(
+    scipy.special.gammaincc, unknown_in("gammaincc", "a"),
+    lambda _y, a, x: -exp((a - 1) * log(x) - x - gammaln(a)),
+    doc="Regularised upper incomplete gamma function, differentiable in x.",
+)
+betainc = Elementwise(
+    scipy.special.betainc, unknown_in("betainc", "a"), unknown_in("betainc", "b"),
+    lambda _y, a, b, x: exp((a - 1) * log(x) + (b - 1) * log1p(-x) - betaln(a, b)),
+    doc="Regularised incomplete beta function, differentiable in x.",
+)
 beta = Elementwise(
     scipy.special.beta,
     lambda y, a, b: y * (psi(a) - psi(a + b)), lambda y, a, b: y * (psi(b) - psi(a + b)),
@@ -83,13 +110,13 @@ betaln = Elementwise(
 xlogy = Elementwise(
     scipy.special.xlogy,
     lambda _y, x, y: where(x == 0, 0.0, log(where(x == 0, 1.0, y))), lambda _y, x, y: x / y,
-    doc="x · log(y), 0 where x is 0, with derivative 0 in x there.",
+    complex=True, doc="x · log(y), 0 where x is 0, with derivative 0 in x there.",
 )
 xlog1py = Elementwise(
     scipy.special.xlog1py,
     lambda _y, x, y: where(x == 0, 0.0, log(where(x == 0, 1.0, 1 + y))),
     lambda _y, x, y: x / (1 + y),
-    doc="x · log(1 + y), 0 where x is 0, with derivative 0 in x there.",
+    complex=True, doc="x · log(1 + y), 0 where x is 0, with derivative 0 in x there.",
 )
 entr = Elementwise(
     scipy.special.entr, lambda _y, x: -log(x) - 1, doc="-x · log(x), x > 0.",
@@ -115,7 +142,11 @@ def _bessel(function: Any, sign: int, doc: str) -> Elementwise:
     """A Bessel function of an order that is not differentiated and a real argument."""
     op: Elementwise
     op = Elementwise(
-        function, None, lambda _y, n, x: (op(n - 1, x) + sign * op(n + 1, x)) / 2, doc=doc,
+        function,
+        unknown_in(function.__name__, "its order"),
+        lambda _y, n, x: (op(n - 1, x) + sign * op(n + 1, x)) / 2,
+        complex=True,
+        doc=doc,
     )
     return op
 
@@ -124,8 +155,8 @@ jv: Elementwise = _bessel(scipy.special.jv, -1, "Bessel function J of an order n
 yv: Elementwise = _bessel(scipy.special.yv, -1, "Bessel function Y of an order n, a constant.")
 iv: Elementwise = _bessel(scipy.special.iv, 1, "Modified Bessel function I of an order n.")
 jn = jv
-ive = Elementwise(
-    scipy.special.ive, None,
+ive: Elementwise = Elementwise(
+    scipy.special.ive, unknown_in("ive", "its order"),
     lambda y, n, x: (ive(n - 1, x) + ive(n + 1, x)) / 2 - np.sign(x) * y,
     doc="iv scaled by exp(-|x|).",
 )

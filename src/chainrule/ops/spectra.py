@@ -1,4 +1,4 @@
-"""Decompositions by singular values and by eigenvalues.
+"""Decompositions, and that by eigenvalues.
 
 The parts of a decomposition travel as one vector in the last axis, so that one op has one result;
 they are cut out and shaped afterwards. Rules are written for adjoints in the sense of
@@ -106,10 +106,12 @@ def adjoint(a: Any) -> Any:
 
 
 def hermitian_part(a: Any) -> Any:
+    """The part of a matrix that is its own adjoint."""
     return (a + adjoint(a)) * 0.5
 
 
-def _skew(a: Any) -> Any:
+def skew(a: Any) -> Any:
+    """The part of a matrix that is the opposite of its adjoint."""
     return (a - adjoint(a)) * 0.5
 
 
@@ -123,23 +125,16 @@ def _near(a: Any, b: Any) -> Any:
     return np.abs(a - b) <= tolerance * np.max(np.abs(a), axis=(-2, -1), keepdims=True, initial=0)
 
 
-def _negligible(s: Any) -> Any:
-    tolerance = 8 * s.shape[-1] * np.finfo(s.dtype).eps
-    return s <= tolerance * np.max(s, axis=-1, keepdims=True, initial=0)
-
-
 #: Which numbers of two spectra are equal up to rounding.
 near = constant(_near, 2, name="near")
-#: Which singular values are zero up to rounding.
-negligible = constant(_negligible, 1, name="negligible")
 
 
-def _gaps(w: Any) -> tuple[Any, Any]:
+def gaps_of(w: Any) -> tuple[Any, Any]:
     """1 / (wⱼ - wᵢ), 0 where they coincide; and where they do."""
     columns = w[..., None, :] + 0 * w[..., :, None]
     rows = matrix_transpose(columns)
     coincide = near(columns, rows)
-    if isinstance(w, Traced) and w.concrete and _off_diagonal(plain(coincide)).any():
+    if isinstance(w, Traced) and w.concrete and off_diagonal(plain(coincide)).any():
         raise np.linalg.LinAlgError(
             "singular values or eigenvalues coincide: of such a decomposition only the first"
             " derivative exists"
@@ -147,129 +142,35 @@ def _gaps(w: Any) -> tuple[Any, Any]:
     return where(coincide, 0.0, 1 / where(coincide, 1.0, columns - rows)), coincide
 
 
-def _off_diagonal(same: Any) -> Any:
+def off_diagonal(same: Any) -> Any:
     return same & ~np.eye(same.shape[-1], dtype=bool)
 
 
-def _inverse(s: Any) -> Any:
-    """1 / s, 0 for 0."""
-    zero = negligible(s)
-    return where(zero, 0.0, 1 / where(zero, 1.0, s))
-
-
-def _refuse_choice(dependence: Any, coincide: Any, what: str) -> None:
-    """Raise if a function depends on how vectors of coinciding values were chosen."""
-    data, same = plain(dependence), plain(coincide)
-    if isinstance(data, Traced) or not isinstance(data, np.ndarray):
-        return
-    off = _off_diagonal(same)
-    limit = 1e3 * np.finfo(data.dtype).eps * (np.max(np.abs(data), initial=0) + 1)
-    if off.any() and (np.abs(data[off]) > limit).any():
-        raise np.linalg.LinAlgError(
-            f"{what} coincide and the result depends on the choice of their vectors: there is no"
-            f" derivative; use functions of the whole subspace, or of the values alone"
-        )
-
-
-# ------------------------------------------------------------------------ singular values
-
-
-def _svd_vjp(bars: Any, parts: Any, _a: Any) -> Any:
-    (u, s, vh), (u_bar, s_bar, vh_bar) = parts, bars
-    v, v_bar = adjoint(vh), adjoint(vh_bar)
-    gaps, coincide = _gaps(s)
-    left, right = adjoint(u) @ u_bar, adjoint(v) @ v_bar
-    _refuse_choice(_skew(left + right), coincide, "singular values")
-    sums = _inverse_sums(s)
-    core = hermitian_part(gaps * (left + right)) + _skew(sums * (left - right)) + on_diagonal(s_bar)
-    a_bar = u @ core @ vh
-    inverse = _inverse(s)
-    if u.shape[-2] > u.shape[-1]:
-        a_bar = a_bar + ((u_bar - u @ left) * inverse[..., None, :]) @ vh
-    if v.shape[-2] > v.shape[-1]:
-        a_bar = a_bar + (u * inverse[..., None, :]) @ adjoint(v_bar - v @ right)
-    return a_bar
-
-
-def _inverse_sums(s: Any) -> Any:
-    total = s[..., None, :] + s[..., :, None]
-    zero = total == 0
-    return where(zero, 0.0, 1 / where(zero, 1.0, total))
-
-
-def _svd_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
-    u, s, vh = parts
-    v = adjoint(vh)
-    core = adjoint(u) @ a_dot @ v
-    gaps, _ = _gaps(s)
-    common, opposite = gaps * hermitian_part(core), _inverse_sums(s) * _skew(core)
-    inverse = _inverse(s)
-    u_dot, v_dot = u @ (common + opposite), v @ (common - opposite)
-    if u.shape[-2] > u.shape[-1]:
-        u_dot = u_dot + (a_dot @ v - u @ core) * inverse[..., None, :]
-    if v.shape[-2] > v.shape[-1]:
-        v_dot = v_dot + (adjoint(a_dot) @ u - v @ adjoint(core)) * inverse[..., None, :]
-    return u_dot, real_diagonal(core), adjoint(v_dot)
-
-
 def real_diagonal(a: Any) -> Any:
+    """The diagonal without imaginary parts."""
     entries = diagonal(a, 0, -2, -1)
     return real(entries) if is_complex(entries) else entries
 
 
-def _smaller(m: int, n: int) -> int:
-    return min(n, m)
+def refuse_choice(part: Any, whole: Any, coincide: Any, what: str) -> None:
+    """Raise if vectors of coinciding values matter although they are a matter of choice.
 
-
-svd_parts = Decomposition(
-    lambda a: np.linalg.svd(a, full_matrices=False),
-    _svd_vjp,
-    _svd_jvp,
-    lambda m, n: [(m, _smaller(m, n)), (_smaller(m, n),), (_smaller(m, n), n)],
-    name="svd",
-    doc="Singular vectors and values; where values coincide see the notes on decompositions.",
-)
-svdvals = General(
-    lambda a: np.linalg.svd(a, compute_uv=False),
-    lambda s_bar, _s, a: _svdvals_vjp(s_bar, a),
-    lambda tangents, _s, a: _svd_jvp(tangents[0], svd_parts.decompose(a), a)[1],
-    name="svdvals",
-    numpy=np.linalg.svdvals,
-    complex=True,
-    doc="Singular values; where they coincide, for some choice of their vectors.",
-)
-
-
-def _svdvals_vjp(s_bar: Any, a: Any) -> Any:
-    u, _, vh = svd_parts.decompose(a)
-    return conjugated((u * s_bar[..., None, :]) @ vh)
-
-
-class SVDResult(NamedTuple):
-    """Singular vectors and values: a = U @ diag(S) @ Vh."""
-
-    U: Any
-    S: Any
-    Vh: Any
-
-
-@answers(np.linalg.svd)
-def svd(
-    a: Any,
-    full_matrices: bool = True,
-    compute_uv: bool = True,
-    hermitian: bool = False,  # noqa: ARG001 -- only a hint for speed
-) -> Any:
-    """Singular value decomposition."""
-    a = matrix_of(a, "svd")
-    if not compute_uv:
-        return svdvals(a)
-    if full_matrices and a.shape[-2] != a.shape[-1]:
-        raise NotImplementedError(
-            f"svd of shape {a.shape}: the vectors that full_matrices=True adds are a matter of"
-            f" choice and have no derivative; pass full_matrices=False"
+    `part` says how they matter, as an entry for each pair; rounding is measured by `whole`.
+    """
+    data, size, same = plain(part), plain(whole), plain(coincide)
+    if not isinstance(data, np.ndarray) or not isinstance(size, np.ndarray):
+        return  # symbols
+    off = np.broadcast_to(off_diagonal(same), data.shape)
+    if not off.any():
+        return
+    rounding = 1e3 * np.finfo(data.dtype).eps
+    limit = rounding * np.max(np.abs(size), axis=(-2, -1), keepdims=True)
+    if (off & (np.abs(data) > limit)).any():
+        raise np.linalg.LinAlgError(
+            f"{what} coincide and their vectors are a matter of choice, on which the result"
+            f" depends: there is no derivative; use functions of the whole subspace (in reverse"
+            f" mode) or of the values alone"
         )
-    return SVDResult(*svd_parts.decompose(a))
 
 
 # ---------------------------------------------------------------------------- eigenvalues
@@ -277,19 +178,22 @@ def svd(
 
 def _eigh_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     (w, v), (w_bar, v_bar) = parts, bars
-    gaps, coincide = _gaps(w)
-    turned = _skew(adjoint(v) @ v_bar)
-    _refuse_choice(turned, coincide, "eigenvalues")
+    gaps, coincide = gaps_of(w)
+    inside = adjoint(v) @ v_bar
+    turned = skew(inside)
+    refuse_choice(turned, inside, coincide, "eigenvalues")
     return hermitian_part(v @ (gaps * turned + on_diagonal(w_bar)) @ adjoint(v))
 
 
 def _eigh_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     w, v = parts
     core = adjoint(v) @ hermitian_part(a_dot) @ v
-    return real_diagonal(core), v @ (_gaps(w)[0] * core)
+    gaps, coincide = gaps_of(w)
+    refuse_choice(core, core, coincide, "eigenvalues")
+    return real_diagonal(core), v @ (gaps * core)
 
 
-def _eigh(uplo: str) -> Decomposition:
+def _eigh(uplo: Any) -> Decomposition:
     return Decomposition(
         lambda a: np.linalg.eigh(a, uplo),
         _eigh_vjp,
@@ -301,15 +205,38 @@ def _eigh(uplo: str) -> Decomposition:
     )
 
 
+def _eigvalsh(uplo: Any, eigh: Decomposition) -> General:
+    """The eigenvalues alone: their derivative does not mind vectors that are a matter of choice."""
+
+    def vjp(w_bar: Any, _w: Any, a: Any) -> Any:
+        _, v = eigh.decompose(a)
+        return conjugated((v * w_bar[..., None, :]) @ adjoint(v))
+
+    def jvp(tangents: Any, _w: Any, a: Any) -> Any:
+        _, v = eigh.decompose(a)
+        return real_diagonal(adjoint(v) @ hermitian_part(tangents[0]) @ v)
+
+    return General(
+        lambda a: np.linalg.eigvalsh(a, uplo),
+        vjp,
+        jvp,
+        name=f"eigvalsh_{uplo.lower()}",
+        complex=True,
+        hermitian=True,
+        doc="Eigenvalues of Hermitian matrices; where they coincide, for some choice of vectors.",
+    )
+
+
 eigh_lower, eigh_upper = _eigh("L"), _eigh("U")
+eigvalsh_lower, eigvalsh_upper = _eigvalsh("L", eigh_lower), _eigvalsh("U", eigh_upper)
 
 
 def _eig_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     (w, v), (w_bar, v_bar) = parts, bars
-    gaps, coincide = _gaps(w)
-    turned = adjoint(v) @ v_bar
-    turned = turned - (adjoint(v) @ v) * real_diagonal(turned)[..., None, :]
-    _refuse_choice(turned, coincide, "eigenvalues")
+    gaps, coincide = gaps_of(w)
+    inside = adjoint(v) @ v_bar
+    turned = inside - (adjoint(v) @ v) * real_diagonal(inside)[..., None, :]
+    refuse_choice(turned, inside, coincide, "eigenvalues")
     core = conjugated(gaps) * turned + on_diagonal(w_bar)
     return matrix_inverse(adjoint(v)) @ core @ adjoint(v)
 
@@ -317,7 +244,9 @@ def _eig_vjp(bars: Any, parts: Any, _a: Any) -> Any:
 def _eig_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     w, v = parts
     core = matrix_inverse(v) @ a_dot @ v
-    moved = v @ (_gaps(w)[0] * core)
+    gaps, coincide = gaps_of(w)
+    refuse_choice(core, core, coincide, "eigenvalues")
+    moved = v @ (gaps * core)
     # Eigenvectors have the length 1.
     lengths = real_diagonal(adjoint(v) @ moved)
     return diagonal(core, 0, -2, -1), moved - v * lengths[..., None, :]
@@ -364,7 +293,7 @@ def eigh(a: Any, UPLO: str = "L") -> EighResult:  # noqa: N803
 @answers(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:  # noqa: N803
     """Eigenvalues of Hermitian matrices; the gradient is Hermitian."""
-    return eigh(a, UPLO).eigenvalues
+    return (eigvalsh_upper if UPLO.upper() == "U" else eigvalsh_lower)(matrix_of(a, "eigvalsh"))
 
 
 @answers(np.linalg.eig)

@@ -183,7 +183,10 @@ def with_initial(cumulative: Any, x: Any, axis: Any, dtype: Any, initial: Any) -
     return concatenate([np.full(first, initial, y.dtype), y], axis=axis)
 
 
-def _extreme(reduction: Any, pick: Any, worst: float) -> Any:
+_TIES = "entries that tie share the derivative."
+
+
+def _extreme(reduction: Any, pick: Any, worst: float, doc: str) -> Any:
     """Max or min with an initial number and a mask."""
 
     def extreme(
@@ -207,11 +210,12 @@ def _extreme(reduction: Any, pick: Any, worst: float) -> Any:
             y = reduction(a, axis=axis, keepdims=keepdims)
         return pick(y, initial)
 
+    extreme.__doc__ = doc
     return extreme
 
 
-max_ = answers(np.max)(_extreme(max, maximum, -np.inf))
-min_ = answers(np.min)(_extreme(min, minimum, np.inf))
+max_ = answers(np.max)(_extreme(max, maximum, -np.inf, f"Largest entry; {_TIES}"))
+min_ = answers(np.min)(_extreme(min, minimum, np.inf, f"Smallest entry; {_TIES}"))
 
 
 @answers(np.ptp)
@@ -338,6 +342,11 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
     return x - logsumexp(x, axis, keepdims=True)
 
 
+def _described(function: Any, original: Any) -> Any:
+    function.__doc__ = f"{original.__doc__.rstrip('.')}; NaN does not count, its derivative is 0."
+    return function
+
+
 def _ignoring_nan(reduced: Any, neutral: float) -> Any:
     """A reduction of the entries that are not NaN, which get the derivative 0."""
 
@@ -345,7 +354,7 @@ def _ignoring_nan(reduced: Any, neutral: float) -> Any:
         a = as_array(a)
         return reduced(choose(np.isnan(plain(a)), neutral, a), axis, *args, **kwargs)
 
-    return nan_reduced
+    return _described(nan_reduced, reduced)
 
 
 def _with_a_mask(reduced: Any) -> Any:
@@ -355,7 +364,7 @@ def _with_a_mask(reduced: Any) -> Any:
         a = choose(present, a, 0.0)
         return reduced(a, *args[1:], where=present, **kwargs)
 
-    return nan_reduced
+    return _described(nan_reduced, reduced)
 
 
 def _extreme_ignoring_nan(extreme: Any, worst: float) -> Any:
@@ -368,7 +377,7 @@ def _extreme_ignoring_nan(extreme: Any, worst: float) -> Any:
         nothing = np.all(missing, axis=axis, keepdims=keepdims)
         return choose(nothing, np.nan, y) if np.any(nothing) and not kwargs else y
 
-    return nan_extreme
+    return _described(nan_extreme, extreme)
 
 
 nansum = answers(np.nansum)(_ignoring_nan(sum_, 0.0))

@@ -98,6 +98,6 @@ deg2rad = Elementwise(
 )
 sinc = Elementwise(
     np.sinc, _sinc_slope,
-    scalar=lambda x: math.sin(math.pi * x) / (math.pi * x) if x else 1.0,
+    scalar=lambda x: math.sin(math.pi * x) / (math.pi * x) if x else 1.0, complex=True,
     doc="sin(πx) / (πx), 1 at 0.",
 )

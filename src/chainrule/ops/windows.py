@@ -28,7 +28,8 @@ def _windows(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
     views = np.lib.stride_tricks.sliding_window_view(x, span, axes)
     steps = tuple(slice(None, None, s) for s in stride)
     inside = tuple(slice(None, None, d) for d in dilation)
-    return views[(..., *steps, *inside)]
+    index: Any = (..., *steps, *inside)
+    return views[index]
 
 
 def _unwindowed(y: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
@@ -37,11 +38,12 @@ def _unwindowed(y: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> An
     count = len(size)
     positions = y.shape[-2 * count : -count]
     for offset in np.ndindex(*size):
-        target = tuple(
+        target: Any = tuple(
             slice(o * d, o * d + s * (n - 1) + 1, s)
             for o, d, s, n in zip(offset, dilation, stride, positions, strict=True)
         )
-        x[(..., *target)] += y[(..., *offset)]
+        place: Any = (..., *target)
+        x[place] += y[(..., *offset)]
     return x
 
 
@@ -152,7 +154,7 @@ def _zero_padded(
         numbers = (padding,) * count if isinstance(padding, int | np.integer) else tuple(padding)
         if len(numbers) != count or any(n < 0 for n in numbers):
             raise ValueError(f"padding={padding}: {count} number(s) not below 0 expected")
-        widths = [(n, n) for n in numbers]
+        widths = [(int(n), int(n)) for n in numbers]
     if not any(a or b for a, b in widths):
         return x
     return pad(x, [(0, 0)] * (x.ndim - len(widths)) + widths)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from chainrule.pictures.layout import CHARACTER, ROW, Layout, Point, Rectangle
 
@@ -34,7 +34,7 @@ def draw(title: str, boxes: Sequence[Box], labels: Sequence[str], layout: Layout
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.1f} {height:.1f}"'
             f' width="{width:.0f}" height="{height:.0f}" role="img" font-family="{FONT}">'
         ),
-        f"<title>{escape(title)}</title>",
+        f"<title>{escape(title, quote=False)}</title>",
         f"<desc>{len(boxes)} nodes, {len(labels)} edges; on an edge its local derivative.</desc>",
         f'<rect width="{width:.1f}" height="{height:.1f}" fill="#ffffff"/>',
     ]
@@ -135,5 +135,5 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"'
-        f' text-anchor="{anchor}" font-weight="{weight}">{escape(text)}</text>'
+        f' text-anchor="{anchor}" font-weight="{weight}">{escape(text, quote=False)}</text>'
     )
