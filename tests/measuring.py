@@ -171,3 +171,56 @@ def check_float32(call):
     for a, b in zip(f(*narrow), f(*values), strict=True):
         assert a.dtype == np.float32
         assert close(a, b, 1e-3)
+
+
+def layouts(x):
+    """The same numbers in other places of memory."""
+    if not x.ndim:
+        return [x] * 4
+    backwards = x[(slice(None, None, -1),) * x.ndim].copy()[(slice(None, None, -1),) * x.ndim]
+    spread = np.zeros(tuple(2 * n for n in x.shape), x.dtype)[(slice(None, None, 2),) * x.ndim]
+    spread[...] = x
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    return [np.asfortranarray(x), backwards, spread, frozen]
+
+
+def check_layouts(call):
+    """The layout of memory changes no value and no derivative."""
+    values = variables_of(call)
+    f = cr.value_and_grad(scalar(call), tuple(range(len(values))))
+    value, expected = f(*values)
+    for others in zip(*map(layouts, values), strict=True):
+        again, gradients = f(*others)
+        assert close(again, value, 1e-12)
+        for g, e in zip(gradients, expected, strict=True):
+            assert close(g, e, 1e-11)
+
+
+def check_changes(call):
+    """Data changed after the forward pass: the right gradient all the same, or an error."""
+    values = variables_of(call)
+    expected = cr.grad(scalar(call), tuple(range(len(values))))(*values)
+    for changed in range(len(values)):
+        leaves = [cr.Tensor(x) for x in values]
+        y = as_number(run(call, leaves))
+        leaves[changed].data[...] *= 1.5
+        try:
+            y.backward()
+        except cr.ChangedDataError:
+            continue
+        for leaf, e in zip(leaves, expected, strict=True):
+            assert close(0 * e if leaf.grad is None else leaf.grad, e, 1e-11)
+        constants = [x.copy() for x in values]
+        leaf = cr.Tensor(values[changed])
+        mixed = [leaf if i == changed else x for i, x in enumerate(constants)]
+        if call.name in {"np.fill_diagonal", "np.put_along_axis", "t.at"} and changed:
+            continue  # a plain array is not assigned a Tensor
+        y = as_number(run(call, mixed))
+        for i in set(range(len(constants))) - {changed}:
+            constants[i] *= 1.5
+        try:
+            y.backward()
+        except cr.ChangedDataError:
+            continue
+        assert close(leaf.grad, expected[changed], 1e-11)

@@ -95,11 +95,14 @@ SAMPLES: dict[str, list[Sample]] = {
         for name in ("gamma", "rgamma", "gammaln", "psi", "entr", "y0", "y1", "erfcinv")
     },
     **{name: each(PAIRS_OF_POSITIVE) for name in ("beta", "betaln", "xlogy", "xlog1py")},
-    **{name: [sample(2, B), sample(np.array([0, 1, 2]), B)] for name in ("jv", "yv", "iv")},
-    "ive": [sample(2, B)],
-    "gammainc": [sample(2, B)],
-    "gammaincc": [sample(2, B)],
-    "betainc": [sample(2, 3, np.abs(A) * 0.4)],
+    **{
+        name: [sample(np.int8(2), B), sample(np.array([0, 1, 2], np.int8), B)]
+        for name in ("jv", "yv", "iv")
+    },
+    "ive": [sample(np.int8(2), B)],
+    "gammainc": [sample(np.int8(2), B)],
+    "gammaincc": [sample(np.int8(2), B)],
+    "betainc": [sample(np.int8(2), np.int8(3), np.abs(A) * 0.4)],
     "logit": each([(B * 0.4,)]),
     "polygamma": [sample(B, order=1), sample(B, order=2)],
     "bessel_i": [sample(A, order=0), sample(A, order=1), sample(B * 9, order=2)],

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from measuring import (
+    check_changes,
     check_float32,
     check_forward,
+    check_layouts,
     check_reverse,
     check_second,
     check_value,
@@ -40,6 +42,16 @@ def test_second_derivatives(call):
 @pytest.mark.parametrize("call", ROWS)
 def test_float32(call):
     check_float32(call)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_layouts_of_memory(call):
+    check_layouts(call)
+
+
+@pytest.mark.parametrize("call", ROWS)
+def test_data_changed_after_the_forward_pass(call):
+    check_changes(call)
 
 
 @pytest.mark.parametrize("call", COMPLEX)

@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import ops
+from chainrule.batch import Batch
 from chainrule.ops import TABLE
 from chainrule.ops.base import constant
 from chainrule.ops.checking import OpCheckError, central_difference
@@ -144,6 +145,42 @@ def test_second_order(name, row):
 
 def list_as_one(arrays):
     return ops.concatenate([ops.reshape(a, (-1,)) for a in arrays])
+
+
+@pytest.mark.parametrize(("name", "row"), SMOOTH)
+def test_batches(name, row):
+    """The op on a stack of inputs, any of them stacked, is the op on one after the other."""
+    op = TABLE[name]
+    positions = moving(op, row.inputs)
+    for chosen in {tuple(positions), tuple(positions[:1]), tuple(positions[-1:])}:
+        rows = [
+            [x * (1 + 0.1 * k) if i in chosen else x for i, x in enumerate(row.inputs)]
+            for k in range(3)
+        ]
+        batched = [
+            Batch(np.stack([inputs[i] for inputs in rows]), 1) if i in chosen else x
+            for i, x in enumerate(row.inputs)
+        ]
+        with np.errstate(all="ignore"):
+            y = call(op, batched, row.params)
+            expected = np.stack([call(op, inputs, row.params) for inputs in rows])
+        assert y.shape == expected.shape[1:]
+        assert np.allclose(y.stacked, expected, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize(("name", "row"), SMOOTH)
+def test_jacobians_in_batches(name, row):
+    """A batch of cotangents through the rule gives what each cotangent gives."""
+    op = TABLE[name]
+    f, x = split(op, row)
+    full = cr.jacobian(lambda *v: f(*v) * np.array([1.0, -2.0]), tuple(range(len(x))))
+    if any(v.dtype.kind == "c" for v in x):
+        with pytest.raises(TypeError, match="complex"):
+            full(*x)
+        return
+    gradients = cr.grad(f, tuple(range(len(x))))(*x)
+    for block, g in zip(full(*x), gradients, strict=True):
+        assert np.allclose(block, np.stack([g, -2 * g]), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(("name", "row"), DIFFERENTIABLE)
@@ -289,7 +326,9 @@ def test_every_mutant_of_a_rule_is_caught(name, change):
     if name in {"sign_of_det", "heaviside"} and scaling:
         pytest.skip("zero stays zero under these")
     for position, rule in enumerate(op.rules):
-        if rule is None or (rule == 0 and scaling) or (position and isinstance(op, General)):
+        if rule is None or getattr(rule, "__name__", "") == "unknown":
+            continue
+        if (rule == 0 and scaling) or (position and isinstance(op, General)):
             continue
         rules = list(op.rules)
         rules[position] = mutated(rule, CHANGES[change])

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.ops.kinds import General
+from chainrule.errors import ChangedDataError
+from chainrule.ops.base import Op
 from chainrule.recording import no_grad
-from chainrule.traced import Traced
+from chainrule.traced import NO_PARAMS, Traced, plain
 from chainrule.transforms import jvp, vjp
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from chainrule.traced import Inputs, Params
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -24,11 +27,11 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     result both times, and everything to differentiate by must be among its arguments.
 
     Args:
-        f: takes arrays, or containers of them, and returns one array; keyword arguments are passed
-            on as they are.
+        f: takes arrays, or containers of them, by position or name, and returns one array.
 
     Raises:
         TypeError: if f uses a Tensor that is no argument, or returns something else than an array.
+        ChangedDataError: in backward, if f gives another result the second time.
 
     >>> import chainrule as cr
     >>> cr.grad(cr.checkpoint(lambda x: np.sum(np.sin(x) ** 2)))(np.array([0.0, 1.0])).round(3)
@@ -37,40 +40,53 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(f)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        leaves, rebuild = flatten(list(args))
-        moving = [i for i, x in enumerate(leaves) if isinstance(x, Traced)]
-        if not moving:
+        leaves, rebuild = flatten([list(args), kwargs])
+        # Plain arrays are inputs too, so that a change of them is noticed.
+        inputs = [i for i, x in enumerate(leaves) if isinstance(x, Traced | np.ndarray)]
+        if not any(isinstance(x, Traced) for x in leaves):
             return f(*args, **kwargs)
 
-        def of_traced(*values: Any) -> Any:
-            return f(*rebuild(_replaced(leaves, moving, values)), **kwargs)
+        def of_inputs(*values: Any) -> Any:
+            positional, named = rebuild(_replaced(leaves, inputs, values))
+            return f(*positional, **named)
 
-        def rule(y_bar: Any, _y: Any, *values: Any) -> Any:
-            cotangents = vjp(of_traced, *values)[1](y_bar)
-            return cotangents if len(values) > 1 else cotangents[0]
-
-        def forward_mode(tangents: Any, _y: Any, *values: Any) -> Any:
-            given = [i for i, t in enumerate(tangents) if t is not None]
-
-            def of_moving(*moved: Any) -> Any:
-                return of_traced(*_replaced(values, given, moved))
-
-            return jvp(of_moving, [values[i] for i in given], [tangents[i] for i in given])[1]
-
-        op = General(
-            _without_graph(of_traced, _name(f)),
-            rule,
-            forward_mode,
-            inputs=len(moving),
-            name="checkpoint",
-            complex=True,
-        )
-        return op(*[leaves[i] for i in moving])
+        op = Checkpoint(of_inputs, len(inputs), _name(f))
+        return op.apply(tuple(leaves[i] for i in inputs), NO_PARAMS)
 
     return checkpointed
 
 
-def _replaced(items: Any, positions: list[int], values: Any) -> list[Any]:
+class Checkpoint(Op):
+    """A whole function as one op, whose derivatives run it again."""
+
+    COMPLEX = True
+
+    def __init__(self, f: Callable[..., Any], count: int, name: str) -> None:
+        # The rule stands for reading all inputs and the output.
+        super().__init__(_without_graph(f, name), (f,) * count, name="checkpoint")
+        self.function, self.title = f, name
+        self.needs, self.reads_data, self.needs_output = (True,) * count, True, True
+
+    def _of(self, positions: Sequence[int], inputs: Inputs) -> Callable[..., Any]:
+        """The function as one of some of its inputs."""
+        return lambda *values: self.function(*_replaced(inputs, positions, values))
+
+    def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
+        again, pullback = vjp(self._of(wanted, inputs), *[inputs[i] for i in wanted])
+        if not np.array_equal(plain(again), plain(y), equal_nan=True):
+            raise ChangedDataError(
+                f"checkpoint({self.title}): the function gave another result when it ran again for"
+                f" backward; it must depend on nothing but its arguments (give dropout its seed)"
+            )
+        return list(pullback(y_bar))
+
+    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
+        moving = [i for i, t in enumerate(tangents) if t is not None]
+        primals, directions = [inputs[i] for i in moving], [tangents[i] for i in moving]
+        return jvp(self._of(moving, inputs), primals, directions)[1]
+
+
+def _replaced(items: Any, positions: Sequence[int], values: Any) -> list[Any]:
     """A copy of a list with other items at some positions."""
     filled = list(items)
     for i, value in zip(positions, values, strict=True):

@@ -61,4 +61,5 @@ class GradientDescent:
                     f"parameter {name} has no gradient: call backward() on a loss computed from it"
                 )
         for p in self.parameters:
-            p.take(p._held - self.learning_rate * p.grad)
+            # Of complex numbers the direction of ascent is the conjugate of the gradient.
+            p.take(p._held - self.learning_rate * p.grad.conjugate())

@@ -167,6 +167,8 @@ def geomspace(
     """Numbers at equal ratios between two positive ones."""
     if np.any(plain(start) <= 0) or np.any(plain(stop) <= 0):
         raise ValueError("geomspace of traced numbers: both ends must be positive")
+    wide = np.result_type(*[getattr(x, "dtype", x) for x in (start, stop)], np.float64)
+    start, stop = converted(start, wide), converted(stop, wide)  # as NumPy
     y = exp(linspace(log(start), log(stop), num, endpoint, axis=axis))
     return y if dtype is None else y.astype(dtype)
 

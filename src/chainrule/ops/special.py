@@ -70,7 +70,7 @@ gamma = Elementwise(
 rgamma = Elementwise(
     scipy.special.rgamma, lambda y, x: -y * psi(x), doc="1 / Γ(x), at x > 0.",
 )
-gammaln = Elementwise(
+gammaln: Elementwise = Elementwise(
     scipy.special.gammaln, lambda _y, x: psi(x), scalar=math.lgamma, doc="log |Γ(x)|.",
 )
 psi: Elementwise = Elementwise(
@@ -102,7 +102,7 @@ beta = Elementwise(
     lambda y, a, b: y * (psi(a) - psi(a + b)), lambda y, a, b: y * (psi(b) - psi(a + b)),
     doc="Γ(a) Γ(b) / Γ(a + b).",
 )
-betaln = Elementwise(
+betaln: Elementwise = Elementwise(
     scipy.special.betaln,
     lambda _y, a, b: psi(a) - psi(a + b), lambda _y, a, b: psi(b) - psi(a + b),
     doc="log |beta(a, b)|.",

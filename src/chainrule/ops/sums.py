@@ -173,8 +173,9 @@ def cumulative_prod(
 def with_initial(cumulative: Any, x: Any, axis: Any, dtype: Any, initial: Any) -> Any:
     """A cumulative function of the array API: one axis, perhaps an entry in front."""
     x = as_array(x)
-    if axis is None and x.ndim != 1:
+    if axis is None and x.ndim > 1:
         raise ValueError(f"axis= is needed for an array of shape {x.shape}")
+    x = x if x.ndim else reshaped(x, (1,))
     axis = axes_of(axis, x.ndim)[0]
     y = cumulative(x, axis=axis, dtype=dtype)
     if initial is None:

@@ -84,6 +84,7 @@ class Place:
         if positions is None:
             value = _fitting(value, getitem(self.x, self.index).shape)
             return update([self.x, value], index=self.index)
+        value = _fitting(value, positions.shape)
         value = reshaped(stretched(value, positions.shape), (positions.size,))
         # Of equal positions the last: the first of the reversed ones.
         _, first = np.unique(positions.ravel()[::-1], return_index=True)
@@ -93,7 +94,8 @@ class Place:
     def add(self, value: Any) -> Any:
         """Values added to the entries."""
         value = _in_dtype_of(self.x, value)
-        entries = stretched(value, getitem(self.x, self.index).shape)
+        shape = getitem(self.x, self.index).shape
+        entries = stretched(_fitting(value, shape), shape)
         return self.x + scatter(entries, index=self.index, shape=self.x.shape)
 
     def subtract(self, value: Any) -> Any:
@@ -131,6 +133,7 @@ class Place:
         if positions is None:
             value = _fitting(value, getitem(self.x, self.index).shape)
             return update([self.x, op(self.get(), value)], index=self.index)
+        value = _fitting(value, positions.shape)
         values = reshaped(stretched(value, positions.shape), (positions.size,))
         flat, result = positions.ravel(), self.x
         left = np.arange(flat.size)
@@ -170,6 +173,7 @@ def _fitting(value: Any, shape: tuple[int, ...]) -> Any:
     """A value that broadcasts to the shape, without the leading axes of length one too many."""
     while value.ndim > len(shape) and value.shape[0] == 1:
         value = reshaped(value, value.shape[1:])
-    if np.broadcast_shapes(value.shape, shape) != shape:
+    sizes = zip(reversed(value.shape), reversed(shape), strict=False)
+    if value.ndim > len(shape) or any(n not in {1, expected} for n, expected in sizes):
         raise ValueError(f"values of shape {value.shape} do not fit entries of shape {shape}")
     return value
