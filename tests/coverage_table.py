@@ -4,10 +4,9 @@ import warnings
 
 import numpy as np
 
-from chainrule.ops import BY_NUMPY
 from chainrule.ops.base import Op
 from chainrule.ops.dispatch import LATE, load
-from chainrule.ops.registry import PLAIN
+from chainrule.ops.registry import BY_NUMPY, PLAIN
 from measuring import check_forward, check_reverse, check_second, check_value, complexified
 from numpy_calls import CALLS, name_of
 

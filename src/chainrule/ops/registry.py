@@ -12,8 +12,8 @@ PLAIN: set[Any] = set()
 
 Body = TypeVar("Body", bound=Callable[..., Any])
 
-#: NumPy function -> the function composed of ops that answers for it.
-ANSWERS: dict[Any, Callable[..., Any]] = {}
+#: NumPy function -> what answers for it on a traced array: an op, or a function composed of ops.
+BY_NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
 def answers(*functions: Any) -> Callable[[Body], Body]:
@@ -23,7 +23,7 @@ def answers(*functions: Any) -> Callable[[Body], Body]:
     """
 
     def register(body: Body) -> Body:
-        ANSWERS.update(dict.fromkeys(functions, body))
+        BY_NUMPY.update(dict.fromkeys(functions, body))
         return body
 
     return register
@@ -32,7 +32,7 @@ def answers(*functions: Any) -> Callable[[Body], Body]:
 def answers_plainly(*functions: Any) -> None:
     """Let functions with a piecewise constant or non-numeric result answer with plain data."""
     for function in functions:
-        ANSWERS[function] = _on_plain_data(function)
+        BY_NUMPY[function] = _on_plain_data(function)
         PLAIN.add(function)
 
 
