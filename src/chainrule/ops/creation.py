@@ -12,12 +12,12 @@ from chainrule.ops.broadcasting import astype, broadcast_to
 from chainrule.ops.functions import exp, log
 from chainrule.ops.indexing import scatter
 from chainrule.ops.partials import where
+from chainrule.ops.rearranging import expand_dims
 from chainrule.ops.reductions import sum
 from chainrule.ops.registry import answers, answers_plainly
 from chainrule.ops.rounding import round_to
 from chainrule.ops.shapes import reshaped, stack
 from chainrule.ops.sums import as_array, axes_of, converted, max_, min_
-from chainrule.ops.windows import windows
 from chainrule.traced import plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
@@ -211,51 +211,25 @@ def put_along_axis(
     arr[(*grids[:axis], np.asarray(frozen(indices)), *grids[axis + 1 :])] = values
 
 
-@answers(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    """The polynomial with coefficients p, the highest power first, at x."""
-    p, x = as_array(p), as_array(x)
-    y = 0 * x
-    for i in range(p.shape[0]):
-        y = y * x + p[i]
-    return y
+@answers(np.trim_zeros)
+def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+    """Without the zeros in front and at the end of a vector."""
+    if filt.ndim != 1 or axis is not None:
+        raise TypeError("trim_zeros of a traced array takes a vector")
+    kept = np.flatnonzero(plain(filt))
+    start = int(kept[0]) if kept.size and "f" in trim.lower() else 0
+    stop = int(kept[-1]) + 1 if kept.size and "b" in trim.lower() else filt.size
+    return filt[start:stop] if kept.size else filt[:0]
 
 
-@answers(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
-    """Powers of x in columns."""
-    x = as_array(x)
-    x = converted(x, np.promote_types(x.dtype, int))  # as NumPy
-    columns = [x**k if k else 0 * x + 1 for k in range(x.shape[0] if N is None else N)]
-    return stack(columns if increasing else columns[::-1], axis=1)
-
-
-@answers(np.convolve)
-def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """Discrete convolution of two vectors."""
-    a, v = as_array(a), as_array(v)
-    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
-        raise ValueError(f"convolve takes two vectors, got shapes {a.shape} and {v.shape}")
-    if v.size > a.size:
-        a, v = v, a
-    m, n = a.size, v.size
-    start, length = {
-        "full": (0, m + n - 1),
-        "same": ((n - 1) // 2, m),
-        "valid": (n - 1, m - n + 1),
-    }[mode]
-    padded = np.concatenate([np.zeros(n - 1, a.dtype), a, np.zeros(n - 1, a.dtype)])
-    seen = windows(padded, size=(n,), stride=(1,), dilation=(1,))
-    return (seen @ v[::-1])[start : start + length]
-
-
-@answers(np.correlate)
-def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
-    """Cross-correlation of two vectors."""
-    a, v = as_array(a), as_array(v)
-    turned = v[::-1]
-    turned = turned.conj() if v.dtype.kind == "c" else turned
-    return convolve(a, turned, mode)
+@answers(np.apply_over_axes)
+def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
+    """A reduction over one axis after the other, each kept as length one."""
+    a = as_array(a)
+    for axis in axes_of(axes, a.ndim):
+        reduced = func(a, axis)
+        a = reduced if reduced.ndim == a.ndim else expand_dims(reduced, axis)
+    return a
 
 
 @answers(np.apply_along_axis)
