@@ -380,6 +380,19 @@ def test_a_rule_wrong_on_one_side_is_caught():
         nowhere.check()
 
 
+def test_complex_is_checked_where_it_is_claimed():
+    size = cr.elementwise(lambda x: (x * np.conj(x)).real, lambda _y, x: 2 * x, name="size")
+    size.check()
+    claimed = cr.elementwise(
+        lambda x: (x * np.conj(x)).real, lambda _y, x: 2 * x, name="size", complex=True
+    )
+    with pytest.raises(OpCheckError, match="off by"):
+        claimed.check()
+    cr.elementwise(
+        lambda x: (x * np.conj(x)).real, lambda _y, x: 2 * np.conj(x), name="size", complex=True
+    ).check()
+
+
 def test_a_check_that_would_check_nothing_is_refused():
     tanh = cr.elementwise(np.tanh, lambda _y, x: 1 - x * x, name="wrong_tanh")
     with pytest.raises(OpCheckError):
@@ -555,6 +568,20 @@ def test_a_vjp_of_two_inputs_must_return_two():
     bad = cr.op(np.add, lambda y_bar, _y, _a, _b: y_bar, name="bad", inputs=2)
     with pytest.raises(cr.RuleError, match="bad must return a tuple of 2"):
         bad(cr.Tensor([1.0]), 2.0).backward()
+
+
+def test_an_op_as_a_decorator():
+    @cr.op(vjp=lambda y_bar, _y, x: y_bar * 2 * x, jvp=lambda t, _y, x: t[0] * 2 * x)
+    def own_square(x):
+        """The square."""
+        return x * x
+
+    own_square.check(np.array([1.0, 2.0]))
+    assert own_square.name == "own_square"
+    assert own_square.__doc__ == "The square."
+    assert cr.grad(own_square)(3.0) == 6.0
+    with pytest.raises(TypeError, match="needs its vjp"):
+        cr.op(np.exp)
 
 
 def test_an_op_needs_a_name():

@@ -128,6 +128,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in {"numpy", "special"}:
+        return import_module(f"chainrule.{name}")
     if name not in _LATE:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
     return getattr(import_module(f"chainrule.{_LATE[name]}"), name)

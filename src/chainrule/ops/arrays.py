@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,10 +124,10 @@ class ArrayOperators(Operators):
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
-            f"this would take a {type(self).__name__} out of the graph: use .data for the plain"
-            f" array, np.stack([t, u]) to join several (with `import chainrule.numpy as np` also"
-            f" np.array([t, u])), and to fill an array entry by entry np.zeros_like(t) or"
-            f" t.at[i].set(v)"
+            f"{_converting()} would take a {type(self).__name__} out of the graph: use .data for"
+            f" the plain array, np.stack([t, u]) to join several (with `import chainrule.numpy as"
+            f" np` also np.array([t, u])), and to fill an array entry by entry start from"
+            f" np.zeros_like(t)"
         )
 
     def __float__(self) -> float:
@@ -136,6 +137,20 @@ class ArrayOperators(Operators):
         )
 
     __int__ = __complex__ = __index__ = __float__
+
+
+def _converting() -> str:
+    """Who converts: a function of SciPy's, or the program itself."""
+    frame = sys._getframe(2)
+    for _ in range(8):
+        if frame is None:
+            break
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("scipy.special"):
+            name = frame.f_code.co_name
+            return f"scipy.special.{name} converts its arguments (chainrule.special has it), which"
+        frame = frame.f_back  # type: ignore[assignment]
+    return "this"
 
 
 #: What a call of a ufunc may say about memory, without a meaning here.

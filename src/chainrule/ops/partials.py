@@ -47,6 +47,9 @@ class Elementwise(Op):
                 defined = np.isfinite(self.compute(sample, {})).all()
             if defined:
                 samples.append(sample)
+        if self.complex and samples:
+            real, *_ = samples
+            samples.append(tuple(x + 1j * random.uniform(0.2, 0.9, x.shape) for x in real))
         if not samples:
             raise TypeError(
                 f"{self.name}.check() found no numbers its forward is defined for: give sample"

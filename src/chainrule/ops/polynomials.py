@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops.arithmetic import conjugate, real
 from chainrule.ops.cumulative import along_shape
 from chainrule.ops.functions import sqrt
 from chainrule.ops.linear_algebra import matmul
@@ -151,13 +152,15 @@ def polyfit(
     """Coefficients of the least-squares polynomial; differentiable in points, values, weights."""
     if full or cov:
         raise TypeError("polyfit of traced arrays returns the coefficients alone: no full= or cov=")
-    x, y = converted(x, np.float64), converted(y, np.float64)
+    x, y = as_array(x), as_array(y)
+    x = converted(x, np.result_type(x.dtype, np.float64))
+    y = converted(y, np.result_type(y.dtype, np.float64))
     columns = vander(x, deg + 1)
     if w is not None:
         w = as_array(w)
         columns = columns * w[:, None]
         y = y * reshaped(w, along_shape(0, w.shape[0], y.ndim))
-    scale = sqrt(sum(columns * columns, axis=0))
+    scale = sqrt(sum(real(columns * conjugate(columns)), axis=0))
     rcond = x.size * np.finfo(np.float64).eps if rcond is None else rcond
     c = matmul(pseudoinverse(columns / scale, rcond), y)
     return c / reshaped(scale, along_shape(0, deg + 1, y.ndim))

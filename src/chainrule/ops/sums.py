@@ -33,6 +33,8 @@ def converted(x: Any, dtype: Any) -> Any:
         return x
     if np.dtype(dtype).kind not in "fc":
         raise TypeError(f"dtype={np.dtype(dtype)} has no derivatives: a floating-point one, please")
+    if is_complex(x) and np.dtype(dtype).kind == "f":
+        raise TypeError(f"complex numbers as {np.dtype(dtype)} lose a part: take np.real or np.abs")
     return astype(x, dtype)
 
 
