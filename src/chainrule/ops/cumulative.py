@@ -48,7 +48,7 @@ def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> A
     return cumsum(where(np.isnan(plain(a)), 0.0, a), axis, dtype)
 
 
-@answers(np.cumulative_sum)
+@answers("cumulative_sum")
 def cumulative_sum(
     x: Any,
     /,

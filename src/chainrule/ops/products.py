@@ -228,6 +228,7 @@ def _conjugated(x: Any) -> Any:
     return conjugate(x) if is_complex(x) else x
 
 
+@answers(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Any:
     """Sum of conjugate(x1) · x2 over one axis."""
     x1, x2 = as_array(x1), as_array(x2)
@@ -236,20 +237,16 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Any:
     return sum(_conjugated(moveaxis(x1, axis, -1)) * moveaxis(x2, axis, -1), axis=-1)
 
 
+@answers("matvec")
 def matvec(x1: Any, x2: Any, /) -> Any:
     """Matrices times vectors."""
     return matmul(x1, as_array(x2)[..., None])[..., 0]
 
 
+@answers("vecmat")
 def vecmat(x1: Any, x2: Any, /) -> Any:
     """Conjugated vectors times matrices."""
     return matmul(_conjugated(as_array(x1))[..., None, :], x2)[..., 0, :]
-
-
-answers(np.vecdot, np.linalg.vecdot)(vecdot)
-for _name, _function in (("matvec", matvec), ("vecmat", vecmat)):
-    if hasattr(np, _name):  # NumPy 2.2
-        answers(getattr(np, _name))(_function)
 
 
 @answers(np.linalg.matmul)

@@ -251,15 +251,12 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     return split(ary, indices_or_sections, 2)
 
 
+@answers("unstack")
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """The parts along an axis, without it."""
     x = as_array(x)
     (axis,) = axes_of(axis, x.ndim)
     return tuple(getitem(x, along(axis, i, x.ndim)) for i in range(x.shape[axis]))
-
-
-if hasattr(np, "unstack"):  # NumPy 2.1
-    answers(np.unstack)(unstack)
 
 
 # ------------------------------------------------------------------------ turning, picking

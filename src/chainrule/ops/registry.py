@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from chainrule.traced import plain
 
 #: The functions that answer with plain data.
@@ -19,11 +21,15 @@ BY_NUMPY: dict[Any, Callable[..., Any]] = {}
 def answers(*functions: Any) -> Callable[[Body], Body]:
     """Let a function composed of ops answer for functions of NumPy's.
 
-    The body has NumPy's parameters; its ops bring their derivatives.
+    The body has NumPy's parameters; its ops bring their derivatives. A function that an older NumPy
+    does not have is given by its name.
     """
 
     def register(body: Body) -> Body:
-        BY_NUMPY.update(dict.fromkeys(functions, body))
+        for function in functions:
+            known = getattr(np, function, None) if isinstance(function, str) else function
+            if known is not None:
+                BY_NUMPY[known] = body
         return body
 
     return register

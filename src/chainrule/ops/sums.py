@@ -158,7 +158,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     return scanned(lambda left, right: left * right, converted(a, dtype), axis)
 
 
-@answers(np.cumulative_prod)
+@answers("cumulative_prod")
 def cumulative_prod(
     x: Any,
     /,
