@@ -73,7 +73,7 @@ SAMPLES: dict[str, list[Sample]] = {
         for name in (
             *("arcsinh", "arctan", "cosh", "degrees", "exp2", "expm1", "fabs", "rad2deg"),
             *("radians", "deg2rad", "sinc", "sinh", "square", "tan"),
-            *("floor", "ceil", "trunc", "fix", "rint", "isfinite", "isnan"),
+            *("floor", "ceil", "trunc", "rint", "isfinite", "isnan"),
         )
     },
     **{name: each(POSITIVE) for name in ("log10", "log1p", "log2", "cbrt", "reciprocal")},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -150,8 +149,16 @@ def nanmedian(
     return quantile(a, 0.5, axis, keepdims=keepdims, ignore_nan=True)
 
 
-nanquantile = answers(np.nanquantile)(partial(quantile, ignore_nan=True))
-nanpercentile = answers(np.nanpercentile)(partial(percentile, ignore_nan=True))
+@answers(np.nanquantile)
+def nanquantile(*args: Any, **kwargs: Any) -> Any:
+    """Quantiles of the entries that are not NaN."""
+    return quantile(*args, ignore_nan=True, **kwargs)
+
+
+@answers(np.nanpercentile)
+def nanpercentile(*args: Any, **kwargs: Any) -> Any:
+    """Quantiles of the entries that are not NaN, counted in per cent."""
+    return percentile(*args, ignore_nan=True, **kwargs)
 
 
 @answers(np.cov)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import conjugate, real
+from chainrule.ops.base import is_complex
 from chainrule.ops.cumulative import along_shape
 from chainrule.ops.functions import sqrt
 from chainrule.ops.linear_algebra import matmul
@@ -119,7 +120,9 @@ def poly(seq_of_zeros: Any) -> Any:
     y = np.ones(1, zeros.dtype)
     for i in range(zeros.shape[0]):
         y = convolve(y, stack([0 * zeros[i] + 1, -zeros[i]]))
-    return y
+    data = plain(zeros)
+    in_pairs = is_complex(data) and np.array_equal(np.sort(data), np.sort(data.conj()))
+    return real(y) if in_pairs else y
 
 
 @answers(np.roots)

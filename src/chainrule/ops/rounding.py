@@ -31,10 +31,6 @@ trunc = Elementwise(
     np.trunc, 0,
     scalar=lambda x: float(math.trunc(x)), doc="Rounded towards zero; derivative 0 everywhere.",
 )
-fix = Elementwise(
-    np.fix, 0,
-    scalar=lambda x: float(math.trunc(x)), doc="Rounded towards zero; derivative 0 everywhere.",
-)
 rint = Elementwise(
     np.rint, 0,
     scalar=lambda x: float(round(x)), doc="Nearest whole number; derivative 0 everywhere.",
@@ -98,6 +94,12 @@ fmin = Elementwise(
     doc="The smaller of a and b, or the one that is not NaN; in a tie each gets half.",
 )
 # fmt: on
+
+
+@answers(np.fix)
+def fix(x: Any, out: Any = None) -> Any:  # noqa: ARG001 -- refused before
+    """Rounded towards zero; derivative 0 everywhere."""
+    return trunc(x)
 
 
 @answers(np.divmod)
