@@ -140,6 +140,7 @@ SAMPLES: dict[str, list[Sample]] = {
         sample(CUBE, window_shape=(2, 2), axis=(0, 2)),
     ],
     "eig": [sample(np.diag([1.0, 2.0, 4.0]) + 0.1 * SQUARE)],
+    "eigvals": [sample(np.diag([1.0, 2.0, 4.0]) + 0.1 * SQUARE)],
     "eigh_l": [sample(np.diag([1.0, 2.0, 4.0]) + 0.1 * (SQUARE + SQUARE.T))],
     "eigh_u": [sample(np.diag([1.0, 2.0, 4.0]) + 0.1 * (SQUARE + SQUARE.T))],
     **{f"eigvalsh_{triangle}": [sample(POSITIVE_DEFINITE), sample(HERMITIAN)] for triangle in "lu"},

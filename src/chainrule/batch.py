@@ -57,7 +57,7 @@ class Batch(ArrayOperators):
 
 def taken_apart(x: Any, size: int, level: int) -> Any:
     """The stacked arrays of a batch of this level; what does not depend on it is repeated."""
-    if isinstance(x, Dual):
+    if isinstance(x, Dual) and x.level > level:
         primal, tangent = (taken_apart(part, size, level) for part in (x.primal, x.tangent))
         return Dual(primal, tangent, x.level)
     if isinstance(x, Batch):
@@ -69,8 +69,8 @@ def taken_apart(x: Any, size: int, level: int) -> Any:
 
 
 def put_together(x: Any, level: int) -> Any:
-    """A batch of this level along the first axis of x; batches of higher levels stay around it."""
-    if isinstance(x, Dual):
+    """A batch of this level along the first axis of x; what has a higher level stays around it."""
+    if isinstance(x, Dual) and x.level > level:
         primal, tangent = (put_together(part, level) for part in (x.primal, x.tangent))
         return Dual(primal, tangent, x.level)
     if isinstance(x, Batch) and x.level > level:

@@ -9,7 +9,6 @@ import numpy as np
 
 from chainrule.errors import ChangedDataError
 from chainrule.ops.base import Op
-from chainrule.recording import no_grad
 from chainrule.traced import NO_PARAMS, Traced, plain
 from chainrule.transforms import jvp, vjp
 from chainrule.trees import flatten
@@ -98,8 +97,7 @@ def _without_graph(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The forward: f on plain arrays, which must give a plain array."""
 
     def forward(*values: Any) -> Any:
-        with no_grad():
-            y = f(*values)
+        y = f(*values)  # records nothing: what is plain stays plain
         if isinstance(y, Traced):
             raise TypeError(
                 f"checkpoint({name}): the function uses a {type(y).__name__} that is not among its"

@@ -74,7 +74,7 @@ class Node(Traced):
                 f" from its inputs, assign to a leaf instead"
             )
 
-    def take(self, data: Any) -> None:
+    def replace_data(self, data: Any) -> None:
         """Replace a leaf's data by fitting data that nobody else will write into."""
         self._held = data
         self.renew()

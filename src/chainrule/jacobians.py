@@ -12,7 +12,7 @@ from chainrule.batch import Batch, taken_apart
 from chainrule.dual import new_level
 from chainrule.ops.base import is_complex, shape_of
 from chainrule.traced import Traced
-from chainrule.transforms import Argnums, grad, jvp, vjp
+from chainrule.transforms import Argnums, grad, jvp, kept, vjp
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
@@ -54,10 +54,16 @@ def jacobian(f: Callable[..., Any], argnums: Argnums = 0, *, mode: str = "auto")
 
         of_chosen = _of_chosen(f, numbers, args, kwargs)
         inputs, rebuild = flatten(chosen)
-        inputs = [x if isinstance(x, Traced) else np.asarray(x, _floating(x)) for x in inputs]
+        inputs = [kept(x) if isinstance(x, Traced) else np.asarray(x, _floating(x)) for x in inputs]
         y, pullback = vjp(of_chosen, *rebuild(inputs))
         outputs, restore = flatten(y)
         _refuse_complex([*inputs, *outputs])
+        if any(getattr(x, "plain_class", None) is float for x in (*inputs, *outputs)):
+            (of_values,) = [pullback(1.0)] if len(outputs) == 1 else [None]
+            if of_values is None:
+                raise TypeError("the jacobian of several Values: take cr.grad of each")
+            columns = [rebuild(flatten(list(of_values))[0])]
+            return restore([tuple(c) if several else c[0] for c in columns])
         sizes = [sum(_size(x) for x in leaves) for leaves in (inputs, outputs)]
         forward = mode == "forward" or (mode == "auto" and sizes[0] < sizes[1])
         if forward:
@@ -147,7 +153,7 @@ def _by_rows(pullback: Any, restore: Any, inputs: list[Any], outputs: list[Any])
                 for column, x in zip(zip(*pieces, strict=True), inputs, strict=True)
             ]
             if pieces
-            else [np.zeros((*shape_of(y), *shape_of(x))) for x in inputs]
+            else [np.zeros((*shape_of(y), *shape_of(x)), getattr(x, "dtype", None)) for x in inputs]
         )
     return blocks
 
@@ -170,6 +176,8 @@ def _by_columns(f: Any, rebuild: Any, inputs: list[Any], outputs: list[Any]) -> 
                 block = ops.reshape(_joined([piece[k] for piece in pieces]), shape)
             else:
                 block = np.zeros(shape)
+            if block.dtype != x.dtype:  # a gradient has the dtype of its argument
+                block = block.astype(x.dtype)
             inner = len(shape_of(x))
             order = (*range(inner, len(shape)), *range(inner))
             blocks[k].append(ops.transpose(block, order) if shape else block)

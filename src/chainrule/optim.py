@@ -62,4 +62,4 @@ class GradientDescent:
                 )
         for p in self.parameters:
             # Of complex numbers the direction of ascent is the conjugate of the gradient.
-            p.take(p._held - self.learning_rate * p.grad.conjugate())
+            p.replace_data(p._held - self.learning_rate * p.grad.conjugate())

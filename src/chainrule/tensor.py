@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _new = object.__new__
 #: In place of the guards of a leaf that a transformation made: nobody asks for its `.grad`.
 ASSIGNABLE = ((-1, None),)
+#: The same, when the transformation is over.
+FINISHED = ((-2, None),)
 #: Classes of constants that NumPy computes with as they are.
 READY = frozenset({float, int, bool, np.float64, np.float32, complex, np.complex128})
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
@@ -83,11 +85,11 @@ class Tensor(ArrayOperators, Node):
             array = _own_array(value)
             if array.shape != self.shape:
                 raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
-            self.take(array.astype(self.dtype, copy=False))
+            self.replace_data(array.astype(self.dtype, copy=False))
         else:
             self.renew()
 
-    def take(self, data: Any) -> None:
+    def replace_data(self, data: Any) -> None:
         self._held = _private(np.asarray(data) if isinstance(data, np.generic) else data)
         self.first_seen = None
         self.renew()
@@ -228,7 +230,10 @@ class Tensor(ArrayOperators, Node):
             raise TypeError(f"a seed of real numbers expected, got {seed.dtype}")
         if seed.shape != self.shape:
             raise ValueError(f"a seed of shape {self.shape} expected, got {seed.shape}")
-        return seed if isinstance(seed, Traced) else _copied(seed.astype(self.dtype))
+        if isinstance(seed, Traced):
+            same = seed.dtype == self.dtype  # type: ignore[attr-defined]
+            return seed if same else ops.astype(seed, self.dtype)
+        return _copied(seed.astype(self.dtype))
 
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
         own = self._held

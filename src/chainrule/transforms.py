@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import wraps
 from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule import ops
-from chainrule.batch import Batch, put_together
+from chainrule.batch import Batch, put_together, taken_apart
 from chainrule.dual import Dual, new_level
 from chainrule.engine import Node, newest_first, swept
 from chainrule.ops.base import PYTHON_SCALARS, is_complex, shape_of, total, zeros_like
-from chainrule.recording import record_graph, recording
-from chainrule.tensor import ASSIGNABLE, Tensor
+from chainrule.recording import record_graph, recording, watching
+from chainrule.tensor import ASSIGNABLE, FINISHED, Tensor
 from chainrule.traced import Traced, plain
-from chainrule.trees import flatten, map_tree, same_structure
+from chainrule.trees import flatten, leaves_like, map_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +83,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
         y, aux = _pair(result) if has_aux else (result, None)
         gradients = chosen.results(_gradients(_one_number(y), chosen.variables, None))
         value = _like(chosen.leaves[0] if chosen.leaves else None, _released(y, chosen.variables))
+        chosen.finish()
         if has_aux:
             value = (value, map_tree(lambda x: _released(x, chosen.variables), aux))
         return value, gradients
@@ -114,14 +116,15 @@ def vjp(f: Callable[..., Any], *x: Any, has_aux: bool = False) -> Any:
         if whole:
             gradients = _gradients(y, chosen.variables, y_bar)
         else:
-            if not same_structure(y, y_bar):
-                raise ValueError("the cotangent must have the structure of the output")
-            gradients = _gradients_of_several(outputs, chosen.variables, flatten(y_bar)[0])
-        cotangents: tuple[Any, ...] = chosen.results(gradients)
-        return cotangents
+            cotangents = leaves_like(
+                y, y_bar, "the cotangent must have the structure of the output"
+            )
+            gradients = _gradients_of_several(outputs, chosen.variables, cotangents)
+        return tuple(map(kept, chosen.results(gradients)))
 
     first = chosen.leaves[0] if chosen.leaves else None
     value = rebuild([_like(first, _released(output, chosen.variables)) for output in outputs])
+    chosen.finish()
     if not has_aux:
         return value, pullback
     return value, pullback, map_tree(lambda leaf: _released(leaf, chosen.variables), aux)
@@ -145,9 +148,8 @@ def jvp(
     if not len(primals) == len(tangents) > 0:
         raise ValueError(f"{len(primals)} primals and {len(tangents)} tangents: one for each")
     points, rebuild = flatten(list(primals))
-    directions = flatten(list(tangents))[0]
-    if len(points) != len(directions) or not same_structure(list(primals), list(tangents)):
-        raise ValueError("the tangents must have the structure of the primals")
+    wrong = "the tangents must have the structure of the primals"
+    directions = leaves_like(list(primals), list(tangents), wrong)
     level = new_level()
     duals = [
         _dual(point, direction, level) for point, direction in zip(points, directions, strict=True)
@@ -159,18 +161,18 @@ def jvp(
     values, derivatives = [], []
     for output in outputs:
         value, derivative = _split(_one_array(output), level)
-        values.append(_like(points[0], value))
+        values.append(_like(points[0], kept(value)))
         moved = zeros_like(value) if derivative is None else derivative
-        derivatives.append(_like(directions[0], moved))
+        derivatives.append(_like(directions[0], kept(moved)))
     if not has_aux:
         return restore(values), restore(derivatives)
-    return restore(values), restore(derivatives), map_tree(lambda x: _split(x, level)[0], aux)
+    return restore(values), restore(derivatives), map_tree(lambda x: kept(_split(x, level)[0]), aux)
 
 
 def _dual(point: Any, direction: Any, level: int) -> Dual:
     """A primal with its tangent, both checked."""
-    primal: Any = point if isinstance(point, Traced) else _leaf(point).data
-    tangent: Any = direction if isinstance(direction, Traced) else _leaf(direction).data
+    primal: Any = kept(point) if isinstance(point, Traced) else _leaf(point).data
+    tangent: Any = kept(direction) if isinstance(direction, Traced) else _tangent(direction)
     if type(plain(primal)) is float and not isinstance(tangent, Traced):
         tangent = float(tangent)  # beside a Value
     if shape_of(tangent) != shape_of(primal):
@@ -178,6 +180,21 @@ def _dual(point: Any, direction: Any, level: int) -> Dual:
     if is_complex(tangent) and not is_complex(primal):
         raise TypeError("a complex tangent of a real argument: pass its real part")
     return Dual(primal, tangent, level)
+
+
+def _tangent(direction: Any) -> Any:
+    """A direction as an array; whole numbers will do."""
+    array = np.asarray(direction)
+    return _leaf(array.astype(float) if array.dtype.kind in "iu" else direction).data
+
+
+def kept(x: Any) -> Any:
+    """A result or an argument as it is; under `no_grad` without graph and tangents."""
+    if recording() or not isinstance(x, Traced):
+        return x
+    if isinstance(x, Batch):
+        return Batch(kept(x.stacked), x.level)
+    return kept(x.primal) if isinstance(x, Dual) else x.data
 
 
 class Variable(NamedTuple):
@@ -200,15 +217,21 @@ class Chosen:
         for key in _keys(argnums, args, kwargs):
             home: Any = self.kwargs if isinstance(key, str) else self.args
             leaves, rebuild = flatten(home[key])
-            lifted = [_variable(leaf) for leaf in leaves]
+            lifted = [_variable(kept(leaf)) for leaf in leaves]
             home[key] = rebuild([passed for passed, _ in lifted])
             self.leaves += leaves
             self.variables += [Variable(node, node.index) for _, node in lifted]
             self.parts.append((len(leaves), rebuild))
 
+    def finish(self) -> None:
+        """The computation is over: from now on its own leaves are nobody's variables."""
+        for node, _ in self.variables:
+            if node.op is None and isinstance(node, Tensor):
+                node.guards = FINISHED
+
     def results(self, gradients: list[Any]) -> Any:
         """Gradients of all variables in the containers of their arguments."""
-        fitted = [_like(x, g) for x, g in zip(self.leaves, gradients, strict=True)]
+        fitted = [_like(x, kept(g)) for x, g in zip(self.leaves, gradients, strict=True)]
         trees, start = [], 0
         for count, rebuild in self.parts:
             trees.append(rebuild(fitted[start : start + count]))
@@ -289,16 +312,23 @@ def _one_number(y: Any) -> Any:
 def _depends_on_others(y: Node, variables: list[Variable]) -> bool:
     """Whether y was also computed from variables that an outer computation made before ours."""
     first = min((variable.number for variable in variables), default=0)
-    return bool(recording()) and any(node.index < first for node in newest_first(y))
+    return bool(recording()) and any(
+        node.index < first and node.guards is not FINISHED
+        for node in newest_first(y)
+        if node.op is None
+    )
 
 
 def _released(y: Any, variables: list[Variable]) -> Any:
     """The data of a result, or the result itself while an outer computation needs its graph."""
-    if isinstance(y, Dual):
+    if isinstance(y, Dual) and recording():
         return Dual(_released(y.primal, variables), _released(y.tangent, variables), y.level)
     if isinstance(y, Batch):
         return Batch(_released(y.stacked, variables), y.level)
-    return y.data if isinstance(y, Node) and not _depends_on_others(y, variables) else y
+    if isinstance(y, Node) and not _depends_on_others(y, variables):
+        # An argument that comes back as a result is not to be written into.
+        return copy(y.data) if y.op is None else y.data
+    return kept(y)
 
 
 def _gradients(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
@@ -336,10 +366,19 @@ def plain_batch(x: Any) -> Any:
     return x.stacked if isinstance(x, Batch) else x
 
 
-def _gradients_of_dual(y: Dual, variables: list[Variable], y_bar: Any) -> list[Any]:
+def _gradients_of_dual(y: Dual, variables: list[Variable], y_bar: Batch) -> list[Any]:
+    """Under a batch of cotangents, which may move along the same tangent themselves."""
+    size, (steady, moving) = len(y_bar.stacked), _split(y_bar.stacked, y.level)
+    y_bar, level = Batch(steady, y_bar.level), y_bar.level
     primals = _gradients(y.primal, variables, y_bar)
-    tangents = _gradients(y.tangent, variables, y_bar)
-    return [Dual(p, t, y.level) for p, t in zip(primals, tangents, strict=True)]
+    parts = [_gradients(y.tangent, variables, y_bar)]
+    if moving is not None:
+        parts.append(_gradients(y.primal, variables, Batch(moving, level)))
+    results = []
+    for primal, *tangents in zip(primals, *parts, strict=True):
+        stacked, moved = (taken_apart(x, size, level) for x in (primal, total(tangents)))
+        results.append(Batch(Dual(stacked, moved, y.level), level))
+    return results
 
 
 def _gradients_of_batch(y: Batch, variables: list[Variable], y_bar: Any) -> list[Any]:
@@ -364,17 +403,17 @@ def _gradients_of_several(
     pairs = [
         (y, y_bar) for y, y_bar in zip(outputs, cotangents, strict=True) if isinstance(y, Traced)
     ]
-    if any(isinstance(y_bar, Batch) for _, y_bar in pairs):  # one sweep for each that counts
+    if watching() or any(isinstance(y_bar, Batch) for _, y_bar in pairs):  # one sweep for each
         moved = [
             _gradients(y, variables, y_bar)
             for y, y_bar in pairs
             if isinstance(y_bar, Traced) or np.any(y_bar)
         ]
-        return [total(column) for column in zip(*moved, strict=True)]
+        return [total(c) for c in zip(*moved, strict=True)] or _gradients(0.0, variables, None)
     with record_graph():
         products = [y * y_bar for y, y_bar in pairs]
-        terms = [ops.sum(ops.real(p) if is_complex(p) else p) for p in products]
-    return _gradients(total(terms), variables, None)
+        joint = total([ops.sum(ops.real(p) if is_complex(p) else p) for p in products])
+    return _gradients(joint, variables, None)
 
 
 def _split(x: Any, level: int) -> tuple[Any, Any]:

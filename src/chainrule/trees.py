@@ -44,7 +44,7 @@ def _shape_of(tree: Any, leaves: list[Any]) -> Any:
     if isinstance(tree, list | tuple):
         return _Container(type(tree), [_shape_of(v, leaves) for v in tree], tree)
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-        fields = {f.name: getattr(tree, f.name) for f in dataclasses.fields(tree)}
+        fields = vars_of(tree)
         return _Container(type(tree), {k: _shape_of(v, leaves) for k, v in fields.items()}, tree)
     leaves.append(tree)
     return _Leaf
@@ -84,22 +84,41 @@ def _like_dict(original: Any, filled: dict[Any, Any]) -> Any:
     return twin
 
 
-def same_structure(a: Any, b: Any) -> bool:
-    """Whether two trees have the same containers, keys and lengths."""
-    return bool(_signature(a) == _signature(b))
+def leaves_like(model: Any, tree: Any, message: str) -> list[Any]:
+    """The leaves of a tree in the order of a model's, whatever the order of keys in its dicts.
 
-
-def _signature(tree: Any) -> Any:
+    Raises:
+        ValueError: with the message, if the structures differ.
+    """
     leaves: list[Any] = []
+    _collect(_shape_of(model, []), tree, leaves, message)
+    return leaves
 
-    def signed(shape: Any) -> Any:
-        if not isinstance(shape, _Container):
-            return shape
-        if isinstance(shape.items, dict):
-            return shape.kind, {key: signed(item) for key, item in shape.items.items()}
-        return shape.kind, [signed(item) for item in shape.items]
 
-    return signed(_shape_of(tree, leaves))
+def _collect(shape: Any, tree: Any, leaves: list[Any], message: str) -> None:
+    if shape is _Leaf and not isinstance(_shape_of(tree, []), _Container) and tree is not None:
+        leaves.append(tree)
+    elif isinstance(shape, _Container) and isinstance(tree, shape.kind):
+        items, parts = shape.items, _parts(tree)
+        keys = items.keys() if isinstance(items, dict) else range(len(items))
+        if len(items) != len(parts) or any(key not in parts for key in keys):
+            raise ValueError(message)
+        for key in keys:
+            _collect(items[key], parts[key], leaves, message)
+    elif shape is not None or tree is not None:
+        raise ValueError(message)
+
+
+def _parts(tree: Any) -> dict[Any, Any]:
+    """What is in a container, by key, position or field."""
+    if isinstance(tree, dict):
+        return tree
+    return dict(enumerate(tree)) if isinstance(tree, list | tuple) else vars_of(tree)
+
+
+def vars_of(record: Any) -> dict[str, Any]:
+    """The fields of a dataclass with their values."""
+    return {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
 
 
 def map_tree(function: Callable[[Any], Any], tree: Any) -> Any:

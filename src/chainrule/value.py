@@ -70,7 +70,7 @@ class Value(Operators, Node):
     @data.setter
     def data(self, number: float) -> None:
         self.require_leaf()
-        self.take(_as_float(number, "data"))
+        self.replace_data(_as_float(number, "data"))
 
     def item(self) -> float:
         """The number as a plain float, outside the graph."""

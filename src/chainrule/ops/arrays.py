@@ -77,11 +77,15 @@ class ArrayOperators(Operators):
             return plain(self).astype(dtype)
         if np.dtype(dtype).kind == "f" and is_complex(self):
             raise TypeError("astype of complex numbers to real ones: take np.real or np.abs")
-        return self if self.dtype == dtype else astype(self, dtype)
+        return ar.positive(self) if self.dtype == dtype else astype(self, dtype)
 
     def copy(self, order: str = "C") -> Any:
         """The same entries as a new node."""
         return ar.positive(self)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """The entries along an axis where a condition holds."""
+        return np.compress(condition, self, axis)
 
     def flatten(self, order: str = "C") -> Any:
         """The entries in one axis."""
@@ -120,7 +124,8 @@ class ArrayOperators(Operators):
     ) -> Any:
         body = answer_for(function)
         refuse_out(function, args, kwargs)
-        return body(*args, **kwargs)
+        result = body(*args, **kwargs)
+        return result if function in VIEWING else _not_the_same(result, args)
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError(
@@ -137,6 +142,25 @@ class ArrayOperators(Operators):
         )
 
     __int__ = __complex__ = __index__ = __float__
+
+
+#: Functions that give NumPy's users a view, or the array itself.
+VIEWING = {
+    *(np.reshape, np.ravel, np.squeeze, np.transpose, np.swapaxes, np.moveaxis, np.rollaxis),
+    *(np.expand_dims, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_to, np.real),
+    *(np.broadcast_arrays, np.diagonal, np.flip, np.fliplr, np.flipud, np.matrix_transpose),
+}
+
+
+def _not_the_same(result: Any, args: Any) -> Any:
+    """A result that is one of the arguments as a copy, which may be assigned to."""
+    if isinstance(result, tuple | list):
+        parts = [_not_the_same(part, args) for part in result]
+        return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
+    for x in args:
+        if result is x or (isinstance(x, tuple | list) and any(result is item for item in x)):
+            return ar.positive(result) if isinstance(result, ArrayOperators) else result
+    return result
 
 
 def _converting() -> str:
@@ -205,7 +229,7 @@ def _as_method(function: Any) -> Any:
 
 for _function in (
     *(np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std, np.ptp, np.cumsum, np.cumprod),
-    *(np.squeeze, np.swapaxes, np.ravel, np.repeat, np.take, np.compress, np.choose, np.trace),
+    *(np.squeeze, np.swapaxes, np.ravel, np.repeat, np.take, np.choose, np.trace),
     *(np.diagonal, np.dot, np.clip, np.round, np.nonzero, np.searchsorted, np.argmax, np.argmin),
     *(np.argsort, np.argpartition, np.any, np.all, np.conjugate),
 ):

@@ -33,10 +33,10 @@ answers_plainly(
     *(np.any, np.all, np.isclose, np.allclose, np.array_equal, np.array_equiv, np.isin),
     *(np.isinf, np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor),
     *(np.iscomplex, np.isreal, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf),
-    *(np.result_type, np.can_cast, np.common_type, np.linalg.matrix_rank, np.histogram),
+    *(np.result_type, np.can_cast, np.common_type, np.linalg.matrix_rank),
     *(np.may_share_memory, np.shares_memory, np.min_scalar_type, np.ix_),
     *(np.tril_indices_from, np.triu_indices_from, np.diag_indices_from),
-    *(np.histogram_bin_edges, np.array_repr, np.array_str, np.array2string, np.einsum_path),
+    *(np.array_repr, np.array_str, np.array2string, np.einsum_path),
 )
 
 
@@ -105,7 +105,8 @@ def full_like(
         return np.full(shape, plain(fill_value), dtype)
     dtype = a.dtype if dtype is None else dtype
     model = astype(where(False, sum(a), 0.0), dtype)  # a zero that belongs where `a` does
-    return broadcast_to(model, shape) + np.zeros(shape, dtype) + fill_value
+    filling = converted(as_array(fill_value), dtype)
+    return broadcast_to(model, shape) + np.zeros(shape, dtype) + filling
 
 
 zeros_like = answers(np.zeros_like)(_like(0.0))
@@ -127,6 +128,7 @@ def linspace(
 ) -> Any:
     """Numbers at equal distances; differentiable in both ends."""
     parts = num - 1 if endpoint else num
+    start, stop = (x if np.isscalar(x) else as_array(x) for x in (start, stop))
     wide = np.result_type(*[getattr(x, "dtype", x) for x in (start, stop)], 1.0)
     start, stop = converted(start, wide), converted(stop, wide)  # as NumPy
     step = (stop - start) / (parts if parts > 0 else np.nan)
@@ -135,8 +137,11 @@ def linspace(
         rows = [start + 0 * stop]
     elif endpoint and num:
         rows[-1] = stop + 0 * start
+    if not rows:
+        raise ValueError("linspace of traced numbers needs num of 1 or more")
     y = stack(rows, axis=axis)
-    y = y if dtype is None else y.astype(dtype)
+    if dtype is not None:
+        y = y.astype(dtype) if np.dtype(dtype).kind in "fc" else np.floor(plain(y)).astype(dtype)
     return (y, step) if retstep else y
 
 
@@ -151,6 +156,8 @@ def logspace(
     axis: int = 0,
 ) -> Any:
     """Numbers at equal ratios, from base**start to base**stop."""
+    if np.ndim(plain(base)):
+        raise TypeError("logspace of traced numbers takes one number as base")
     y = base ** linspace(start, stop, num, endpoint, axis=axis)
     return y if dtype is None else y.astype(dtype)
 
@@ -252,14 +259,19 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
 @answers(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """A function given by pieces: of conditions that hold together the last one counts."""
+    x = as_array(x)
+    single = isinstance(condlist, np.ndarray) or np.isscalar(condlist[0])
+    if single and np.ndim(condlist) <= len(x.shape):
+        condlist = [condlist]
     conditions = [np.asarray(plain(c), bool) for c in condlist]
     if len(funclist) == len(conditions) + 1:
-        otherwise = ~np.any(conditions, axis=0)
-        conditions.append(otherwise)
+        conditions.append(~np.any(conditions, axis=0))
     elif len(funclist) != len(conditions):
         raise ValueError(f"{len(funclist)} functions for {len(conditions)} conditions")
-    y = 0 * x
+    y = zeros_like(x)
     for condition, piece in zip(conditions, funclist, strict=True):
-        inside = where(condition, x, plain(x)[condition].flat[0] if condition.any() else 0.0)
-        y = where(condition, piece(inside, *args, **kw) if callable(piece) else piece, y)
+        where_true = np.broadcast_to(condition, x.shape)
+        if where_true.any():
+            part = piece(x[where_true], *args, **kw) if callable(piece) else piece
+            y = y.at[where_true].set(part)
     return y

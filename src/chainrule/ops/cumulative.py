@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops.base import is_complex
 from chainrule.ops.indexing import getitem
 from chainrule.ops.kinds import Linear
 from chainrule.ops.partials import where
@@ -154,7 +155,7 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     if n < edge_order + 1:
         raise ValueError(f"axis {axis} of length {n} is too short for edge_order={edge_order}")
     spacing = as_array(spacing)
-    if not isinstance(spacing, Traced) and not spacing.ndim:
+    if not isinstance(spacing, Traced) and (not spacing.ndim or spacing.dtype.kind in "iu"):
         spacing = spacing.astype(np.zeros(0, f.dtype).real.dtype)
     steps = diff(spacing) if spacing.ndim else spacing + np.zeros(n - 1, spacing.dtype)
     if spacing.ndim and spacing.shape != (n,):
@@ -229,5 +230,10 @@ def interp(
         low, high = getitem(fp, i), getitem(fp, i + 1)
         start = getitem(xp, i)
         y = low + (high - low) / (getitem(xp, i + 1) - start) * (x - start)
+        y = where(points == knots[i], low, y) if not np.isfinite(plain(y)).all() else y
+    if any(is_complex(end) and not is_complex(fp) for end in (left, right)):
+        raise TypeError("interp: left= and right= are complex, fp is real")
     y = where(points < knots[0], fp[0] if left is None else left, y)
-    return where(points > knots[-1], fp[-1] if right is None else right, y)
+    y = where(points > knots[-1], fp[-1] if right is None else right, y)
+    repeated = knots.size > 1 and knots[-1] == knots[-2]
+    return where(points == knots[-1], fp[-1], y) if repeated else y

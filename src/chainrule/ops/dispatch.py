@@ -57,6 +57,9 @@ def load(family: str) -> Any:
     return module
 
 
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+
+
 def refuse_out(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """Drop `out=None`, and refuse an array to write into."""
     given = kwargs.pop("out", None)
@@ -77,5 +80,5 @@ def out_position(function: Any) -> int | None:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
         return None
-    names = [name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    names = [name for name, p in parameters.items() if p.kind in _POSITIONAL]
     return names.index("out") if "out" in names else None

@@ -116,13 +116,14 @@ def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     count = np.insert(np.zeros(arr.shape[axis]), obj, 0).size - arr.shape[axis]
     order = np.insert(np.arange(arr.shape[axis]), obj, -1 - np.arange(count))
     shape = tuple(count if i == axis else n for i, n in enumerate(arr.shape))
-    if np.ndim(obj) == 0:
-        if values.ndim == arr.ndim - 1 and values.ndim:
+    if np.size(obj) == 1 and not isinstance(obj, slice):
+        if values.ndim == arr.ndim - 1 and values.ndim and np.ndim(obj) == 0:
             values = moveaxis(expand_dims(values, 0), 0, axis)
         elif values.ndim == arr.ndim:
-            values = moveaxis(values, 0, axis) if axis else values
+            values = moveaxis(values, 0, axis) if axis and np.ndim(obj) == 0 else values
             count = values.shape[axis]
-            at = int(obj) + (arr.shape[axis] if obj < 0 else 0)
+            at = int(np.ravel(obj)[0])
+            at += arr.shape[axis] if at < 0 else 0
             order = np.insert(np.arange(arr.shape[axis]), [at] * count, -1 - np.arange(count))
             shape = tuple(count if i == axis else n for i, n in enumerate(arr.shape))
     joined = concatenate([arr, broadcast_to(values.astype(arr.dtype), shape)], axis=axis)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from chainrule.ops.broadcasting import summed
 from chainrule.ops.functions import sqrt
 from chainrule.ops.kinds import General
 from chainrule.ops.linear_algebra import matmul
+from chainrule.ops.partials import where
 from chainrule.ops.rearranging import expand_dims, moveaxis
 from chainrule.ops.reductions import max, min, sum
 from chainrule.ops.registry import answers
@@ -141,18 +143,26 @@ def slogdet(a: Any) -> SlogdetResult:
 
 
 @answers(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = ...) -> Any:
     """Pseudoinverse of matrices."""
-    return pseudoinverse(as_array(a), rcond if rtol is None else rtol)
+    a = as_array(a)
+    if hermitian:
+        raise TypeError("pinv of a traced array takes no hermitian=: symmetrise the matrix")
+    if rcond is None and rtol is not ...:
+        rcond = builtins.max(a.shape[-2:]) * np.finfo(a.dtype).eps if rtol is None else rtol
+    return pseudoinverse(a, rcond)
 
 
 @answers(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, int, Any]:
     """Least-squares solution, its residuals, the rank, and the singular values."""
     a, b = as_array(a), as_array(b)
-    x = matmul(pseudoinverse(a, rcond), b)
-    *_, rank, _ = np.linalg.lstsq(plain(a), plain(b), rcond)
     m, n = a.shape
+    eps = np.finfo(np.result_type(a.dtype, b.dtype)).eps
+    if rcond is None:
+        rcond = eps * builtins.max(m, n)
+    x = matmul(pseudoinverse(a, eps if rcond < 0 else rcond), b)
+    *_, rank, _ = np.linalg.lstsq(plain(a), plain(b), rcond)
     residuals = np.zeros(0)
     if rank == n < m:
         error = absolute(b - matmul(a, x))
@@ -198,7 +208,7 @@ def tensorinv(a: Any, ind: int = 2) -> Any:
 
 @answers(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002
-    """Norm of vectors or matrices, of any order; derivative 0 at 0."""
+    """Norm of vectors or matrices, of any order; derivative 0 at 0 but for the orders 2 and nuc."""
     x = as_array(x)
     if ord is None:
         return _length(x, axes_of(axis, x.ndim), keepdims)
@@ -269,5 +279,8 @@ def cond(x: Any, p: Any = None) -> Any:
     """Condition number: the norm of a matrix times that of its inverse."""
     if p in {None, 2, -2}:
         s = svdvals(x)
-        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+        with np.errstate(all="ignore"):
+            y = s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+        undefined = np.isnan(plain(y)) & ~np.isnan(plain(x)).any(axis=(-2, -1))
+        return where(undefined, np.inf, y) if undefined.any() else y
     return _matrix_norm(x, p) * _matrix_norm(inv(x), p)

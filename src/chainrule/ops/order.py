@@ -212,7 +212,8 @@ def as_rows(m: Any, rowvar: bool) -> Any:
         raise ValueError(f"observations have one or two axes, got shape {m.shape}")
     if m.ndim < 2:
         return reshaped(m, (1, m.size))
-    return m if rowvar or m.shape[0] == 1 else transpose(m)
+    single = not rowvar and m.shape[0] == 1 and np.cov([[1.0, 2.0]], rowvar=False).ndim == 0
+    return m if rowvar or single else transpose(m)  # until NumPy 2.2 one row stayed a row
 
 
 @answers(np.corrcoef)

@@ -83,7 +83,7 @@ class Elementwise(Op):
         )
         if y_dot is None or y_dot.__class__ is float:
             return y_dot
-        if is_complex(y_dot) != is_complex(y):  # along x + iy the real result moves by a real part
+        if y_dot.dtype != y.dtype:  # along x + iy the real result moves by a real part
             y_dot = astype(y_dot, y.dtype)
         return y_dot if y_dot.shape == y.shape else stretched(y_dot, y.shape)
 

@@ -49,6 +49,8 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     if v.size > a.size:
         a, v = v, a
     m, n = a.size, v.size
+    if mode not in {"full", "same", "valid"}:
+        raise ValueError(f"mode is 'full', 'same' or 'valid', got {mode!r}")
     start, length = {
         "full": (0, m + n - 1),
         "same": ((n - 1) // 2, m),
@@ -63,9 +65,13 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Cross-correlation of two vectors."""
     a, v = as_array(a), as_array(v)
-    turned = v[::-1]
-    turned = turned.conj() if v.dtype.kind == "c" else turned
-    return convolve(a, turned, mode)
+    if v.size > a.size:  # NumPy swaps them and turns the result around
+        return _conjugated(correlate(v, a, mode)[::-1])
+    return convolve(a, _conjugated(v[::-1]), mode)
+
+
+def _conjugated(x: Any) -> Any:
+    return conjugate(x) if is_complex(x) else x
 
 
 @answers(np.polyadd)

@@ -179,12 +179,12 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     rest_a = tuple(i for i in range(a.ndim) if i not in left)
     rest_b = tuple(i for i in range(b.ndim) if i not in right)
     shape = (*[a.shape[i] for i in rest_a], *[b.shape[i] for i in rest_b])
-    size = int(np.prod([a.shape[i] for i in left], dtype=int))
-    rows = reshaped(_ordered(a, (*rest_a, *left)), (a.size // size if size else 0, size))
-    columns = reshaped(_ordered(b, (*right, *rest_b)), (size, b.size // size if size else 0))
-    if not size:
-        rows = np.zeros((int(np.prod([a.shape[i] for i in rest_a], dtype=int)), 0))
-        columns = np.zeros((0, int(np.prod([b.shape[i] for i in rest_b], dtype=int))))
+    size, m, n = (
+        int(np.prod([x.shape[i] for i in axes], dtype=int))
+        for x, axes in ((a, left), (a, rest_a), (b, rest_b))
+    )
+    rows = reshaped(_ordered(a, (*rest_a, *left)), (m, size))
+    columns = reshaped(_ordered(b, (*right, *rest_b)), (size, n))
     return reshaped(matmul(rows, columns), shape)
 
 

@@ -13,7 +13,7 @@ from chainrule.ops.kinds import Linear
 from chainrule.ops.partials import where
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import along, matrix_transpose, reshaped, stack, transpose
-from chainrule.ops.sums import as_array, axes_of
+from chainrule.ops.sums import as_array, axes_of, converted
 from chainrule.traced import plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
@@ -84,8 +84,8 @@ def reshape_in_order(a: Any, shape: Any, order: str = "C") -> Any:
     shape = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     if order == "F":
         return transpose(reshape_in_order(transpose(a), shape[::-1]))
-    if order not in {"C", "A"}:
-        raise ValueError(f"order is 'C' or 'F', got {order!r}")
+    if order != "C":
+        raise ValueError(f"order is 'C' or 'F', got {order!r}: a Tensor has no layout of memory")
     return a.reshape(shape)
 
 
@@ -293,6 +293,7 @@ def take(
 ) -> Any:
     """The entries at positions along an axis, by default of the flattened array."""
     a, indices = as_array(a), np.asarray(frozen(indices))
+    indices = indices.astype(np.intp, casting="safe" if indices.size else "unsafe")
     if axis is None:
         a, axis = reshaped(a, (a.size,)), 0
     (axis,) = axes_of(axis, a.ndim)
@@ -353,13 +354,13 @@ def trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
 ) -> Any:
     """Sum of a diagonal."""
-    return diagonal(a, offset, axis1, axis2).sum(axis=-1)
+    return converted(diagonal(a, offset, axis1, axis2), dtype).sum(axis=-1)
 
 
 @answers(np.linalg.trace)
 def matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     """Sum of the diagonal of matrices."""
-    return trace(x, offset, -2, -1)
+    return trace(x, offset, -2, -1, dtype)
 
 
 @answers(np.linalg.diagonal)

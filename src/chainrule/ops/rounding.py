@@ -156,9 +156,6 @@ def nan_to_num(
 @answers(np.float_power)
 def float_power(a: Any, b: Any) -> Any:
     """A ** b in at least double precision."""
-    double = np.result_type(*[getattr(x, "dtype", type(x)) for x in (a, b)], np.float64)
-    return _wide(a, double) ** _wide(b, double)
-
-
-def _wide(x: Any, dtype: Any) -> Any:
-    return x.astype(dtype) if hasattr(x, "astype") else np.asarray(x, dtype)
+    a, b = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, b))
+    double = np.result_type(a.dtype, b.dtype, np.float64)
+    return a.astype(double) ** b.astype(double)

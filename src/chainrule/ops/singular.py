@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.ops.base import constant
+from chainrule.ops.base import constant, is_complex
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
 from chainrule.ops.registry import answers
 from chainrule.ops.spectra import (
+    NO_DERIVATIVE,
     Decomposition,
     adjoint,
     conjugated,
@@ -19,9 +20,11 @@ from chainrule.ops.spectra import (
     matrix_of,
     on_diagonal,
     real_diagonal,
-    refuse_choice,
+    refuse_turning,
+    refuse_vectors,
     skew,
 )
+from chainrule.traced import plain
 
 
 def _negligible(s: Any) -> Any:
@@ -44,7 +47,8 @@ def _svd_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     v, v_bar = adjoint(vh), adjoint(vh_bar)
     gaps, coincide = gaps_of(s)
     left, right = adjoint(u) @ u_bar, adjoint(v) @ v_bar
-    refuse_choice(skew(left + right), left, coincide, "singular values")
+    _refuse_zeros([u_bar, v_bar], s, square=u.shape == vh.shape and not is_complex(u))
+    refuse_vectors([u_bar, v_bar], coincide, "singular values")
     sums = _inverse_sums(s)
     core = hermitian_part(gaps * (left + right)) + skew(sums * (left - right)) + on_diagonal(s_bar)
     a_bar = u @ core @ vh
@@ -54,6 +58,26 @@ def _svd_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     if v.shape[-2] > v.shape[-1]:
         a_bar = a_bar + (u * inverse[..., None, :]) @ adjoint(v_bar - v @ right)
     return a_bar
+
+
+def _zeros(s: Any) -> Any:
+    zeros: Any = plain(negligible(s))
+    return zeros
+
+
+def _refuse_zeros(bars: Any, s: Any, *, square: bool) -> None:
+    """Raise if vectors are used that a singular value of zero leaves undetermined.
+
+    One zero of a square matrix matters only for its own two vectors.
+    """
+    zeros = _zeros(s)
+    if not isinstance(zeros, np.ndarray) or not zeros.any():
+        return
+    for bar in bars:
+        data = plain(bar)
+        used = (data != 0).any(axis=-2)
+        if (used & zeros).any() or (not square and (used.any(-1) & zeros.any(-1)).any()):
+            raise np.linalg.LinAlgError(NO_DERIVATIVE.format("singular values"))
 
 
 def _inverse_sums(s: Any) -> Any:
@@ -67,7 +91,9 @@ def _svd_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     v = adjoint(vh)
     core = adjoint(u) @ a_dot @ v
     gaps, coincide = gaps_of(s)
-    refuse_choice(hermitian_part(core), core, coincide, "singular values")
+    refuse_turning(hermitian_part(core), coincide, "singular values")
+    if isinstance(plain(s), np.ndarray) and _zeros(s).any():
+        raise np.linalg.LinAlgError(NO_DERIVATIVE.format("singular values"))
     common, opposite = gaps * hermitian_part(core), _inverse_sums(s) * skew(core)
     inverse = _inverse(s)
     u_dot, v_dot = u @ (common + opposite), v @ (common - opposite)

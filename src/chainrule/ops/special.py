@@ -14,7 +14,7 @@ import numpy as np
 import scipy.special
 
 from chainrule.ops.base import frozen
-from chainrule.ops.functions import exp, log, log1p
+from chainrule.ops.functions import cos, exp, log, log1p
 from chainrule.ops.partials import Elementwise, where
 from chainrule.ops.reductions import sum
 from chainrule.ops.sums import as_array, log_softmax, logsumexp
@@ -38,6 +38,12 @@ def unknown_in(name: str, argument: str) -> Any:
         )
 
     return unknown
+
+
+def _gamma_density(a: Any, x: Any) -> Any:
+    """xᵃ⁻¹ e⁻ˣ / Γ(a), with its limits at 0 and infinity."""
+    finite = where(x == math.inf, 0.0, x)
+    return where(x == math.inf, 0.0, exp(xlogy(a - 1, finite) - finite - gammaln(a)))
 
 
 # fmt: off
@@ -68,7 +74,12 @@ gamma = Elementwise(
     scipy.special.gamma, lambda y, x: y * psi(x), doc="Gamma function.",
 )
 rgamma = Elementwise(
-    scipy.special.rgamma, lambda y, x: -y * psi(x), doc="1 / Γ(x), at x > 0.",
+    scipy.special.rgamma,
+    lambda y, x: where(
+        y == 0, where(x < 1, cos(math.pi * x) * gamma(where(x < 1, 1 - x, 1.0)), 0.0),
+        -y * psi(where(y == 0, 1.0, x)),
+    ),
+    doc="1 / Γ(x), with zeros at 0, -1, -2, …",
 )
 gammaln: Elementwise = Elementwise(
     scipy.special.gammaln, lambda _y, x: psi(x), scalar=math.lgamma, doc="log |Γ(x)|.",
@@ -84,17 +95,17 @@ polygamma_of: Elementwise = Elementwise(
 )
 gammainc = Elementwise(
     scipy.special.gammainc, unknown_in("gammainc", "a"),
-    lambda _y, a, x: exp((a - 1) * log(x) - x - gammaln(a)),
+    lambda _y, a, x: _gamma_density(a, x),
     doc="Regularised lower incomplete gamma function, differentiable in x.",
 )
 gammaincc = Elementwise(
     scipy.special.gammaincc, unknown_in("gammaincc", "a"),
-    lambda _y, a, x: -exp((a - 1) * log(x) - x - gammaln(a)),
+    lambda _y, a, x: -_gamma_density(a, x),
     doc="Regularised upper incomplete gamma function, differentiable in x.",
 )
 betainc = Elementwise(
     scipy.special.betainc, unknown_in("betainc", "a"), unknown_in("betainc", "b"),
-    lambda _y, a, b, x: exp((a - 1) * log(x) + (b - 1) * log1p(-x) - betaln(a, b)),
+    lambda _y, a, b, x: exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b)),
     doc="Regularised incomplete beta function, differentiable in x.",
 )
 beta = Elementwise(
@@ -107,16 +118,17 @@ betaln: Elementwise = Elementwise(
     lambda _y, a, b: psi(a) - psi(a + b), lambda _y, a, b: psi(b) - psi(a + b),
     doc="log |beta(a, b)|.",
 )
-xlogy = Elementwise(
+xlogy: Elementwise = Elementwise(
     scipy.special.xlogy,
-    lambda _y, x, y: where(x == 0, 0.0, log(where(x == 0, 1.0, y))), lambda _y, x, y: x / y,
-    complex=True, doc="x · log(y), 0 where x is 0, with derivative 0 in x there.",
+    lambda _y, x, y: log(where(x == 0, where(y == 0, 1.0, y), y)),
+    lambda _y, x, y: x / where(x == 0, where(y == 0, 1.0, y), y),
+    complex=True, doc="x · log(y), 0 where x is 0; derivative 0 where both are.",
 )
-xlog1py = Elementwise(
+xlog1py: Elementwise = Elementwise(
     scipy.special.xlog1py,
-    lambda _y, x, y: where(x == 0, 0.0, log(where(x == 0, 1.0, 1 + y))),
-    lambda _y, x, y: x / (1 + y),
-    complex=True, doc="x · log(1 + y), 0 where x is 0, with derivative 0 in x there.",
+    lambda _y, x, y: log1p(where(x == 0, where(y == -1, 0.0, y), y)),
+    lambda _y, x, y: x / where(x == 0, where(y == -1, 1.0, 1 + y), 1 + y),
+    complex=True, doc="x · log(1 + y), 0 where x is 0; derivative 0 where x = 0 and y = -1.",
 )
 entr = Elementwise(
     scipy.special.entr, lambda _y, x: -log(x) - 1, doc="-x · log(x), x > 0.",

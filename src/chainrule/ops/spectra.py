@@ -4,8 +4,9 @@ The parts of a decomposition travel as one vector in the last axis, so that one 
 they are cut out and shaped afterwards. Rules are written for adjoints in the sense of
 Re tr(ᾱᴴ dα), as in the literature; `conjugated` goes between that and the library's convention.
 
-Where eigenvalues or singular values coincide their vectors are a matter of choice. A function that
-does not depend on the choice gets its derivative; one that does gets a LinAlgError.
+Where eigenvalues or singular values coincide their vectors are a matter of choice, and what a
+function of them needs is not in their cotangents: it gets a LinAlgError. Functions of the values
+alone get their derivative.
 """
 
 from __future__ import annotations
@@ -152,25 +153,41 @@ def real_diagonal(a: Any) -> Any:
     return real(entries) if is_complex(entries) else entries
 
 
-def refuse_choice(part: Any, whole: Any, coincide: Any, what: str) -> None:
-    """Raise if vectors of coinciding values matter although they are a matter of choice.
+def refuse_vectors(bars: Any, coincide: Any, what: str) -> None:
+    """Raise if vectors are used although some values coincide.
 
-    `part` says how they matter, as an entry for each pair; rounding is measured by `whole`.
+    The part of the derivative that belongs to a pair of coinciding values is 0/0 in what the rule
+    is given: nothing in the cotangents tells its limit, even for functions that have one.
     """
-    data, size, same = plain(part), plain(whole), plain(coincide)
-    if not isinstance(data, np.ndarray) or not isinstance(size, np.ndarray):
+    same = plain(coincide)
+    if not isinstance(same, np.ndarray):
         return  # symbols
-    off = np.broadcast_to(off_diagonal(same), data.shape)
-    if not off.any():
+    found = off_diagonal(same).any(axis=(-2, -1))
+    if found.any() and any(_used(bar, found) for bar in bars):
+        raise np.linalg.LinAlgError(NO_DERIVATIVE.format(what))
+
+
+NO_DERIVATIVE = (
+    "{} coincide or are zero, where their vectors are a matter of choice: only functions of the"
+    " values alone have a derivative there (np.linalg.eigvalsh, np.linalg.svdvals)"
+)
+
+
+def _used(bar: Any, found: Any) -> Any:
+    """Whether a cotangent is not zero for one of the matrices found."""
+    data = plain(bar)
+    return isinstance(data, np.ndarray) and ((data != 0).any(axis=(-2, -1)) & found).any()
+
+
+def refuse_turning(core: Any, coincide: Any, what: str) -> None:
+    """Raise if a tangent moves coinciding values apart: their vectors jump."""
+    data, same = plain(core), plain(coincide)
+    if not isinstance(data, np.ndarray) or not isinstance(same, np.ndarray):
         return
-    rounding = 1e3 * np.finfo(data.dtype).eps
-    limit = rounding * np.max(np.abs(size), axis=(-2, -1), keepdims=True)
-    if (off & (np.abs(data) > limit)).any():
-        raise np.linalg.LinAlgError(
-            f"{what} coincide and their vectors are a matter of choice, on which the result"
-            f" depends: there is no derivative; use functions of the whole subspace (in reverse"
-            f" mode) or of the values alone"
-        )
+    size = np.max(np.abs(data), axis=(-2, -1), keepdims=True, initial=0)
+    limit = 1e3 * np.finfo(data.dtype).eps * size
+    if (off_diagonal(same) & (np.abs(data) > limit)).any():
+        raise np.linalg.LinAlgError(NO_DERIVATIVE.format(what))
 
 
 # ---------------------------------------------------------------------------- eigenvalues
@@ -179,9 +196,8 @@ def refuse_choice(part: Any, whole: Any, coincide: Any, what: str) -> None:
 def _eigh_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     (w, v), (w_bar, v_bar) = parts, bars
     gaps, coincide = gaps_of(w)
-    inside = adjoint(v) @ v_bar
-    turned = skew(inside)
-    refuse_choice(turned, inside, coincide, "eigenvalues")
+    refuse_vectors([v_bar], coincide, "eigenvalues")
+    turned = skew(adjoint(v) @ v_bar)
     return hermitian_part(v @ (gaps * turned + on_diagonal(w_bar)) @ adjoint(v))
 
 
@@ -189,7 +205,7 @@ def _eigh_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     w, v = parts
     core = adjoint(v) @ hermitian_part(a_dot) @ v
     gaps, coincide = gaps_of(w)
-    refuse_choice(core, core, coincide, "eigenvalues")
+    refuse_turning(core, coincide, "eigenvalues")
     return real_diagonal(core), v @ (gaps * core)
 
 
@@ -236,16 +252,42 @@ def _eig_vjp(bars: Any, parts: Any, _a: Any) -> Any:
     gaps, coincide = gaps_of(w)
     inside = adjoint(v) @ v_bar
     turned = inside - (adjoint(v) @ v) * real_diagonal(inside)[..., None, :]
-    refuse_choice(turned, inside, coincide, "eigenvalues")
+    refuse_vectors([v_bar], coincide, "eigenvalues")
     core = conjugated(gaps) * turned + on_diagonal(w_bar)
+    _refuse_defective(v)
     return matrix_inverse(adjoint(v)) @ core @ adjoint(v)
+
+
+def _refuse_defective(v: Any) -> None:
+    """Raise where eigenvectors do not span the space: eigenvalues then move like a root."""
+    data = plain(v)
+    if isinstance(data, np.ndarray) and data.size:
+        s = np.linalg.svd(data, compute_uv=False)
+        if (s[..., -1] <= np.sqrt(np.finfo(data.dtype).eps) * s[..., 0]).any():
+            raise np.linalg.LinAlgError(
+                "the matrix is defective, or nearly: its eigenvectors do not span the space, and"
+                " its eigenvalues have no derivative"
+            )
+
+
+def _eigvals_vjp(w_bar: Any, _w: Any, a: Any) -> Any:
+    _, v = eig_parts.decompose(a)
+    _refuse_defective(v)
+    return conjugated(matrix_inverse(adjoint(v)) @ (conjugated(w_bar)[..., :, None] * adjoint(v)))
+
+
+def _eigvals_jvp(tangents: Any, _w: Any, a: Any) -> Any:
+    _, v = eig_parts.decompose(a)
+    _refuse_defective(v)
+    return diagonal(matrix_inverse(v) @ tangents[0] @ v, 0, -2, -1)
 
 
 def _eig_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     w, v = parts
+    _refuse_defective(v)
     core = matrix_inverse(v) @ a_dot @ v
     gaps, coincide = gaps_of(w)
-    refuse_choice(core, core, coincide, "eigenvalues")
+    refuse_turning(core, coincide, "eigenvalues")
     moved = v @ (gaps * core)
     # Eigenvectors have the length 1.
     lengths = real_diagonal(adjoint(v) @ moved)
@@ -302,7 +344,17 @@ def eig(a: Any) -> EigResult:
     return EigResult(*eig_parts.decompose(a))
 
 
+eigenvalues_of = General(
+    np.linalg.eigvals,
+    _eigvals_vjp,
+    _eigvals_jvp,
+    name="eigvals",
+    complex=True,
+    doc="Eigenvalues; where they coincide, for some choice of vectors.",
+)
+
+
 @answers(np.linalg.eigvals)
 def eigvals(a: Any) -> Any:
-    """Eigenvalues."""
-    return eig(a).eigenvalues
+    """Eigenvalues; where they coincide, for some choice of vectors."""
+    return eigenvalues_of(matrix_of(a, "eigvals"))

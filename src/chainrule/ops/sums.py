@@ -16,7 +16,7 @@ from chainrule.ops.partials import where as choose
 from chainrule.ops.reductions import kept_shape, max, mean, min, sum
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import along, concatenate, reshaped, transpose
-from chainrule.traced import plain
+from chainrule.traced import Traced, plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 
@@ -59,6 +59,13 @@ def _divisor(count: Any, like: Any) -> Any:
     return np.asarray(count).astype(np.zeros(0, like.dtype).real.dtype)
 
 
+def in_dtype_of(x: Any, like: Any) -> Any:
+    """A plain number or array in the precision of another; a traced one as it is."""
+    if isinstance(x, Traced) or is_complex(x):
+        return x
+    return np.asarray(x).astype(np.zeros(0, like.dtype).real.dtype)
+
+
 def squeezed(y: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
     """The result of a reduction with or without the reduced axes."""
     if keepdims:
@@ -82,7 +89,7 @@ def sum_(
     if where is not True:
         a = choose(where, a, 0.0)
     y = sum(a, axis=axis, keepdims=keepdims)
-    return y if initial is None else y + initial
+    return y if initial is None else y + in_dtype_of(initial, y)
 
 
 @answers(np.mean)
@@ -120,7 +127,7 @@ def prod(
         a = choose(where, a, 1.0)
     y = folded(lambda left, right: left * right, a, axis, np.ones)
     y = squeezed(reshaped(y, kept_shape(a.shape, axis)), axis, a.ndim, keepdims)
-    return y if initial is None else y * initial
+    return y if initial is None else y * in_dtype_of(initial, y)
 
 
 def folded(combine: Any, a: Any, axis: Any, empty: Any) -> Any:
@@ -211,7 +218,7 @@ def _extreme(reduction: Any, pick: Any, worst: float, doc: str) -> Any:
             y = sum(a, axis=axis, keepdims=keepdims) + worst
         else:
             y = reduction(a, axis=axis, keepdims=keepdims)
-        return pick(y, initial)
+        return pick(y, in_dtype_of(initial, y))
 
     extreme.__doc__ = doc
     return extreme
@@ -314,12 +321,19 @@ def logsumexp(
     """
     a = as_array(a)
     data = np.real(plain(a))
+    if b is not None:
+        data = np.where(plain(b) == 0, -np.inf, data)
+        a = choose(plain(b) == 0, 0.0, a)
     shift = np.max(data, axis=axis, keepdims=True, initial=-np.inf)
     shift = np.where(np.isfinite(shift), shift, 0.0).astype(data.dtype)
     terms = exp(a - shift) if b is None else b * exp(a - shift)
     y = sum(terms, axis=axis, keepdims=True)
     sign = np.sign(plain(y))
     if return_sign:
+        if is_complex(y):
+            raise TypeError(
+                "logsumexp of complex numbers takes no return_sign=: take np.log, np.exp"
+            )
         y = y * sign
     y = squeezed(log(y) + shift, axis, a.ndim, keepdims)
     return (y, squeezed(sign, axis, a.ndim, keepdims)) if return_sign else y

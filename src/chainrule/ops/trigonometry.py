@@ -51,8 +51,8 @@ arctan = Elementwise(
 )
 arctan2 = Elementwise(
     np.arctan2,
-    lambda _y, a, b: b / nonzero(a * a + b * b),
-    lambda _y, a, b: -a / nonzero(a * a + b * b),
+    lambda _y, a, b: b / nonzero(hypot(a, b)) / nonzero(hypot(a, b)),
+    lambda _y, a, b: -a / nonzero(hypot(a, b)) / nonzero(hypot(a, b)),
     scalar=math.atan2, doc="Angle of the point (b, a); derivative 0 at the origin.",
 )
 sinh = Elementwise(
@@ -76,7 +76,7 @@ arctanh = Elementwise(
     np.arctanh, lambda _y, x: 1 / (1 - x * x),
     scalar=math.atanh, complex=True, doc="Inverse hyperbolic tangent, |x| < 1.",
 )
-hypot = Elementwise(
+hypot: Elementwise = Elementwise(
     np.hypot, lambda y, a, _b: a / nonzero(y), lambda y, _a, b: b / nonzero(y),
     scalar=math.hypot, doc="√(a² + b²); derivative 0 at the origin.",
 )

@@ -50,7 +50,10 @@ def ufunc_method(ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Any:
         return _accumulate(ufunc, *args, **kwargs)
     if ufunc is np.add and method == "reduceat":
         return _sums_between(*args, **kwargs)
-    raise TypeError(f"chainrule has no rule for np.{ufunc.__name__}.{method}")
+    raise TypeError(
+        f"chainrule has no rule for np.{ufunc.__name__}.{method}"
+        + (": t.at[i].add(v) gives a new array" if method == "at" else "")
+    )
 
 
 def _outer(ufunc: Any, a: Any, b: Any) -> Any:
@@ -69,28 +72,32 @@ def _reduce(
 ) -> Any:
     a = as_array(a)
     if ufunc in REDUCTIONS:
-        options = {} if dtype is None else {"dtype": dtype}
+        a, options = converted(a, dtype), {}
         if initial is not None or where is not True:
             options |= {"initial": initial, "where": where}
         return REDUCTIONS[ufunc](a, axis=axis, keepdims=keepdims, **options)
     if where is not True:
         raise TypeError(f"np.{ufunc.__name__}.reduce of a traced array does not take where=")
+    a = converted(a, dtype)
+    axes = axes_of(axis, a.ndim)
+    if len(axes) > 1 and ufunc not in ASSOCIATIVE:
+        raise ValueError(f"np.{ufunc.__name__}.reduce over several axes: their order matters")
     y = a
-    for i in sorted(axes_of(axis, a.ndim), reverse=True):
-        if not y.shape[i]:
+    for i in sorted(axes, reverse=True):
+        if not y.shape[i] and initial is None:
             raise ValueError(f"np.{ufunc.__name__}.reduce over an axis of length 0")
-        total = y[along(i, slice(0, 1), a.ndim)]
-        for k in range(1, y.shape[i]):
-            total = ufunc(total, y[along(i, slice(k, k + 1), a.ndim)])
-        y = total
-    y = squeezed(y, axis, a.ndim, keepdims)
-    return y if initial is None else ufunc(initial, y)
+        rows = [y[along(i, slice(k, k + 1), a.ndim)] for k in range(y.shape[i])]
+        total = rows.pop(0) if initial is None else initial
+        for row in rows:
+            total = ufunc(total, row)
+        y, initial = total, None
+    return squeezed(y, axis, a.ndim, keepdims)
 
 
 def _accumulate(ufunc: Any, a: Any, axis: int = 0, dtype: Any = None) -> Any:
-    a = as_array(a)
     if ufunc in ACCUMULATIONS:
         return ACCUMULATIONS[ufunc](a, axis, dtype)
+    a = converted(a, dtype)
     if ufunc in ASSOCIATIVE:
         return scanned(ufunc, a, axis)
     (axis,) = axes_of(axis, a.ndim)
@@ -104,7 +111,10 @@ def _sums_between(a: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Any
     """Sums from each index to the next; where that is not behind it, the entry alone."""
     a = converted(a, dtype)
     (axis,) = axes_of(axis, a.ndim)
-    stops = [*np.asarray(indices)[1:], a.shape[axis]]
+    indices = np.asarray(indices)
+    if ((indices < 0) | (indices >= a.shape[axis])).any():
+        raise IndexError(f"reduceat: indices {indices.tolist()} for an axis of {a.shape[axis]}")
+    stops = [*indices[1:], a.shape[axis]]
     parts = [
         a[along(axis, slice(int(i), max(int(i) + 1, int(stop))), a.ndim)].sum(axis=axis)
         for i, stop in zip(indices, stops, strict=True)
