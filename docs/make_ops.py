@@ -40,12 +40,13 @@ imag, angle) has the partial p with dy = Re(p·dz).
 
 Of a Hermitian matrix NumPy reads one triangle (`eigh`, `eigvalsh`, `cholesky`); here it stands for
 the whole matrix and the gradient is Hermitian. Eigenvectors and singular vectors are determined up
-to a phase. Where values coincide, or singular values are zero, vectors are a matter of choice, and a
-function of them gets a `LinAlgError`: its derivative, where it has one, is not in the cotangents of the
-vectors. Second derivatives raise there as well. Functions of the values alone (`eigvalsh`, `svdvals`,
-`norm`) get their first derivative for one choice of vectors, which is right for symmetric functions
-such as sums. A defective matrix has no derivatives of its eigenvalues, and `eigvals` says so. `det`
-needs the inverse in its derivative and raises on a singular matrix. Nothing is NaN.
+to a phase. Where values coincide, or singular values are zero, vectors are a matter of choice,
+and a function of them gets a `LinAlgError`: its derivative, where it has one, is not in the
+cotangents of the vectors. Second derivatives raise there too. Functions of values alone
+(`eigvalsh`, `svdvals`, `norm`) get their first derivative for one choice of vectors, which is
+right for symmetric functions such as sums. A defective matrix has no derivatives of its
+eigenvalues, and `eigvals` says so. `det` needs the inverse in its derivative and raises on a
+singular matrix. Nothing is NaN.
 
 ## Zero times infinity
 

@@ -17,7 +17,7 @@ LAYERS = [
     ["errors", "sites", "recording", "traced", "engine", "fingerprint"],
     ["ops"],
     ["value", "tensor", "dual", "symbol", "batch", "trees"],
-    ["transforms", "jacobians", "checkpoints"],
+    ["gradients", "transforms", "jacobians", "checkpoints"],
     ["optim", "pictures", "nn", "training", "numpy", "special"],
     ["demo"],
     ["cli"],

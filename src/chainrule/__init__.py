@@ -45,7 +45,7 @@ from chainrule.ops import (
     transpose,
     where,
 )
-from chainrule.ops.sums import log_softmax, logsumexp, softmax
+from chainrule.ops.exponentials import log_softmax, logsumexp, softmax
 from chainrule.recording import detect_anomaly, no_grad
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, History, fit

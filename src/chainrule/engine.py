@@ -83,10 +83,11 @@ class Node(Traced):
         """Take a new creation number: graphs recorded with the old data become stale."""
         self.index = tick()
 
-    def pull(self, y_bar: Any, *, record: bool) -> list[tuple[Node, Any]]:
+    def pull(self, y_bar: Any, *, record: bool, since: int = 0) -> list[tuple[Node, Any]]:
         """Carry this node's cotangent to its inputs by the rule of its op.
 
-        Returns pairs of an input that is a node and its cotangent, one for each edge.
+        Returns pairs of an input that is a node and its cotangent, one for each edge; inputs made
+        before `since` get none.
         """
         op = self.op
         assert op is not None
@@ -94,10 +95,13 @@ class Node(Traced):
         values: list[Any] = []
         for i, x in enumerate(self.inputs):
             if isinstance(x, Node):
-                wanted.append(i)
+                if x.index >= since:
+                    wanted.append(i)
                 values.append(x if record else x._held)
             else:
                 values.append(x)
+        if not wanted:
+            return []
         self.check_unchanged()
         y = self if record else self._held
         try:
@@ -239,8 +243,10 @@ def slots_of(cls: type) -> list[str]:
     return [name for base in cls.__mro__ for name in getattr(base, "__slots__", ())]
 
 
-def newest_first(root: Node) -> list[Node]:
+def newest_first(root: Node, since: int = 0) -> list[Node]:
     """Every node under the root, each once, in a topological order (consumers first).
+
+    Of those made before `since` only the root.
 
     Why not simply walk from the root and push adjoints down? Take `b = a + a; c = b * b`.
     A walk that visits `a` once per edge sees it four times: with 60 such doublings that is 2^60
@@ -259,7 +265,7 @@ def newest_first(root: Node) -> list[Node]:
             if isinstance(x, Node):
                 if x.index > node.index and x.op is not None:
                     x = node.restored(x)  # noqa: PLW2901
-                if x.index not in seen:
+                if x.index >= since and x.index not in seen:
                     seen.add(x.index)
                     pending.append(x)
     computed.sort(key=_by_index, reverse=True)
@@ -271,7 +277,9 @@ def newest_first(root: Node) -> list[Node]:
 _by_index = attrgetter("index")
 
 
-def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node, Any]]:
+def sweep(
+    root: Node, seed: Any, *, record: bool = False, since: int = 0
+) -> Iterator[tuple[Node, Any]]:
     """Reverse mode: yield every node under `root` with its adjoint, consumers first.
 
     An adjoint is complete when its node is yielded and dropped from the table afterwards. With
@@ -280,14 +288,14 @@ def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node
     """
     table: dict[int, Any] = {root.index: seed}
     watched = watching()
-    for node in newest_first(root):
+    for node in newest_first(root, since):
         y_bar = table.pop(node.index, None)
         if y_bar is None:
             continue
         yield node, y_bar
         if node.op is None:
             continue
-        for x, x_bar in _contributions(node, y_bar, record=record):
+        for x, x_bar in _contributions(node, y_bar, record=record, since=since):
             if watched:
                 node.watch_cotangent(x, x_bar, y_bar)
             if x_bar.__class__ is not x.plain_class:
@@ -297,10 +305,10 @@ def sweep(root: Node, seed: Any, *, record: bool = False) -> Iterator[tuple[Node
             table[key] = table[key] + x_bar if key in table else x_bar
 
 
-def _contributions(node: Node, y_bar: Any, *, record: bool) -> list[tuple[Node, Any]]:
+def _contributions(node: Node, y_bar: Any, *, record: bool, since: int) -> list[tuple[Node, Any]]:
     """What a node passes on to its inputs: by the partials it knows, else by the rule of its op."""
-    if record or y_bar.__class__ is not float:
-        return node.pull(y_bar, record=record)
+    if record or since or y_bar.__class__ is not float:
+        return node.pull(y_bar, record=record, since=since)
     if y_bar == 0.0:  # zero passes on zero, however infinite the partial
         return [(x, 0.0) for x in node.inputs if isinstance(x, Node)]
     if node.partials is None:
@@ -322,14 +330,22 @@ def _changed_message(node: Node, position: int) -> str:
 
 
 def swept(
-    root: Node, seed: Any, wanted: Callable[[Node], bool], *, record: bool = False
+    root: Node,
+    seed: Any,
+    wanted: Callable[[Node], bool],
+    *,
+    record: bool = False,
+    since: int = 0,
 ) -> list[tuple[Node, Any]]:
     """The wanted nodes of a sweep with their adjoints; all others are released on the way.
+
+    Nodes made before `since` are left out.
 
     Divisions by zero on the way are no warning: a zero cotangent may still make them vanish.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        return [pair for pair in sweep(root, seed, record=record) if wanted(pair[0])]
+        pairs = sweep(root, seed, record=record, since=since)
+        return [pair for pair in pairs if wanted(pair[0])]
 
 
 class Adjoints(dict[Node, Any]):

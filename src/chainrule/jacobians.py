@@ -10,9 +10,10 @@ import numpy as np
 from chainrule import ops
 from chainrule.batch import Batch, taken_apart
 from chainrule.dual import new_level
+from chainrule.gradients import kept
 from chainrule.ops.base import is_complex, shape_of
 from chainrule.traced import Traced
-from chainrule.transforms import Argnums, grad, jvp, kept, vjp
+from chainrule.transforms import Argnums, grad, jvp, vjp
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:

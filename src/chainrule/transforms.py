@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from copy import copy
 from functools import wraps
 from operator import index
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule import ops
-from chainrule.batch import Batch, put_together, taken_apart
+from chainrule.batch import Batch
 from chainrule.dual import Dual, new_level
-from chainrule.engine import Node, newest_first, swept
-from chainrule.ops.base import PYTHON_SCALARS, is_complex, shape_of, total, zeros_like
-from chainrule.recording import record_graph, recording, watching
+from chainrule.engine import Node
+from chainrule.gradients import (
+    Variable,
+    gradients_of,
+    gradients_of_several,
+    kept,
+    released,
+    split_dual,
+)
+from chainrule.ops.base import PYTHON_SCALARS, is_complex, shape_of, zeros_like
+from chainrule.recording import record_graph
 from chainrule.tensor import ASSIGNABLE, FINISHED, Tensor
 from chainrule.traced import Traced, plain
 from chainrule.trees import flatten, leaves_like, map_tree
@@ -81,11 +88,11 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
         with record_graph():
             result = f(*chosen.args, **chosen.kwargs)
         y, aux = _pair(result) if has_aux else (result, None)
-        gradients = chosen.results(_gradients(_one_number(y), chosen.variables, None))
-        value = _like(chosen.leaves[0] if chosen.leaves else None, _released(y, chosen.variables))
+        gradients = chosen.results(gradients_of(_one_number(y), chosen.variables, None))
+        value = _like(chosen.leaves[0] if chosen.leaves else None, released(y, chosen.variables))
         chosen.finish()
         if has_aux:
-            value = (value, map_tree(lambda x: _released(x, chosen.variables), aux))
+            value = (value, map_tree(lambda x: released(x, chosen.variables), aux))
         return value, gradients
 
     return both
@@ -114,20 +121,20 @@ def vjp(f: Callable[..., Any], *x: Any, has_aux: bool = False) -> Any:
 
     def pullback(y_bar: Any) -> tuple[Any, ...]:
         if whole:
-            gradients = _gradients(y, chosen.variables, y_bar)
+            gradients = gradients_of(y, chosen.variables, y_bar)
         else:
             cotangents = leaves_like(
                 y, y_bar, "the cotangent must have the structure of the output"
             )
-            gradients = _gradients_of_several(outputs, chosen.variables, cotangents)
+            gradients = gradients_of_several(outputs, chosen.variables, cotangents)
         return tuple(map(kept, chosen.results(gradients)))
 
     first = chosen.leaves[0] if chosen.leaves else None
-    value = rebuild([_like(first, _released(output, chosen.variables)) for output in outputs])
+    value = rebuild([_like(first, released(output, chosen.variables)) for output in outputs])
     chosen.finish()
     if not has_aux:
         return value, pullback
-    return value, pullback, map_tree(lambda leaf: _released(leaf, chosen.variables), aux)
+    return value, pullback, map_tree(lambda leaf: released(leaf, chosen.variables), aux)
 
 
 def jvp(
@@ -160,13 +167,17 @@ def jvp(
     outputs, restore = flatten(y)
     values, derivatives = [], []
     for output in outputs:
-        value, derivative = _split(_one_array(output), level)
+        value, derivative = split_dual(_one_array(output), level)
         values.append(_like(points[0], kept(value)))
         moved = zeros_like(value) if derivative is None else derivative
         derivatives.append(_like(directions[0], kept(moved)))
     if not has_aux:
         return restore(values), restore(derivatives)
-    return restore(values), restore(derivatives), map_tree(lambda x: kept(_split(x, level)[0]), aux)
+    return (
+        restore(values),
+        restore(derivatives),
+        map_tree(lambda x: kept(split_dual(x, level)[0]), aux),
+    )
 
 
 def _dual(point: Any, direction: Any, level: int) -> Dual:
@@ -186,22 +197,6 @@ def _tangent(direction: Any) -> Any:
     """A direction as an array; whole numbers will do."""
     array = np.asarray(direction)
     return _leaf(array.astype(float) if array.dtype.kind in "iu" else direction).data
-
-
-def kept(x: Any) -> Any:
-    """A result or an argument as it is; under `no_grad` without graph and tangents."""
-    if recording() or not isinstance(x, Traced):
-        return x
-    if isinstance(x, Batch):
-        return Batch(kept(x.stacked), x.level)
-    return kept(x.primal) if isinstance(x, Dual) else x.data
-
-
-class Variable(NamedTuple):
-    """A node to differentiate by, and its creation number then."""
-
-    node: Node
-    number: int
 
 
 class Chosen:
@@ -307,118 +302,6 @@ def _one_number(y: Any) -> Any:
     if getattr(_one_array(y), "size", 1) != 1:
         raise ValueError(f"the function must return one number, its result has shape {y.shape}")
     return y
-
-
-def _depends_on_others(y: Node, variables: list[Variable]) -> bool:
-    """Whether y was also computed from variables that an outer computation made before ours."""
-    first = min((variable.number for variable in variables), default=0)
-    return bool(recording()) and any(
-        node.index < first and node.guards is not FINISHED
-        for node in newest_first(y)
-        if node.op is None
-    )
-
-
-def _released(y: Any, variables: list[Variable]) -> Any:
-    """The data of a result, or the result itself while an outer computation needs its graph."""
-    if isinstance(y, Dual) and recording():
-        return Dual(_released(y.primal, variables), _released(y.tangent, variables), y.level)
-    if isinstance(y, Batch):
-        return Batch(_released(y.stacked, variables), y.level)
-    if isinstance(y, Node) and not _depends_on_others(y, variables):
-        # An argument that comes back as a result is not to be written into.
-        return copy(y.data) if y.op is None else y.data
-    return kept(y)
-
-
-def _gradients(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
-    """The cotangents of the variables; nodes where an outer computation differentiates again."""
-    if isinstance(y, Batch):
-        return _gradients_of_batch(y, variables, y_bar)
-    level = max((x.level for x in (y, y_bar) if isinstance(x, Dual | Batch)), default=0)
-    if level and not (isinstance(y_bar, Batch) and y_bar.level == level):
-        # The derivative of Jᵀȳ along the tangent, by the product rule: J̇ᵀȳ + Jᵀȳ̇.
-        y, y_dot = _split(y, level)
-        y_bar, y_bar_dot = _split(y_bar, level)
-        primals = _gradients(y, variables, y_bar)
-        moved = [_gradients(y_dot, variables, y_bar)] if y_dot is not None else []
-        moved += [_gradients(y, variables, y_bar_dot)] if y_bar_dot is not None else []
-        return [
-            Dual(primal, total(tangents), level)
-            for primal, *tangents in zip(primals, *moved, strict=True)
-        ]
-    if isinstance(y, Dual):  # under a batch of cotangents
-        return _gradients_of_dual(y, variables, y_bar)
-    table: dict[int, Any] = {}
-    if isinstance(y, Node):
-        own = {variable.number for variable in variables}
-        outer = isinstance(y_bar, Node) or _depends_on_others(y, variables)
-        outer = outer or isinstance(plain_batch(y_bar), Node)
-        with record_graph(bool(recording()) and outer) as record:
-            seed = y.new_seed(y_bar)
-            pairs = swept(y, seed, lambda node: node.index in own, record=record)
-        table = {node.index: node.own(x_bar) for node, x_bar in pairs}
-    return [table[v.number] if v.number in table else zeros_like(v.node) for v in variables]
-
-
-def plain_batch(x: Any) -> Any:
-    """What a batch stacks; anything else as it is."""
-    return x.stacked if isinstance(x, Batch) else x
-
-
-def _gradients_of_dual(y: Dual, variables: list[Variable], y_bar: Batch) -> list[Any]:
-    """Under a batch of cotangents, which may move along the same tangent themselves."""
-    size, (steady, moving) = len(y_bar.stacked), _split(y_bar.stacked, y.level)
-    y_bar, level = Batch(steady, y_bar.level), y_bar.level
-    primals = _gradients(y.primal, variables, y_bar)
-    parts = [_gradients(y.tangent, variables, y_bar)]
-    if moving is not None:
-        parts.append(_gradients(y.primal, variables, Batch(moving, level)))
-    results = []
-    for primal, *tangents in zip(primals, *parts, strict=True):
-        stacked, moved = (taken_apart(x, size, level) for x in (primal, total(tangents)))
-        results.append(Batch(Dual(stacked, moved, y.level), level))
-    return results
-
-
-def _gradients_of_batch(y: Batch, variables: list[Variable], y_bar: Any) -> list[Any]:
-    """One array of the batch after the other."""
-    size = len(y.stacked)
-    mine = isinstance(y_bar, Batch) and y_bar.level == y.level
-    rows = [
-        _gradients(y.stacked[i], variables, y_bar.stacked[i] if mine else y_bar)
-        for i in range(size)
-    ]
-    return [put_together(np.stack(list(c)), y.level) for c in zip(*rows, strict=True)]
-
-
-def _gradients_of_several(
-    outputs: list[Any], variables: list[Variable], cotangents: list[Any]
-) -> list[Any]:
-    """The cotangents from several outputs: those of Σ y·ȳ."""
-    for y, y_bar in zip(outputs, cotangents, strict=True):
-        given = shape_of(y_bar) if isinstance(y_bar, Traced) else np.shape(y_bar)
-        if shape_of(y) != given:
-            raise ValueError(f"a cotangent of shape {shape_of(y)} expected, got {given}")
-    pairs = [
-        (y, y_bar) for y, y_bar in zip(outputs, cotangents, strict=True) if isinstance(y, Traced)
-    ]
-    if watching() or any(isinstance(y_bar, Batch) for _, y_bar in pairs):  # one sweep for each
-        moved = [
-            _gradients(y, variables, y_bar)
-            for y, y_bar in pairs
-            if isinstance(y_bar, Traced) or np.any(y_bar)
-        ]
-        return [total(c) for c in zip(*moved, strict=True)] or _gradients(0.0, variables, None)
-    with record_graph():
-        products = [y * y_bar for y, y_bar in pairs]
-        joint = total([ops.sum(ops.real(p) if is_complex(p) else p) for p in products])
-    return _gradients(joint, variables, None)
-
-
-def _split(x: Any, level: int) -> tuple[Any, Any]:
-    """Primal and tangent of a dual of this level; anything else does not move."""
-    return (x.primal, x.tangent) if isinstance(x, Dual) and x.level == level else (x, None)
 
 
 def _like(argument: Any, result: Any) -> Any:

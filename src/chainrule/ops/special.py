@@ -14,11 +14,12 @@ import numpy as np
 import scipy.special
 
 from chainrule.ops.base import frozen
+from chainrule.ops.exponentials import log_softmax, logsumexp
+from chainrule.ops.exponentials import softmax as _softmax
 from chainrule.ops.functions import cos, exp, log, log1p
 from chainrule.ops.partials import Elementwise, where
 from chainrule.ops.reductions import sum
-from chainrule.ops.sums import as_array, log_softmax, logsumexp
-from chainrule.ops.sums import softmax as _softmax
+from chainrule.ops.sums import as_array
 
 
 def _zeta(n: int, x: Any) -> Any:

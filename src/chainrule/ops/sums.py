@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 from chainrule.ops.arithmetic import conjugate, maximum, minimum, real
 from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import astype
-from chainrule.ops.functions import exp, log, sqrt
+from chainrule.ops.functions import sqrt
 from chainrule.ops.indexing import getitem
 from chainrule.ops.partials import where as choose
 from chainrule.ops.reductions import kept_shape, max, mean, min, sum
@@ -301,109 +301,3 @@ def _spread(weights: Any, a: Any, axis: Any) -> Any:
         raise ValueError(f"weights of shape {weights.shape} do not fit axes {axes} of {a.shape}")
     weights = transpose(weights, tuple(int(i) for i in np.argsort(axes)))
     return reshaped(weights, tuple(n if i in axes else 1 for i, n in enumerate(a.shape)))
-
-
-def logsumexp(
-    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
-) -> Any:
-    """Log Σ b·exp(a) over axes without overflow.
-
-    Args:
-        a: array of any shape.
-        axis: an axis or several, by default all.
-        b: factors, broadcast against a.
-        keepdims: keep the reduced axes as length one.
-        return_sign: return the pair of the logarithm of the size and the sign.
-
-    >>> import chainrule as cr
-    >>> cr.grad(cr.logsumexp)(np.array([1000.0, 1000.0]))
-    array([0.5, 0.5])
-    """
-    a = as_array(a)
-    data = np.real(plain(a))
-    if b is not None:
-        data = np.where(plain(b) == 0, -np.inf, data)
-        a = choose(plain(b) == 0, 0.0, a)
-    shift = np.max(data, axis=axis, keepdims=True, initial=-np.inf)
-    shift = np.where(np.isfinite(shift), shift, 0.0).astype(data.dtype)
-    terms = exp(a - shift) if b is None else b * exp(a - shift)
-    y = sum(terms, axis=axis, keepdims=True)
-    sign = np.sign(plain(y))
-    if return_sign:
-        if is_complex(y):
-            raise TypeError(
-                "logsumexp of complex numbers takes no return_sign=: take np.log, np.exp"
-            )
-        y = y * sign
-    y = squeezed(log(y) + shift, axis, a.ndim, keepdims)
-    return (y, squeezed(sign, axis, a.ndim, keepdims)) if return_sign else y
-
-
-def softmax(x: Any, axis: Any = -1) -> Any:
-    """exp(x) / Σ exp(x) along an axis, without overflow.
-
-    >>> import chainrule as cr
-    >>> cr.softmax(np.array([1000.0, 1000.0]))
-    array([0.5, 0.5])
-    """
-    return exp(log_softmax(x, axis))
-
-
-def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """X - log Σ exp(x) along an axis, without overflow.
-
-    >>> import chainrule as cr
-    >>> cr.log_softmax(np.array([1000.0, 0.0]))
-    array([    0., -1000.])
-    """
-    return x - logsumexp(x, axis, keepdims=True)
-
-
-def _described(function: Any, original: Any) -> Any:
-    function.__doc__ = f"{original.__doc__.rstrip('.')}; NaN does not count, its derivative is 0."
-    return function
-
-
-def _ignoring_nan(reduced: Any, neutral: float) -> Any:
-    """A reduction of the entries that are not NaN, which get the derivative 0."""
-
-    def nan_reduced(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
-        a = as_array(a)
-        return reduced(choose(np.isnan(plain(a)), neutral, a), axis, *args, **kwargs)
-
-    return _described(nan_reduced, reduced)
-
-
-def _with_a_mask(reduced: Any) -> Any:
-    def nan_reduced(*args: Any, where: Any = True, **kwargs: Any) -> Any:
-        a = as_array(args[0])
-        present = ~np.isnan(plain(a)) & where
-        a = choose(present, a, 0.0)
-        return reduced(a, *args[1:], where=present, **kwargs)
-
-    return _described(nan_reduced, reduced)
-
-
-def _extreme_ignoring_nan(extreme: Any, worst: float) -> Any:
-    def nan_extreme(
-        a: Any, axis: Any = None, out: Any = None, keepdims: bool = False, **kwargs: Any
-    ) -> Any:
-        a = as_array(a)
-        missing = np.isnan(plain(a))
-        y = extreme(choose(missing, worst, a), axis, keepdims=keepdims, **kwargs)
-        nothing = np.all(missing, axis=axis, keepdims=keepdims)
-        return choose(nothing, np.nan, y) if np.any(nothing) and not kwargs else y
-
-    return _described(nan_extreme, extreme)
-
-
-nansum = answers(np.nansum)(_ignoring_nan(sum_, 0.0))
-nanprod = answers(np.nanprod)(_ignoring_nan(prod, 1.0))
-nancumprod = answers(np.nancumprod)(_ignoring_nan(cumprod, 1.0))
-nanmean = answers(np.nanmean)(_with_a_mask(mean_))
-nanvar = answers(np.nanvar)(_with_a_mask(var))
-nanstd = answers(np.nanstd)(_with_a_mask(std))
-nanmax = answers(np.nanmax)(_extreme_ignoring_nan(max_, -np.inf))
-nanmin = answers(np.nanmin)(_extreme_ignoring_nan(min_, np.inf))
-
-__all__ = ["log_softmax", "logsumexp", "softmax"]

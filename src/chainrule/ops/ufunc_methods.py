@@ -72,7 +72,7 @@ def _reduce(
 ) -> Any:
     a = as_array(a)
     if ufunc in REDUCTIONS:
-        a, options = converted(a, dtype), {}
+        a, options = converted(a, dtype), dict[str, Any]()
         if initial is not None or where is not True:
             options |= {"initial": initial, "where": where}
         return REDUCTIONS[ufunc](a, axis=axis, keepdims=keepdims, **options)
