@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.arrays import ArrayOperators
-from chainrule.ops.base import shape_of
+from chainrule.ops.base import shape_of, zeros_like
 from chainrule.recording import flaw, recording, watching
 from chainrule.sites import site_text, user_site
 from chainrule.traced import plain
@@ -23,12 +23,17 @@ new_level = itertools.count(1).__next__
 class Dual(ArrayOperators):
     """A primal and its tangent; the primal may be a float, an array, a node, or a dual again."""
 
-    __slots__ = ("level", "primal", "tangent")
+    __slots__ = ("level", "primal", "source", "tangent", "version")
 
     def __init__(self, primal: Any, tangent: Any, level: int) -> None:
         self.primal = primal
         self.tangent = tangent
         self.level = level
+        #: How often this dual was assigned to.
+        self.version = 0
+        #: Of a view: the op that made it, its static arguments, the dual it is a view of, and the
+        #: version of that one which it shows.
+        self.source: tuple[Any, Params, Dual, int] | None = None
 
     def inside(self) -> Any:
         return self.primal
@@ -36,6 +41,7 @@ class Dual(ArrayOperators):
     @property
     def data(self) -> Any:
         """The number or array behind all duals and nodes, outside every derivative."""
+        self.refresh()
         return plain(self.primal)
 
     def item(self) -> Any:
@@ -60,6 +66,9 @@ class Dual(ArrayOperators):
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         mine = [isinstance(x, Dual) and x.level == self.level for x in inputs]
+        for x, own in zip(inputs, mine, strict=True):
+            if own:
+                x.refresh()
         primals = tuple(x.primal if own else x for x, own in zip(inputs, mine, strict=True))
         if op.real_only:
             op.require_real(primals)
@@ -71,7 +80,12 @@ class Dual(ArrayOperators):
             y_dot = op.jvp(tangents, y, primals, params)
         if watching():
             self._watch(op, plain(y), plain(y_dot), primals, tangents)
-        return y if y_dot is None else Dual(y, y_dot, self.level)
+        if y_dot is None:
+            return y
+        result = Dual(y, y_dot, self.level)
+        if op.views and np.may_share_memory(plain(y), plain(primals[0])):
+            result.source = (op, params, inputs[0], inputs[0].version)
+        return result
 
     @staticmethod
     def _watch(op: Any, y: Any, y_dot: Any, primals: Any, tangents: Any) -> None:
@@ -88,9 +102,38 @@ class Dual(ArrayOperators):
                 f" shape {shape_of(y)}"
             )
 
+    def refresh(self) -> None:
+        """See what was assigned to the dual of which this one is a view."""
+        if self.source is not None:
+            op, params, base, seen = self.source
+            base.refresh()
+            if base.version != seen:
+                self._become(op.apply((base,), params))
+                self.source = (op, params, base, base.version)
+
+    def _become(self, result: Any) -> None:
+        if isinstance(result, Dual):
+            self.primal, self.tangent, self.level = result.primal, result.tangent, result.level
+        else:
+            self.primal, self.tangent = result, zeros_like(result)
+        self.version += 1
+
     def __setitem__(self, index: Any, value: Any) -> None:
-        result = self.at[index].set(value)
-        self.primal, self.tangent, self.level = result.primal, result.tangent, result.level
+        """Assign to entries, as for Tensors; views share the assignment."""
+        self.refresh()
+        if self.source is None:
+            self._become(self.at[index].set(value))
+        else:
+            op, params, base, _ = self.source
+            self.assign_through(op, params, base, index, value)
+            self.refresh()
+
+    def in_place(self, result: Any) -> Any:
+        """`a += b` changes a in its place, as in NumPy; a number gets a new dual."""
+        if not self.shape:
+            return result
+        self[...] = result
+        return self
 
     def __repr__(self) -> str:
         return f"Dual({self.primal!r}, {self.tangent!r})"

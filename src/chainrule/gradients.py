@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule import ops
+from chainrule.assignment import FINISHED
 from chainrule.batch import Batch, put_together, taken_apart
 from chainrule.dual import Dual
 from chainrule.engine import Node, newest_first, swept
 from chainrule.ops.base import is_complex, shape_of, total, zeros_like
 from chainrule.recording import record_graph, recording, watching
-from chainrule.tensor import FINISHED
 from chainrule.traced import Traced
 
 

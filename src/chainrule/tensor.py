@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.engine import Node, slots_of, tick
+from chainrule.assignment import Assignable, assignments, refresh_views
+from chainrule.engine import Node, tick
 from chainrule.errors import RuleError
 from chainrule.fingerprint import fingerprint
-from chainrule.ops.arrays import ArrayOperators
 from chainrule.ops.updates import assigned
 from chainrule.recording import WATCHED, recording
 from chainrule.sites import user_site
-from chainrule.traced import NO_PARAMS, Traced, plain
+from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -22,17 +22,13 @@ if TYPE_CHECKING:
     from chainrule.traced import Params
 
 _new = object.__new__
-#: In place of the guards of a leaf that a transformation made: nobody asks for its `.grad`.
-ASSIGNABLE = ((-1, None),)
-#: The same, when the transformation is over.
-FINISHED = ((-2, None),)
 #: Classes of constants that NumPy computes with as they are.
 READY = frozenset({float, int, bool, np.float64, np.float32, complex, np.complex128})
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
 
 
-class Tensor(ArrayOperators, Node):
+class Tensor(Assignable):
     """An ndarray that remembers what it was computed from.
 
     Args:
@@ -70,6 +66,8 @@ class Tensor(ArrayOperators, Node):
     @property
     def data(self) -> np.ndarray:
         """The array. A leaf's can be written into; that of a computed Tensor is read-only."""
+        if assignments:
+            self.refresh()
         array: np.ndarray = self._held
         if self.op is None:
             self._hand_out()
@@ -126,6 +124,8 @@ class Tensor(ArrayOperators, Node):
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         arrays = []
+        if assignments and op is not assigned:
+            refresh_views(inputs)
         for i, x in enumerate(inputs):
             if x.__class__ is Tensor:
                 arrays.append(x._held)
@@ -157,51 +157,6 @@ class Tensor(ArrayOperators, Node):
             y.inputs = y.guards = ()
         return y
 
-    def __setitem__(self, index: Any, value: Any) -> None:
-        """Record an assignment: from now on this Tensor is the result of it.
-
-        What was computed from it before stays as it was, in value and in derivative. A view of
-        another Tensor is refused, since NumPy would write into that one as well.
-        """
-        if self.op is None and not recording():
-            self.data[index] = plain(value)
-            self.renew()
-            return
-        self._require_assignable()
-        before: Tensor = _new(Tensor)
-        for name in slots_of(Tensor):
-            setattr(before, name, getattr(self, name))
-        before.label = None
-        result = before.at[index].set(value)
-        if type(result) is not Tensor:
-            raise TypeError(
-                f"a {type(result).__name__} cannot be assigned to entries of a Tensor from outside"
-                f" of its derivative: start from np.zeros_like of what it is computed from"
-            )
-        now = assigned.apply((result, before), NO_PARAMS)
-        for name in ("_held", "op", "inputs", "params", "guards", "first_seen", "site", "index"):
-            setattr(self, name, getattr(now, name))
-        self.grad = None
-
-    def _require_assignable(self) -> None:
-        if not recording():
-            raise TypeError(
-                "assignment under no_grad to a Tensor that carries a graph: it would leave the"
-                " graph; assign outside, or take .detach()"
-            )
-        if self.op is None and self.guards is not ASSIGNABLE:
-            raise TypeError(
-                "assignment to entries of a leaf: write t = +t first, then t[index] = v is recorded"
-                " and the leaf keeps its values and its .grad; or change the leaf itself,"
-                " t.data[index] = v"
-            )
-        for x in self.inputs if self.op is not assigned else ():
-            if type(x) is Tensor and np.may_share_memory(x._held, self._held):
-                raise TypeError(
-                    f"this Tensor is a view ({self.describe()}), and NumPy would write into what it"
-                    f" is a view of: assign there, or copy first, t = +t"
-                )
-
     def changed_array(self) -> int | None:
         for position, before in self.guards:
             x = self.inputs[position]
@@ -213,6 +168,8 @@ class Tensor(ArrayOperators, Node):
         return None
 
     def new_seed(self, seed: Any) -> Any:
+        if assignments:
+            self.refresh()
         if seed is None:
             if self.size != 1:
                 raise ValueError(

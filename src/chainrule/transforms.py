@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
+from chainrule.assignment import ASSIGNABLE, FINISHED
 from chainrule.batch import Batch
 from chainrule.dual import Dual, new_level
 from chainrule.engine import Node
@@ -22,7 +23,7 @@ from chainrule.gradients import (
 )
 from chainrule.ops.base import PYTHON_SCALARS, is_complex, shape_of, zeros_like
 from chainrule.recording import record_graph
-from chainrule.tensor import ASSIGNABLE, FINISHED, Tensor
+from chainrule.tensor import Tensor
 from chainrule.traced import Traced, plain
 from chainrule.trees import flatten, leaves_like, map_tree
 

@@ -91,11 +91,11 @@ absolute = Elementwise(
 )
 real = Elementwise(
     np.real, 1,
-    complex=True, doc="The real part.",
+    complex=True, views="read", doc="The real part.",
 )
 imag = Elementwise(
     np.imag, -1j,
-    complex=True, doc="The imaginary part; 0 for real numbers.",
+    complex=True, views="read", doc="The imaginary part; 0 for real numbers.",
 )
 conjugate: Linear = Linear(
     np.conjugate, lambda y_bar, _x: conjugate(y_bar), stacked=True,

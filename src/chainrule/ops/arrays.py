@@ -111,6 +111,43 @@ class ArrayOperators(Operators):
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(f"entries of a {type(self).__name__} cannot be assigned: x.at[i].set(v)")
 
+    def assign_through(self, op: Any, params: Any, base: Any, index: Any, value: Any) -> None:
+        """Assign to entries of a view, made by an op of `base`: they are entries of `base`."""
+        if op.views != "write":
+            raise TypeError(
+                f"nothing is written through a view made by {op.name}: copy first, t = +t"
+            )
+        places = np.arange(base.size).reshape(base.shape)
+        base[np.unravel_index(op.compute((places,), params)[index], base.shape)] = value
+
+    def in_place(self, result: Any) -> Any:
+        """What `a += b` makes of `a`; here a new array, as for numbers."""
+        return result
+
+    def __iadd__(self, other: Any) -> Any:
+        return self.in_place(self + other)
+
+    def __isub__(self, other: Any) -> Any:
+        return self.in_place(self - other)
+
+    def __imul__(self, other: Any) -> Any:
+        return self.in_place(self * other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return self.in_place(self / other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self.in_place(self**other)
+
+    def __ifloordiv__(self, other: Any) -> Any:
+        return self.in_place(self // other)
+
+    def __imod__(self, other: Any) -> Any:
+        return self.in_place(self % other)
+
+    def __imatmul__(self, other: Any) -> Any:
+        return self.in_place(self @ other)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs:
             inputs, kwargs = _plain_call(self, ufunc, method, inputs, kwargs)

@@ -38,6 +38,8 @@ class Op:
         notation: how it is written in a formula; by default as a function call.
         sequence: the inputs come as one list, as in `concatenate`.
         complex: whether the rule holds for complex numbers; see the convention in docs/ops.md.
+        views: the result may be a view of the input in NumPy: "write" if NumPy lets one write
+            through it, else "read".
         hermitian: the input is a Hermitian matrix, of which NumPy reads one triangle; so is its
             cotangent.
         doc: one line of meaning, with the kink convention where there is a kink.
@@ -64,6 +66,7 @@ class Op:
         notation: Notation | None = None,
         sequence: bool = False,
         complex: bool | None = None,  # noqa: A002
+        views: str = "",
         hermitian: bool = False,
         doc: str = "",
     ) -> None:
@@ -78,6 +81,7 @@ class Op:
         self.notation = notation
         self.sequence = sequence
         self.hermitian = hermitian
+        self.views = views
         self.complex = self.COMPLEX if complex is None else complex
         self.__doc__ = doc
         self.needs_output = any(_reads(rule, self.INPUTS_AT - 1) for rule in self.rules)

@@ -34,6 +34,7 @@ broadcast_to: Linear = Linear(
     np.broadcast_to,
     lambda y_bar, x, shape: sum_to_shape(y_bar, shape_of(x)),  # noqa: ARG005
     params=("shape",),
+    views="read",
     stacked=lambda x, shape: broadcast_to(_raised(x, shape), shape=(len(x), *shape)),
     doc="Repeat along new or singleton axes.",
 )

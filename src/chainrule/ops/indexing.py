@@ -51,6 +51,7 @@ getitem: Linear = Linear(
     name="getitem",
     params=("index",),
     stacked=_getitem_stacked,
+    views="write",
     notation=Notation("{}[{index}]", ATOM, (ATOM,)),
     doc="x[index], every kind of NumPy index.",
 )

@@ -60,13 +60,14 @@ resize = Rearrangement(np.resize, "new_shape", doc="Another size: repeated or cu
 diag = Rearrangement(np.diag, "k", doc="The diagonal of a matrix, or the matrix of a diagonal.")
 diagflat = Rearrangement(np.diagflat, "k", doc="The matrix with the flattened input on a diagonal.")
 diagonal = Rearrangement(
-    np.diagonal, "offset", "axis1", "axis2", doc="The diagonal over two axes, as the last axis.",
+    np.diagonal, "offset", "axis1", "axis2", views="read",
+    doc="The diagonal over two axes, as the last axis.",
 )
 tril = Rearrangement(np.tril, "k", doc="The lower triangle of matrices, zeros above.")
 triu = Rearrangement(np.triu, "k", doc="The upper triangle of matrices, zeros below.")
 delete = Rearrangement(np.delete, "obj", "axis", doc="Without the entries at some positions.")
 sliding_window_view = Rearrangement(
-    np.lib.stride_tricks.sliding_window_view, "window_shape", "axis",
+    np.lib.stride_tricks.sliding_window_view, "window_shape", "axis", views="read",
     doc="Every window of a shape, on new last axes.",
 )
 # fmt: on

@@ -55,19 +55,20 @@ def _below_the_first(ndim: int, axes: Any) -> tuple[int, ...]:
 reshape: Linear = Linear(
     lambda x, shape: np.reshape(x, shape),  # noqa: PLW0108 -- NumPy 2.0 calls it newshape
     lambda y_bar, x, shape: reshape(y_bar, x.shape),  # noqa: ARG005
-    name="reshape", params=("shape",), numpy=np.reshape,
+    name="reshape", params=("shape",), numpy=np.reshape, views="write",
     stacked=lambda x, shape: reshape(x, (len(x), *((shape,) if np.ndim(shape) == 0 else shape))),
     doc="The same entries in another shape, in C order.",
 )
 transpose: Linear = Linear(
     np.transpose, _untranspose,
-    params=("axes",), notation=postfix("ᵀ"),
+    params=("axes",), notation=postfix("ᵀ"), views="write",
     stacked=lambda x, axes=None: transpose(x, _below_the_first(x.ndim, axes)),
     doc="Permute the axes, by default reverse them.",
 )
 matrix_transpose: Linear = Linear(
     np.matrix_transpose, lambda y_bar, _x: matrix_transpose(y_bar),
-    notation=postfix("ᵀ"), stacked=True, doc="Swap the last two axes.",
+    notation=postfix("ᵀ"), stacked=True, views="write",
+    doc="Swap the last two axes.",
 )
 concatenate = Linear(
     np.concatenate, _unconcatenate,
