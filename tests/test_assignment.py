@@ -187,7 +187,7 @@ def rows(x):
     """Rows are changed in their place."""
     A = np.outer(x, x)
     for row in A:
-        row /= np.sum(row)
+        row /= np.sum(row)  # noqa: PLW2901 -- in its place
     return A[0, 0] + np.sum(A[2] ** 2 * x)
 
 

@@ -382,6 +382,7 @@ def test_complex_gradients():
     assert np.allclose(cr.grad(lambda z: np.sum(np.real(z**3)))(z), 3 * z**2)
     assert cr.grad(lambda x: np.abs(x * (3 + 4j)))(2.0) == pytest.approx(5.0)
     assert type(cr.grad(lambda x: np.abs(x * 1j))(2.0)) is float
+    assert type(cr.grad(np.abs)(3 + 4j)) is complex
     with pytest.raises(TypeError, match="needs a seed"):
         cr.grad(lambda z: z * 1j)(2.0)
     with pytest.raises(TypeError, match="maximum has no derivative for complex numbers"):

@@ -94,7 +94,7 @@ def test_convolution_keeps_lengths_and_precision():
         ((np.ones((1, 3, 5)), np.ones((2, 2, 3))), {}, "does not fit 3 channels in 1 group"),
         ((np.ones((1, 4, 5)), np.ones((3, 2, 3))), {"groups": 2}, "4 channels in 2 group"),
         ((np.ones((1, 1, 2)), np.ones((1, 1, 3))), {}, r"spans \(3,\) does not fit into \(2,\)"),
-        ((np.ones((1, 1, 5)), np.ones((1, 1, 3))), {"stride": 0}, "stride=0: 1 positive"),
+        ((np.ones((1, 1, 5)), np.ones((1, 1, 3))), {"stride": 0}, "stride=0: 1 whole number"),
         ((np.ones((1, 1, 5)), np.ones((1, 1, 3))), {"padding": -1}, "padding=-1"),
         ((np.ones((1, 1, 5)), np.ones((1, 1, 3))), {"padding": "same", "stride": 2}, "stride 1"),
     ],

@@ -135,5 +135,8 @@ class Dual(ArrayOperators):
         self[...] = result
         return self
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else repr(self)
+
     def __repr__(self) -> str:
         return f"Dual({self.primal!r}, {self.tangent!r})"

@@ -13,17 +13,19 @@ from chainrule.dual import new_level
 from chainrule.gradients import kept
 from chainrule.ops.base import is_complex, shape_of
 from chainrule.traced import Traced
-from chainrule.transforms import Argnums, grad, jvp, vjp
+from chainrule.transforms import grad, jvp, vjp
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: One position of an argument, or a tuple of them.
+Positions = int | tuple[int, ...]
 #: The largest number of entries in one batch of cotangents or tangents.
 LARGEST_BATCH = 2**22
 
 
-def jacobian(f: Callable[..., Any], argnums: Argnums = 0, *, mode: str = "auto") -> Any:
+def jacobian(f: Callable[..., Any], argnums: Positions = 0, *, mode: str = "auto") -> Any:
     """The matrix of all derivatives of all entries of f(x).
 
     For an array x and a result y it has the shape `y.shape + x.shape`. For containers of arrays it
@@ -189,7 +191,7 @@ def _joined(pieces: Any) -> Any:
     return pieces[0] if len(pieces) == 1 else ops.concatenate(list(pieces))
 
 
-def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Any:
+def hessian(f: Callable[..., Any], argnums: Positions = 0) -> Any:
     """The matrix of second derivatives of a scalar function, of shape `x.shape + x.shape`.
 
     For containers it is a container of containers. All rows are computed together.
@@ -202,19 +204,20 @@ def hessian(f: Callable[..., Any], argnums: Argnums = 0) -> Any:
     return jacobian(grad(f, argnums), argnums, mode="reverse")
 
 
-def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+def hvp(f: Callable[..., Any], x: Any, v: Any, *args: Any, **kwargs: Any) -> Any:
     """The Hessian of a scalar function at x times a direction v, forward over reverse.
 
     It costs a small multiple of one gradient, and has the structure, shapes and dtypes of x.
+    Further arguments are passed on: the function is called as `f(x, *args, **kwargs)`.
 
     >>> import chainrule as cr
     >>> cr.hvp(lambda x: (x**3).sum(), np.array([1.0, 2.0]), np.array([1.0, 10.0]))
     array([  6., 120.])
     """
-    return jvp(grad(f), (x,), (v,))[1]
+    return jvp(lambda x: grad(f)(x, *args, **kwargs), (x,), (v,))[1]
 
 
-def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Any:
+def elementwise_grad(f: Callable[..., Any], argnums: Positions = 0) -> Any:
     """The derivative of each entry of f(x) in the same entry of x, for a function of entries.
 
     It is the gradient of the sum, so for other functions the columns of the Jacobian are summed.

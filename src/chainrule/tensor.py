@@ -239,6 +239,10 @@ def _computed(op: Any, arrays: list[Any], params: Params) -> Any:
     except (ValueError, IndexError, TypeError) as error:
         raise _refused(op, arrays, params, error) from None
     if op.differentiable:
+        if not hasattr(y_data, "dtype"):
+            if not isinstance(y_data, float | int):
+                raise TypeError(f"{op.name} must return one array, it returned {y_data!r}")
+            y_data = np.float64(y_data)
         if y_data.dtype.kind not in "fc":
             raise TypeError(f"{op.name} gave {y_data.dtype} data: only floating point is recorded")
         for array in arrays:

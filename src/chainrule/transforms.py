@@ -91,6 +91,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
         y, aux = _pair(result) if has_aux else (result, None)
         gradients = chosen.results(gradients_of(_one_number(y), chosen.variables, None))
         value = _like(chosen.leaves[0] if chosen.leaves else None, released(y, chosen.variables))
+        value = value[()] if isinstance(value, np.ndarray) else value
         chosen.finish()
         if has_aux:
             value = (value, map_tree(lambda x: released(x, chosen.variables), aux))
@@ -307,6 +308,10 @@ def _one_number(y: Any) -> Any:
 
 def _like(argument: Any, result: Any) -> Any:
     """A plain result of shape () as a Python number, if the argument was one."""
-    if type(argument) not in PYTHON_SCALARS or isinstance(result, Traced) or np.ndim(result):
+    if isinstance(result, Traced) or np.ndim(result):
         return result
-    return result if is_complex(result) else float(result)
+    if type(argument) is complex:
+        return complex(result)
+    if type(argument) not in PYTHON_SCALARS or is_complex(result):
+        return result
+    return float(result)

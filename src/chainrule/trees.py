@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +73,10 @@ def _rebuilt(shape: Any, given: Any) -> Any:
         filled = {key: _rebuilt(item, given) for key, item in items.items()}
         return filled if kind is dict else _like_dict(shape.original, filled)
     if isinstance(items, dict):
-        return dataclasses.replace(
-            shape.original, **{key: _rebuilt(item, given) for key, item in items.items()}
-        )
+        twin = copy.copy(shape.original)
+        for key, item in items.items():  # also of frozen ones, and of fields that are no arguments
+            object.__setattr__(twin, key, _rebuilt(item, given))
+        return twin
     parts = [_rebuilt(item, given) for item in items]
     return kind(*parts) if hasattr(kind, "_fields") else kind(parts)
 
@@ -96,8 +100,9 @@ def leaves_like(model: Any, tree: Any, message: str) -> list[Any]:
 
 
 def _collect(shape: Any, tree: Any, leaves: list[Any], message: str) -> None:
-    if shape is _Leaf and not isinstance(_shape_of(tree, []), _Container) and tree is not None:
-        leaves.append(tree)
+    if shape is _Leaf and tree is not None and not isinstance(tree, dict):
+        # Beside an array a list of numbers is one too.
+        leaves.append(np.asarray(tree) if isinstance(tree, list | tuple) else tree)
     elif isinstance(shape, _Container) and isinstance(tree, shape.kind):
         items, parts = shape.items, _parts(tree)
         keys = items.keys() if isinstance(items, dict) else range(len(items))

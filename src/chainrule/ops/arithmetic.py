@@ -126,4 +126,4 @@ minimum = Elementwise(
 def unit(x: Any) -> Any:
     """X / |x|, the sign of a complex number; derivative 0 at 0."""
     size = absolute(x)
-    return x / where(size == 0, 1.0, size)
+    return where(size == 0, 0.0, x / where(size == 0, 1.0, size))

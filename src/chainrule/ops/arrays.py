@@ -11,10 +11,10 @@ from chainrule.ops import arithmetic as ar
 from chainrule.ops import shapes as sh
 from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import astype
-from chainrule.ops.dispatch import answer_for, refuse_out
+from chainrule.ops.dispatch import answer_for, numpys_call
 from chainrule.ops.operators import Operators
 from chainrule.ops.rearranging import reshape_in_order
-from chainrule.ops.registry import BY_NUMPY
+from chainrule.ops.registry import BY_NUMPY, PLAIN, bare
 from chainrule.ops.ufunc_methods import ufunc_method
 from chainrule.ops.updates import At
 from chainrule.traced import plain
@@ -151,16 +151,18 @@ class ArrayOperators(Operators):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if kwargs:
             inputs, kwargs = _plain_call(self, ufunc, method, inputs, kwargs)
-        if method != "__call__":
-            return ufunc_method(ufunc, method, *inputs, **kwargs)
         op = BY_NUMPY.get(ufunc)
+        if method != "__call__":
+            if ufunc in PLAIN or not getattr(op, "differentiable", True):
+                return getattr(ufunc, method)(*bare(inputs), **kwargs)
+            return ufunc_method(ufunc, method, *inputs, **kwargs)
         return (answer_for(ufunc) if op is None else op)(*inputs, **kwargs)
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         body = answer_for(function)
-        refuse_out(function, args, kwargs)
+        args, kwargs = numpys_call(function, args, kwargs)
         result = body(*args, **kwargs)
         return result if function in VIEWING else _not_the_same(result, args)
 
@@ -174,8 +176,9 @@ class ArrayOperators(Operators):
 
     def __float__(self) -> float:
         raise TypeError(
-            f"float() would take a {type(self).__name__} out of the graph: use .item() for the"
-            f" plain number, or NumPy's function (np.sin, not math.sin)"
+            f"float() would take a {type(self).__name__} out of the graph: use NumPy's function"
+            f" (np.sin, not math.sin); to fill an array start from np.zeros_like(t), not np.zeros;"
+            f" .item() is the plain number, without a derivative"
         )
 
     __int__ = __complex__ = __index__ = __float__

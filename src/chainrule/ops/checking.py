@@ -40,7 +40,10 @@ def check_op(op: Any, inputs: Inputs, params: Params) -> None:
         raise TypeError(f"{op.name}.check() needs floating-point inputs to differentiate by")
     y = np.asarray(op.evaluate(inputs, params))
     y_bar = _drawn(random, y)
-    cotangents = op.vjp(moving, y_bar, y, inputs, params)
+    try:
+        cotangents = op.vjp(moving, y_bar, y, inputs, params)
+    except (TypeError, AttributeError) as error:
+        raise OpCheckError(f"op {op.name}: its rule does not work on arrays: {error}") from error
     _check_dtypes(op, moving, y, inputs, params)
     for i, x_bar in zip(moving, cotangents, strict=True):
         if np.shape(x_bar) != inputs[i].shape:

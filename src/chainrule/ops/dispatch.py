@@ -60,25 +60,42 @@ def load(family: str) -> Any:
 _POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
 
 
-def refuse_out(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """Drop `out=None`, and refuse an array to write into."""
+def numpys_call(
+    function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """A call without `out=None`, and with the leading arguments that were named in their place.
+
+    Raises:
+        TypeError: for an array to write the result into.
+    """
     given = kwargs.pop("out", None)
     if given is None and len(args) > 1:
         position = out_position(function)
         if position is not None and len(args) > position:
-            given = args[position]
+            given, args = args[position], args[:position] + args[position + 1 :]
     if given is not None:
         raise TypeError(
             f"np.{function.__name__} cannot write the result into out=: it would leave the graph"
         )
+    if kwargs and not args:
+        for name in positional_names(function):
+            if name not in kwargs:
+                break
+            args = (*args, kwargs.pop(name))
+    return args, kwargs
 
 
 @cache
-def out_position(function: Any) -> int | None:
-    """The position of `out` among the arguments of a NumPy function."""
+def positional_names(function: Any) -> list[str]:
+    """The names of the positional arguments of a NumPy function."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return None
-    names = [name for name, p in parameters.items() if p.kind in _POSITIONAL]
+        return []
+    return [name for name, p in parameters.items() if p.kind in _POSITIONAL]
+
+
+def out_position(function: Any) -> int | None:
+    """The position of `out` among the arguments of a NumPy function."""
+    names = positional_names(function)
     return names.index("out") if "out" in names else None

@@ -34,7 +34,12 @@ def _with_a_mask(reduced: Any) -> Any:
         a = as_array(args[0])
         present = ~np.isnan(plain(a)) & where
         a = choose(present, a, 0.0)
-        return reduced(a, *args[1:], where=present, **kwargs)
+        y = reduced(a, *args[1:], where=present, **kwargs)
+        # NumPy's nanvar has no variance of fewer than ddof + 1 numbers.
+        ddof = kwargs.get("correction", kwargs.get("ddof", args[4] if len(args) > 4 else 0))
+        axis = kwargs.get("axis", args[1] if len(args) > 1 else None)
+        few = np.sum(present, axis=axis, keepdims=kwargs.get("keepdims", False)) <= ddof
+        return choose(few, np.nan, y) if np.any(few) else y
 
     return _described(nan_reduced, reduced)
 

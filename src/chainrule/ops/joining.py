@@ -16,7 +16,7 @@ from chainrule.ops.order import median
 from chainrule.ops.rearranging import at_least, expand_dims, moveaxis
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import along, concatenate, reshaped, stack
-from chainrule.ops.sums import as_array, axes_of
+from chainrule.ops.sums import as_array, axes_of, converted
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 
@@ -26,9 +26,7 @@ def concatenate_(
     arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """Arrays joined along an existing axis."""
-    arrays = _parts(arrays)
-    joined = concatenate(arrays, axis=axis)
-    return joined if dtype is None else joined.astype(dtype)
+    return converted(concatenate(_parts(arrays), axis=axis), dtype)
 
 
 @answers(np.stack)
@@ -36,8 +34,7 @@ def stack_(
     arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: str = "same_kind"
 ) -> Any:
     """Arrays of one shape joined along a new axis."""
-    joined = stack(_parts(arrays), axis=axis)
-    return joined if dtype is None else joined.astype(dtype)
+    return converted(stack(_parts(arrays), axis=axis), dtype)
 
 
 def _parts(arrays: Any) -> list[Any]:
@@ -166,6 +163,8 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
         for axis, width in pad_width.items():
             pairs[axis] = tuple(_pairs(width, 1)[0])
         return pairs
+    if np.asarray(pad_width).dtype.kind not in "iu":
+        raise TypeError(f"pad_width takes whole numbers, got {pad_width!r}")
     return [(int(a), int(b)) for a, b in _pairs(pad_width, ndim)]
 
 
@@ -197,7 +196,9 @@ def _padded(a: Any, axis: int, widths: tuple[int, int], mode: Any, options: Any)
     if mode in _PICKED and options.get("reflect_type", "even") == "even":
         return getitem(a, along(axis, np.pad(np.arange(n), widths, mode), ndim))
     # What remains is linear along the axis, with a constant part: rows of weights say it all.
-    zero = np.pad(np.zeros(n), widths, mode, **options)
+    if np.iscomplexobj(options.get("end_values")) and a.dtype.kind != "c":
+        raise TypeError("complex end_values around real numbers")
+    zero = np.pad(np.zeros(n, np.result_type(a.dtype, np.float64)), widths, mode, **options)
     end_values = {"end_values": 0} if "end_values" in options else {}
     weights = np.stack(
         [np.pad(row, widths, mode, **{**options, **end_values}) for row in np.eye(n)], axis=-1

@@ -186,7 +186,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
 @answers(np.linalg.tensorsolve)
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
-    """X with tensordot(a, x) = b."""
+    """The x with tensordot(a, x) = b."""
     a, b = as_array(a), as_array(b)
     if axes is not None:
         moved = axes_of(axes, a.ndim)

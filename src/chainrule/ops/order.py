@@ -115,7 +115,9 @@ def quantile(
     share = (position - low).astype(dtype)
     rows = np.ogrid[tuple(slice(n) for n in count.shape)]
     below, above = getitem(lined, (*rows, low)), getitem(lined, (*rows, high))
-    y = where(share == 0, below, below + (above - below) * share)
+    equal = plain(below) == plain(above)  # two infinities have no difference
+    step = where(equal, 0.0, above) - where(equal, 0.0, below)
+    y = where(share == 0, below, below + step * share)
     if not ignore_nan:
         y = where(np.isnan(data).any(axis=-1), np.nan, y)
     if keepdims:

@@ -321,7 +321,9 @@ def extract(condition: Any, arr: Any) -> Any:
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """Each entry from the array of choices whose number stands in a."""
     numbers = np.asarray(frozen(a))
-    options = stack(list(broadcast_arrays(numbers.astype(float), *choices)[1:]))
+    arrays = [as_array(c) for c in choices]
+    shape = np.broadcast_shapes(numbers.shape, *[a.shape for a in arrays])
+    options = stack([broadcast_to(a, shape) for a in arrays])
     if mode != "raise":
         numbers = (
             numbers % len(choices) if mode == "wrap" else np.clip(numbers, 0, len(choices) - 1)

@@ -67,7 +67,7 @@ def _tie_share(y: Any, x: Any, axis: Any) -> Any:
 sum = Reduction(np.sum, 1, complex=True, doc="Sum over the given axes, by default all.")
 mean = Reduction(
     np.mean,
-    lambda y, x, _axis: y.size / (x.size or 1),
+    lambda _y, _x, _axis: _y.size / (_x.size or 1),  # sizes, no data
     complex=True,
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )

@@ -155,7 +155,7 @@ def nan_to_num(
 
 @answers(np.float_power)
 def float_power(a: Any, b: Any) -> Any:
-    """A ** b in at least double precision."""
+    """The power a ** b in at least double precision."""
     a, b = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, b))
     double = np.result_type(a.dtype, b.dtype, np.float64)
     return a.astype(double) ** b.astype(double)

@@ -26,9 +26,9 @@ def _sinc_slope(y: Any, x: Any) -> Any:
     return where(near, series * x, (cos(math.pi * x) - y) / where(near, 1.0, x))
 
 
-def nonzero(y: Any) -> Any:
-    """A divisor: 1 in place of 0, where the numerator is 0 too."""
-    return where(y == 0, 1.0, y)
+def ratio(x: Any, length: Any) -> Any:
+    """X / length, 0 where the length is 0."""
+    return where(length == 0, 0.0, x / where(length == 0, 1.0, length))
 
 
 # fmt: off
@@ -51,8 +51,8 @@ arctan = Elementwise(
 )
 arctan2 = Elementwise(
     np.arctan2,
-    lambda _y, a, b: b / nonzero(hypot(a, b)) / nonzero(hypot(a, b)),
-    lambda _y, a, b: -a / nonzero(hypot(a, b)) / nonzero(hypot(a, b)),
+    lambda _y, a, b: ratio(ratio(b, hypot(a, b)), hypot(a, b)),
+    lambda _y, a, b: -ratio(ratio(a, hypot(a, b)), hypot(a, b)),
     scalar=math.atan2, doc="Angle of the point (b, a); derivative 0 at the origin.",
 )
 sinh = Elementwise(
@@ -77,7 +77,7 @@ arctanh = Elementwise(
     scalar=math.atanh, complex=True, doc="Inverse hyperbolic tangent, |x| < 1.",
 )
 hypot: Elementwise = Elementwise(
-    np.hypot, lambda y, a, _b: a / nonzero(y), lambda y, _a, b: b / nonzero(y),
+    np.hypot, lambda y, a, _b: ratio(a, y), lambda y, _a, b: ratio(b, y),
     scalar=math.hypot, doc="√(a² + b²); derivative 0 at the origin.",
 )
 degrees = Elementwise(

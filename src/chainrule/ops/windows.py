@@ -133,9 +133,16 @@ def _products(seen: Any, w: Any) -> Any:
 
 
 def _each(given: Any, count: int, what: str) -> tuple[int, ...]:
-    numbers = (given,) * count if isinstance(given, int | np.integer) else tuple(given)
-    if len(numbers) != count or any(int(n) != n or n < 1 for n in numbers):
-        raise ValueError(f"{what}={given}: {count} positive whole number(s) expected")
+    return _numbers(given, count, what, 1)
+
+
+def _numbers(given: Any, count: int, what: str, least: int) -> tuple[int, ...]:
+    """One whole number for each axis."""
+    numbers = tuple(given) if isinstance(given, list | tuple | np.ndarray) else (given,) * count
+    if len(numbers) != count or any(
+        not isinstance(n, int | np.integer) or n < least for n in numbers
+    ):
+        raise ValueError(f"{what}={given}: {count} whole number(s) from {least} on expected")
     return tuple(int(n) for n in numbers)
 
 
@@ -151,10 +158,7 @@ def _zero_padded(
         widths = [(t // 2, t - t // 2) for t in totals]
     else:
         count = len(size)
-        numbers = (padding,) * count if isinstance(padding, int | np.integer) else tuple(padding)
-        if len(numbers) != count or any(n < 0 for n in numbers):
-            raise ValueError(f"padding={padding}: {count} number(s) not below 0 expected")
-        widths = [(int(n), int(n)) for n in numbers]
+        widths = [(n, n) for n in _numbers(padding, count, "padding", 0)]
     if not any(a or b for a, b in widths):
         return x
     return pad(x, [(0, 0)] * (x.ndim - len(widths)) + widths)
@@ -195,8 +199,8 @@ def _pooled(x: Any, size: Any, stride: Any, padding: Any, filling: float) -> Any
         raise ValueError(f"pooling takes (N, C, *lengths), got {x.shape}")
     size = _each(size, count, "size")
     steps = size if stride is None else _each(stride, count, "stride")
-    widths = (padding,) * count if isinstance(padding, int | np.integer) else tuple(padding)
-    if any(w < 0 or 2 * w > k for w, k in zip(widths, size, strict=True)):
+    widths = _numbers(padding, count, "padding", 0)
+    if any(2 * w > k for w, k in zip(widths, size, strict=True)):
         raise ValueError(f"padding={padding}: from 0 to half of the window {size}")
     if any(widths):
         pairs = [(0, 0), (0, 0), *((w, w) for w in widths)]
@@ -212,7 +216,7 @@ def embedding(indices: Any, table: Any) -> Any:
     >>> cr.nn.embedding([2, 0], np.array([[1.0], [2.0], [3.0]])).tolist()
     [[3.0], [1.0]]
     """
-    rows = np.asarray(frozen(indices))
+    rows, table = np.asarray(frozen(indices)), as_array(table)
     count = shape_of(table)[0]
     if rows.dtype.kind not in "iu":
         raise TypeError(f"embedding takes whole numbers, got {rows.dtype}")
