@@ -116,8 +116,7 @@ def quantile(
     rows = np.ogrid[tuple(slice(n) for n in count.shape)]
     below, above = getitem(lined, (*rows, low)), getitem(lined, (*rows, high))
     equal = plain(below) == plain(above)  # two infinities have no difference
-    step = where(equal, 0.0, above) - where(equal, 0.0, below)
-    y = where(share == 0, below, below + step * share)
+    y = where(equal | (share == 0), below, below * (1 - share) + above * share)
     if not ignore_nan:
         y = where(np.isnan(data).any(axis=-1), np.nan, y)
     if keepdims:
@@ -201,9 +200,11 @@ def cov(
         divisor = total - ddof * sum(weights * as_array(aweights)) / total
     deviation = x - mean[:, None]
     weighted = deviation if weights is None else deviation * weights
-    if np.any(plain(divisor) <= 0):
-        raise ValueError(f"{x.shape[1]} observations are too few for ddof={ddof}")
-    c = matmul(weighted, transpose(conjugate(deviation) if is_complex(x) else deviation)) / divisor
+    if np.any(plain(divisor) <= 0):  # as NumPy: too few observations for this ddof
+        divisor = np.float64(0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        other = transpose(conjugate(deviation) if is_complex(x) else deviation)
+        c = matmul(weighted, other) / divisor
     return c[0, 0] if c.size == 1 else c
 
 

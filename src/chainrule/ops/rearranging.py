@@ -321,7 +321,8 @@ def extract(condition: Any, arr: Any) -> Any:
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """Each entry from the array of choices whose number stands in a."""
     numbers = np.asarray(frozen(a))
-    arrays = [as_array(c) for c in choices]
+    dtype = np.result_type(*[getattr(c, "dtype", c) for c in choices])
+    arrays = [c if hasattr(c, "dtype") else np.asarray(c, dtype) for c in choices]
     shape = np.broadcast_shapes(numbers.shape, *[a.shape for a in arrays])
     options = stack([broadcast_to(a, shape) for a in arrays])
     if mode != "raise":
