@@ -234,7 +234,7 @@ def swapped(x):
 def copies(x):
     """What NumPy copies is no view."""
     y = x * 1
-    for z in (y.astype(float), np.clip(y, None, None), np.pad(y, 0), y[[0, 1]], y.copy(), +y):
+    for z in (y.astype(float), np.pad(y, 0), y[[0, 1]], y.copy(), +y, np.tile(y, 1)):
         z[0] = 100.0
     return np.sum(y**2)
 

@@ -206,3 +206,92 @@ def test_programs_of_mixed_precision(steps, data, dtypes):
     for g, e, x in zip(gradients, exact, narrow, strict=True):
         assert g.dtype == x.dtype
         assert np.abs(g - e).max() <= 1e-3 * scale
+
+
+#: Views of an array of shape (2, 3), or of (3, 2) after a transposition, or of (3,), (2,), (6,).
+VIEWS = {
+    "row": lambda a: a[-1],
+    "column": lambda a: a[..., 0],
+    "step": lambda a: a[::-1],
+    "tail": lambda a: a[..., 1:],
+    "transpose": lambda a: a.T,
+    "flat": lambda a: a.reshape(-1),
+    "itself": lambda a: a,
+    "copy": lambda a: a.copy(),
+    "computed": lambda a: np.tanh(a),
+    "fancy": lambda a: a[[0]],
+}
+WRITES = ["entry", "fancy", "mask", "all", "add", "multiply", "subtract"]
+
+
+@st.composite
+def assigning_programs(draw):
+    """Steps that take views, compute, and write, over a growing list of arrays."""
+    steps, count = [], 2
+    for _ in range(draw(st.integers(2, 9))):
+        if draw(st.booleans()):
+            steps.append(
+                ("view", draw(st.sampled_from(sorted(VIEWS))), draw(st.integers(0, count - 1)))
+            )
+            count += 1
+        else:
+            steps.append(
+                ("write", draw(st.sampled_from(WRITES)), draw(st.integers(0, count - 1)),
+                 draw(st.integers(0, count - 1)))
+            )  # fmt: skip
+    return steps
+
+
+def write(how, target, source):
+    """One assignment; in-place operators go through the name, as in a program."""
+    number = np.sum(source) * 0.3
+    if how == "entry":
+        target[..., 0] = number
+    elif how == "fancy":
+        target[[-1, 0]] = number + 0.5
+    elif how == "mask":
+        target[np.arange(np.size(target)).reshape(target.shape) % 2 == 0] = number - 0.5
+    elif how == "all":
+        target[...] = np.sin(target) * number
+    elif how == "add":
+        target += number
+    elif how == "multiply":
+        target *= np.cos(number)
+    else:
+        target -= target * number
+    return target
+
+
+def run_assignments(steps, x):
+    arrays = [x * 1.0, np.sin(x)]
+    for kind, how, *positions in steps:
+        chosen = [arrays[i] for i in positions]
+        if kind == "view":
+            arrays.append(VIEWS[how](chosen[0]) if np.ndim(chosen[0]) else chosen[0] * 1.0)
+        elif np.ndim(chosen[0]):
+            arrays[positions[0]] = write(how, *chosen)
+    return sum(np.sum(a * (i + 1.0)) + np.sum(a**2) for i, a in enumerate(arrays))
+
+
+@given(assigning_programs(), st.lists(numbers, min_size=6, max_size=6))
+@PROGRAMS
+def test_programs_that_assign(steps, data):
+    """Values and derivatives are those of the same program on ndarrays, views and all."""
+    x = np.array(data).reshape(2, 3)
+    d = np.cos(np.arange(6.0)).reshape(2, 3)
+    f = lambda x: run_assignments(steps, x)
+    expected = f(x)
+    slope = central_difference(lambda h: f(x + h * d))
+    value, gradient = cr.value_and_grad(f)(x)
+    scale = 1 + abs(expected) + abs(slope)
+    assert abs(value - expected) <= 1e-12 * scale
+    assert abs(np.sum(gradient * d) - slope) <= 1e-5 * scale
+    primal, forward = cr.jvp(f, (x,), (d,))
+    assert abs(primal - expected) <= 1e-12 * scale
+    assert abs(forward - np.sum(gradient * d)) <= 1e-10 * scale
+    curvature = central_difference(lambda h: cr.grad(f)(x + h * d))
+    product = cr.hvp(f, x, d)
+    assert np.abs(product - curvature).max() <= 1e-4 * (scale + np.abs(curvature).max())
+    assert np.abs(cr.grad(lambda x: np.sum(cr.grad(f)(x) * d))(x) - product).max() <= 1e-9 * (
+        scale + np.abs(product).max()
+    )
