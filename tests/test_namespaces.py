@@ -42,6 +42,23 @@ def test_arrays_from_nested_lists_of_traced_numbers():
         np.array([t, t[0]])
 
 
+def test_lists_of_traced_numbers():
+    w = np.array([2.0, 3.0])
+    for f, expected in (
+        (lambda t: np.sum([t[0], t[1] ** 2]), [1, 4]),
+        (lambda t: np.dot([t[0], t[1]], w), [2, 3]),
+        (lambda t: np.max([a * 2 for a in t]), [0, 2]),
+        (lambda t: np.prod([t[0], t[1]]), [2, 1]),
+        (lambda t: np.sum(np.vstack([[t, t**2], [1.0, 2.0]])), [3, 5]),
+        (lambda t: np.sum(np.concatenate([t, [t[0]], [1.0, 2.0]])), [2, 1]),
+        (lambda t: np.sum(np.diag([t[0], t[1]])), [1, 1]),
+        (lambda t: np.sum(np.outer([t[0], 1.0], w)), [5, 0]),
+    ):
+        assert cr.grad(f)(np.array([1.0, 2.0])).tolist() == expected
+    assert np.sum([1.0, 2.0]) == 3
+    assert np.mean.__doc__ == numpy.mean.__doc__
+
+
 def test_other_creation():
     t = cr.Tensor(2.0)
     assert np.full((2, 2), t).op is not None

@@ -8,13 +8,15 @@ import changed to this one.
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import numpy  # noqa: ICN001 -- its name is this one's
 
 from chainrule.ops.arrays import ArrayOperators as _Traced
-from chainrule.ops.joining import stack_ as _stack
+from chainrule.ops.registry import BY_NUMPY as _BY_NUMPY
 from chainrule.ops.sums import as_array as _as_array
+from chainrule.ops.sums import holds_traced as _holds_traced
 
 _numpy: Any = numpy
 
@@ -40,7 +42,7 @@ def array(
         return _numpy.array(
             object, dtype, copy=copy, order=order, subok=subok, ndmin=ndmin, like=like
         )
-    result = +object if isinstance(object, _Traced) else _joined(object)
+    result = +object if isinstance(object, _Traced) else _as_array(object)
     if dtype is not None:
         result = result.astype(dtype)
     missing = ndmin - len(result.shape)
@@ -52,7 +54,7 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, **options: Any) -> Any
     if not _holds_traced(a):
         return _numpy.asarray(a, dtype, order, **options)
     if not isinstance(a, _Traced):
-        a = _joined(a)
+        a = _as_array(a)
     return a if dtype is None else a.astype(dtype)
 
 
@@ -79,21 +81,36 @@ def isscalar(element: Any) -> bool:
     return _numpy.isscalar(element) or (isinstance(element, _Traced) and not element.shape)
 
 
-def _holds_traced(x: Any) -> bool:
-    if isinstance(x, list | tuple):
-        return any(_holds_traced(item) for item in x)
-    return isinstance(x, _Traced)
+#: Functions that take several arrays as one list.
+_OF_LISTS = {
+    *(_numpy.concatenate, _numpy.stack, _numpy.vstack, _numpy.hstack, _numpy.dstack),
+    *(_numpy.column_stack, _numpy.block, _numpy.choose, _numpy.select),
+}
 
 
-def _joined(x: Any) -> Any:
-    """Nested lists as one array."""
-    if isinstance(x, list | tuple):
-        return _stack([_joined(item) for item in x])
-    return _as_array(x)
+def _taking_lists(function: Any) -> Any:
+    """A NumPy function that takes lists of traced numbers for arrays."""
+
+    @wraps(function)
+    def taking_lists(*args: Any, **kwargs: Any) -> Any:
+        if not any(isinstance(x, list | tuple) and _holds_traced(x) for x in args):
+            return function(*args, **kwargs)
+        if function in _OF_LISTS:
+            of_parts = type(args[0])(_as_array(x) if _holds_traced(x) else x for x in args[0])
+            args = (of_parts, *args[1:])
+        else:
+            args = tuple(_as_array(x) if _holds_traced(x) else x for x in args)
+        return function(*args, **kwargs)
+
+    return taking_lists
 
 
 def __getattr__(name: str) -> Any:
-    return getattr(_numpy, name)
+    found = getattr(_numpy, name)
+    if isinstance(found, _numpy.ufunc | type) or not callable(found) or found not in _BY_NUMPY:
+        return found
+    globals()[name] = wrapped = _taking_lists(found)
+    return wrapped
 
 
 def __dir__() -> list[str]:

@@ -15,15 +15,24 @@ from chainrule.ops.indexing import getitem
 from chainrule.ops.partials import where as choose
 from chainrule.ops.reductions import kept_shape, max, mean, min, sum
 from chainrule.ops.registry import answers
-from chainrule.ops.shapes import along, concatenate, reshaped, transpose
+from chainrule.ops.shapes import along, concatenate, reshaped, stack, transpose
 from chainrule.traced import Traced, plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
 
 
 def as_array(x: Any) -> Any:
-    """A traced array as it is, anything else as an ndarray."""
-    return x if hasattr(x, "shape") else np.asarray(x)
+    """An array as it is; lists of numbers and of traced ones joined."""
+    if hasattr(x, "shape"):
+        return x
+    return stack([as_array(item) for item in x]) if holds_traced(x) else np.asarray(x)
+
+
+def holds_traced(x: Any) -> bool:
+    """Whether there is a traced array in nested lists."""
+    if isinstance(x, list | tuple):
+        return any(holds_traced(item) for item in x)
+    return isinstance(x, Traced)
 
 
 def converted(x: Any, dtype: Any) -> Any:
