@@ -8,7 +8,7 @@ import changed to this one.
 
 from __future__ import annotations
 
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 import numpy  # noqa: ICN001 -- its name is this one's
@@ -88,6 +88,7 @@ _OF_LISTS = {
 }
 
 
+@cache
 def _taking_lists(function: Any) -> Any:
     """A NumPy function that takes lists of traced numbers for arrays."""
 
@@ -109,8 +110,7 @@ def __getattr__(name: str) -> Any:
     found = getattr(_numpy, name)
     if isinstance(found, _numpy.ufunc | type) or not callable(found) or found not in _BY_NUMPY:
         return found
-    globals()[name] = wrapped = _taking_lists(found)
-    return wrapped
+    return _taking_lists(found)  # not kept in this namespace: `any` would be NumPy's here
 
 
 def __dir__() -> list[str]:
