@@ -6,7 +6,7 @@ CHAINRULE_PROGRAMS=20000 tries more of them.
 import os
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -280,7 +280,10 @@ def test_programs_that_assign(steps, data):
     x = np.array(data).reshape(2, 3)
     d = np.cos(np.arange(6.0)).reshape(2, 3)
     f = lambda x: run_assignments(steps, x)
-    expected = f(x)
+    try:
+        expected = f(x)
+    except (IndexError, ValueError):  # an entry of an empty array
+        assume(False)
     slope = central_difference(lambda h: f(x + h * d))
     value, gradient = cr.value_and_grad(f)(x)
     scale = 1 + abs(expected) + abs(slope)

@@ -190,19 +190,34 @@ def W9h():
         h = cr.relu(cr.relu(x @ W1 + b1) @ W2 + b2)
         return cr.nn.cross_entropy(h @ W3 + b3, y)
 
-    gradient = cr.grad(loss, argnums=tuple(range(len(start))))
+    start, directions, result = list(start), list(directions), []
+
+    def step():
+        result[:] = cr.hvp(lambda parameters: loss(*parameters), start, directions)
+
+    return step, lambda: result
+
+
+def W9j():
+    x, A, B = (np.float64(v) for v in C.w9j())
+    jacobian = cr.jacobian(lambda x: np.tanh(B @ np.tanh(A @ x)))
     result = []
 
     def step():
-        result[:] = cr.jvp(lambda *p: _joined(gradient(*p)), start, directions)[1:]
+        result[:] = [jacobian(x)]
 
-    def out():
-        sizes = np.cumsum([p.size for p in start])[:-1]
-        pieces = np.split(result[0], sizes)
-        return [piece.reshape(p.shape) for piece, p in zip(pieces, start, strict=True)]
-
-    return step, out
+    return step, lambda: result
 
 
-def _joined(arrays):
-    return cr.concatenate([cr.reshape(a, (-1,)) for a in arrays])
+def W10():
+    tokens, targets, parameters = C.w10()
+
+    def loss(parameters):
+        E, Wq, Wk, Wv, Wo = parameters
+        x = cr.nn.embedding(tokens, E)
+        q, k, v = (np.einsum("btd,dhk->bhtk", x, W) for W in (Wq, Wk, Wv))
+        scores = np.einsum("bhtk,bhsk->bhts", q, k) * np.float32(1 / np.sqrt(8))
+        o = np.einsum("bhts,bhsk->bthk", cr.softmax(scores), v)
+        return np.mean((np.einsum("bthk,hkd->btd", o, Wo) - targets) ** 2)
+
+    return _gradients(parameters, loss)
