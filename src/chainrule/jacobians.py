@@ -62,11 +62,10 @@ def jacobian(f: Callable[..., Any], argnums: Positions = 0, *, mode: str = "auto
         outputs, restore = flatten(y)
         _refuse_complex([*inputs, *outputs])
         if any(getattr(x, "plain_class", None) is float for x in (*inputs, *outputs)):
-            (of_values,) = [pullback(1.0)] if len(outputs) == 1 else [None]
-            if of_values is None:
+            if len(outputs) != 1:
                 raise TypeError("the jacobian of several Values: take cr.grad of each")
-            columns = [rebuild(flatten(list(of_values))[0])]
-            return restore([tuple(c) if several else c[0] for c in columns])
+            row = rebuild(flatten(list(pullback(1.0)))[0])  # Values: every block is one number
+            return restore([tuple(row) if several else row[0]])
         sizes = [sum(_size(x) for x in leaves) for leaves in (inputs, outputs)]
         forward = mode == "forward" or (mode == "auto" and sizes[0] < sizes[1])
         if forward:
