@@ -1,5 +1,6 @@
 """What reviewers found wrong once, each with its right answer."""
 
+import copy
 import math
 
 import numpy as np
@@ -316,3 +317,145 @@ def test_an_op_says_what_is_wrong_with_it():
     bad = cr.elementwise(np.sin, lambda _y, x: math.cos(x), name="bad")
     with pytest.raises(cr.OpCheckError, match="bad: its rule does not work on arrays"):
         bad.check()
+
+
+# ------------------------------------------------------------- views at the boundaries
+
+
+def check_outer(f, w, expected):
+    """Value and derivative, in both modes."""
+    assert f(w) == pytest.approx(expected[0])
+    assert cr.value_and_grad(f)(w) == pytest.approx(expected)
+    assert cr.jvp(f, (w,), (1.0,)) == pytest.approx(expected)
+
+
+def test_results_are_objects_of_their_own():
+    def shared(w):
+        ga, gb = cr.grad(lambda a, b: np.sum((a + b) ** 2 * w), (0, 1))(np.ones(2), np.ones(2))
+        ga *= 0.1
+        return np.sum(ga) + np.sum(gb)
+
+    check_outer(shared, 3.0, (26.4, 8.8))
+
+    def cotangent(s):
+        c = s * np.ones(2)
+        g = cr.vjp(lambda x: x + 1.0, np.ones(2))[1](c)[0]
+        g *= 10.0
+        y, d = cr.jvp(lambda x: x, (c,), (c,))
+        y *= 10.0
+        d *= 100.0
+        return np.sum(c) + np.sum(g)
+
+    check_outer(cotangent, 1.0, (22.0, 22.0))
+
+    def value_of_vjp(w):
+        y, pullback = cr.vjp(lambda x: x * x * w, np.array([1.0, 2.0]))
+        y *= 0.5
+        return np.sum(pullback(np.ones(2))[0])
+
+    check_outer(value_of_vjp, 3.0, (18.0, 6.0))
+    t = {"a": cr.Tensor(np.ones(2)), "b": cr.Tensor(np.ones(2))}
+    g = cr.grad(lambda p: np.sum((p["a"] + p["b"]) ** 2))(t)
+    g["a"] -= 1.0
+    assert g["b"].data.tolist() == [4, 4]
+
+
+def test_a_pullback_of_containers_is_linear_in_its_cotangent():
+    _, pullback = cr.vjp(lambda x: [x * x, x**3], np.array([1.0, 2.0]))
+    f = lambda c: np.sum(pullback([c, c * c])[0])
+    assert cr.grad(f)(np.array([1.0, 3.0])).tolist() == [8, 76]
+    c = cr.Tensor([1.0, 3.0])
+    f(c).backward()
+    assert c.grad.tolist() == [8, 76]
+
+
+def returned_view(x):
+    a = +x
+    v = a[:2]
+    a[0] = x[1] * 7
+    return v
+
+
+def test_a_view_as_a_result():
+    x = np.array([1.0, 2.0, 3.0])
+    y, pullback = cr.vjp(returned_view, x)
+    assert y.tolist() == [14, 2]
+    assert pullback(np.ones(2))[0].tolist() == [0, 8, 0]
+    y, y_dot = cr.jvp(returned_view, (x,), (np.ones(3),))
+    assert (y.tolist(), y_dot.tolist()) == ([14, 2], [7, 1])
+    for mode in ("forward", "reverse"):
+        assert cr.jacobian(returned_view, mode=mode)(x).tolist() == [[0, 7, 0], [0, 1, 0]]
+
+    def with_aux(x):
+        a = +x
+        v = a[:1]
+        a[0] = x[1] * 7
+        return np.sum(a), v
+
+    assert cr.grad(with_aux, has_aux=True)(x)[1].tolist() == [14]
+    assert cr.jvp(with_aux, (x,), (np.ones(3),), has_aux=True)[2].tolist() == [14]
+
+    def inner_gradient(w):
+        def inner(x):
+            a = +x
+            v = a[:1]
+            a[0] = x[0] ** 2 * w
+            return np.sum(v)
+
+        return cr.grad(inner)(np.array([1.0, 2.0, 3.0]))[0]
+
+    assert cr.value_and_grad(inner_gradient)(3.0) == (6.0, 2.0)
+    with pytest.raises(TypeError, match="a Dual cannot be assigned"):
+        cr.jvp(inner_gradient, (3.0,), (1.0,))
+
+
+def test_a_sweep_leaves_views_alone():
+    x = cr.Tensor([1.0, 2.0])
+    a = +x
+    v = a[:1]
+    y = np.sum(v * v)
+    a[0] = 10.0
+    y.backward()
+    assert x.grad.tolist() == [2, 0]
+    assert np.sum(v * v).data == 100
+    assert (v.item(), bool(v), v.detach().data.tolist(), f"{v:.1f}") == (10.0, True, [10], "10.0")
+
+
+def test_copies_are_copies():
+    a = +cr.Tensor([1.0, 2.0, 3.0])
+    w, f = copy.copy(a[1:]), a.flatten()
+    v = a[1:]
+    a[1] = 5.0
+    assert copy.copy(v).data.tolist() == copy.deepcopy(v).data.tolist() == [5, 3]
+    w[0], f[0] = 9.0, 9.0
+    assert a.data.tolist() == [1, 5, 3]
+    for copied in (copy.copy, copy.deepcopy):
+        assert cr.grad(lambda x, c=copied: np.sum(c(x) ** 2))(np.ones(3)).tolist() == [2, 2, 2]
+        assert cr.jvp(lambda x, c=copied: np.sum(c(x) ** 2), (np.ones(3),), (np.ones(3),))[1] == 6
+    B = +cr.Tensor([[1.0, 2.0], [3.0, 4.0]])
+    np.einsum("ii->i", B)[...] = 9.0
+    np.rot90(B)[0, 0] = 7.0
+    assert B.data.tolist() == [[9, 7], [3, 9]]
+
+
+def test_under_no_grad():
+    w = cr.Tensor(np.ones(2))
+    with cr.no_grad():
+        alias = w
+        w -= 0.25  # as PyTorch's users write a step
+        assert alias is w
+        with pytest.raises(TypeError, match="what would be a view is a copy"):
+            w[:1][0] = 1.0
+    assert w.data.tolist() == [0.75, 0.75]
+
+
+def test_long_chains_of_views():
+    def f(x):
+        v = +x
+        for _ in range(3000):
+            v = v[:]
+        v[0] = 2.0 * v[1]
+        return np.sum(v)
+
+    assert cr.jvp(f, (np.ones(2),), (np.ones(2),)) == (3.0, 3.0)
+    assert cr.grad(f)(np.ones(2)).tolist() == [0, 3]

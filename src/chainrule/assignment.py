@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import Node, slots_of
-from chainrule.ops.arrays import ArrayOperators
+from chainrule.engine import Node, newest_first, slots_of
+from chainrule.ops.arithmetic import positive
+from chainrule.ops.arrays import ArrayOperators, assign_through
 from chainrule.ops.updates import assigned
-from chainrule.recording import record_graph, recording
+from chainrule.recording import record_graph, recording, sweeping
 from chainrule.traced import NO_PARAMS, plain
 
 #: In place of the guards of a leaf that a transformation made: nobody asks for its `.grad`.
 ASSIGNABLE = ((-1, None),)
 #: The same, when the transformation is over.
 FINISHED = ((-2, None),)
+#: In place of the guards of a result under `no_grad` that would have been a view.
+COPIED = ((-3, None),)
 #: Not empty from the first assignment to entries on: then views may have to be refreshed.
 assignments: list[bool] = []
 
@@ -48,22 +51,36 @@ class Assignable(ArrayOperators, Node):
         it on to what it is a view of.
         """
         if self.op is None and not recording():
+            if self.guards is COPIED:
+                raise TypeError(
+                    "under no_grad what would be a view is a copy, through which nothing is"
+                    " written: assign to the whole array, or copy first, t = +t"
+                )
             self.data[index] = plain(value)
             self.renew()
             return
         if assignments:
             self.refresh()
+        chain = []
         view, base = self._seen_through()
-        if base is not None:
-            self.assign_through(view.op, view.params, base, index, value)
+        while base is not None:
+            chain.append((view.op, view.params))
+            root = base
+            view, base = root._seen_through()
+        if chain:
+            assign_through(chain, root, index, value)
             self.refresh()
             return
         self._require_assignable()
-        self._become(self._twin().at[index].set(value))
+        before = self._twin()
+        self._become(before.at[index].set(value), before)
 
     def in_place(self, result: Any) -> Any:
         """`a += b` changes a in its place, as in NumPy; a leaf or a number gets a new Tensor."""
         leaf = self.op is None and self.guards is not ASSIGNABLE
+        if leaf and not recording():  # a step of gradient descent, as others write it
+            self[...] = result
+            return self
         if leaf or not self.shape or not recording() or type(result) is not type(self):
             return result
         if result.shape != self.shape:
@@ -82,14 +99,14 @@ class Assignable(ArrayOperators, Node):
         before.label = None
         return before
 
-    def _become(self, result: Any) -> None:
+    def _become(self, result: Any, before: Any = None) -> None:
         """Take the place of a result; for what was computed before a twin stays."""
         if type(result) is not type(self):
             raise TypeError(
                 f"a {type(result).__name__} cannot be assigned to entries of a Tensor from outside"
                 f" of its derivative: start from np.zeros_like of what it is computed from"
             )
-        now = assigned.apply((result, self._twin()), NO_PARAMS)
+        now = assigned.apply((result, self._twin() if before is None else before), NO_PARAMS)
         for name in ("_held", "op", "inputs", "params", "guards", "first_seen", "site", "index"):
             setattr(self, name, getattr(now, name))
         self.grad = None
@@ -110,13 +127,36 @@ class Assignable(ArrayOperators, Node):
 
     def refresh(self) -> None:
         """See what was assigned to the Tensor of which this one is a view."""
-        view, base = self._seen_through()
-        if base is None or base.op is None:
+        if sweeping():
             return
-        base.refresh()
-        if base.index > view.index:
-            with record_graph():
-                self._become(view.op.apply((base,), view.params))
+        chain = []
+        view, base = self._seen_through()
+        node = self
+        while base is not None and base.op is not None:
+            chain.append((node, view, base))
+            node = base
+            view, base = node._seen_through()
+        for node, view, base in reversed(chain):  # the oldest first; none may recurse
+            if base.index > view.index:
+                with record_graph():
+                    node._become(view.op.apply((base,), view.params))
+
+    def __bool__(self) -> bool:
+        self.refresh()
+        return bool(self._held)
+
+    def __copy__(self) -> Any:
+        """A copy, in the graph where this Tensor is in one; of a leaf another leaf."""
+        self.refresh()
+        inside = self.guards is ASSIGNABLE or self._seen_through()[1] is not None
+        return positive(self) if inside else super().__copy__()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy of the whole graph; inside a transformation a copy in its graph."""
+        self.refresh()
+        if any(node.guards is ASSIGNABLE for node in newest_first(self)):
+            return positive(self)
+        return super().__deepcopy__(memo)
 
     def _require_assignable(self) -> None:
         if not recording():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.ops.arrays import ArrayOperators
+from chainrule.ops.arrays import ArrayOperators, assign_through
 from chainrule.ops.base import shape_of, zeros_like
 from chainrule.recording import flaw, recording, watching
 from chainrule.sites import site_text, user_site
@@ -67,7 +67,7 @@ class Dual(ArrayOperators):
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         mine = [isinstance(x, Dual) and x.level == self.level for x in inputs]
         for x, own in zip(inputs, mine, strict=True):
-            if own:
+            if own and x.source is not None:
                 x.refresh()
         primals = tuple(x.primal if own else x for x, own in zip(inputs, mine, strict=True))
         if op.real_only:
@@ -104,12 +104,23 @@ class Dual(ArrayOperators):
 
     def refresh(self) -> None:
         """See what was assigned to the dual of which this one is a view."""
-        if self.source is not None:
-            op, params, base, seen = self.source
-            base.refresh()
+        chain, dual = [], self
+        while dual.source is not None:
+            chain.append(dual)
+            dual = dual.source[2]
+        for dual in reversed(chain):  # the oldest first; none may recurse
+            assert dual.source is not None
+            op, params, base, seen = dual.source
             if base.version != seen:
-                self._become(op.apply((base,), params))
-                self.source = (op, params, base, base.version)
+                dual.source = None
+                dual._become(op.apply((base,), params))
+                dual.source = (op, params, base, base.version)
+
+    def __copy__(self) -> Any:
+        return +self
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        return +self
 
     def _become(self, result: Any) -> None:
         if isinstance(result, Dual):
@@ -124,8 +135,12 @@ class Dual(ArrayOperators):
         if self.source is None:
             self._become(self.at[index].set(value))
         else:
-            op, params, base, _ = self.source
-            self.assign_through(op, params, base, index, value)
+            chain, root = [], self
+            while root.source is not None:
+                op, params, base, _ = root.source
+                chain.append((op, params))
+                root = base
+            assign_through(chain, root, index, value)
             self.refresh()
 
     def in_place(self, result: Any) -> Any:

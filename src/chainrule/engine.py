@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from chainrule.errors import ChangedDataError
-from chainrule.recording import flaw, watching
+from chainrule.recording import flaw, views_as_they_were, watching
 from chainrule.sites import Site, site_text
 from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
 
@@ -93,7 +93,8 @@ class Node(Traced):
         assert op is not None
         wanted: list[int] = []
         values: list[Any] = []
-        for i, x in enumerate(self.inputs):
+        inputs = self.inputs_then()
+        for i, x in enumerate(inputs):
             if isinstance(x, Node):
                 if x.index >= since:
                     wanted.append(i)
@@ -112,7 +113,7 @@ class Node(Traced):
             message = f"the derivative of {self.describe()} is not finite: {error}"
             raise type(error)(message) from None
         return [
-            (self.inputs[i], x_bar)
+            (inputs[i], x_bar)
             for i, x_bar in zip(wanted, cotangents, strict=True)
             if x_bar is not None
         ]
@@ -125,8 +126,20 @@ class Node(Traced):
         before = x
         while before.index > self.index:
             before = before.inputs[-1]
-        self.inputs = tuple(before if other is x else other for other in self.inputs)
+        if not (self.op and self.op.views):  # a view still has to find what it is a view of
+            self.inputs = tuple(before if other is x else other for other in self.inputs)
         return before
+
+    def inputs_then(self) -> tuple[Any, ...]:
+        """The inputs as they were when this node was computed."""
+        if not (self.op and self.op.views):
+            return self.inputs
+        return tuple(
+            self.restored(x)
+            if isinstance(x, Node) and x.index > self.index and x.op is not None
+            else x
+            for x in self.inputs
+        )
 
     def check_unchanged(self) -> None:
         """Raise ChangedDataError if an input that the rule needs is not what it was."""
@@ -206,6 +219,10 @@ class Node(Traced):
     def __copy__(self) -> Node:
         if self.op is None:
             return copy.deepcopy(self)
+        return self.shallow()
+
+    def shallow(self) -> Node:
+        """The same computed node once more, over the same inputs."""
         twin = object.__new__(type(self))
         for name in slots_of(type(self)):
             setattr(twin, name, getattr(self, name))
@@ -226,8 +243,9 @@ class Node(Traced):
             twin = type(self)(self._held, self.label)  # type: ignore[call-arg]
         else:
             self.check_unchanged()
-            twin = self.__copy__()
-            twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in self.inputs)
+            twin = self.shallow()
+            inputs = self.inputs_then()
+            twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in inputs)
         twin.grad = copy.copy(self.grad)
         return twin
 
@@ -343,7 +361,7 @@ def swept(
 
     Divisions by zero on the way are no warning: a zero cotangent may still make them vanish.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"), views_as_they_were(record):
         pairs = sweep(root, seed, record=record, since=since)
         return [pair for pair in pairs if wanted(pair[0])]
 
@@ -373,7 +391,7 @@ def count_paths(root: Node, leaf: Node) -> int:
     for node in newest_first(root):
         if node is not leaf:
             here = counts.pop(node.index, 0)
-            for x in node.inputs:
+            for x in node.inputs_then():
                 if isinstance(x, Node):
                     counts[x.index] += here
     return counts[leaf.index]

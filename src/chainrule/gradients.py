@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule import ops
-from chainrule.assignment import FINISHED
+from chainrule.assignment import FINISHED, Assignable
 from chainrule.batch import Batch, put_together, taken_apart
 from chainrule.dual import Dual
 from chainrule.engine import Node, newest_first, swept
@@ -43,14 +43,15 @@ def _depends_on_others(y: Node, variables: list[Variable]) -> bool:
         return False
     first = min((variable.number for variable in variables), default=0)
     own = newest_first(y, since=first)
-    pending = [x for node in own for x in node.inputs if isinstance(x, Node) and x.index < first]
+    reached = [x for node in own for x in node.inputs_then()]
+    pending = [x for x in reached if isinstance(x, Node) and x.index < first]
     pending += [y] if y.index < first else []
     seen: set[int] = set()
     while pending:
         node = pending.pop()
         if node.op is None and node.guards is not FINISHED:
             return True
-        fresh = [x for x in node.inputs if isinstance(x, Node) and x.index not in seen]
+        fresh = [x for x in node.inputs_then() if isinstance(x, Node) and x.index not in seen]
         seen.update(x.index for x in fresh)
         pending += fresh
     return False
@@ -58,14 +59,21 @@ def _depends_on_others(y: Node, variables: list[Variable]) -> bool:
 
 def released(y: Any, variables: list[Variable]) -> Any:
     """The data of a result, or the result itself while an outer computation needs its graph."""
+    refreshed(y)
     if isinstance(y, Dual) and recording():
         return Dual(released(y.primal, variables), released(y.tangent, variables), y.level)
     if isinstance(y, Batch):
         return Batch(released(y.stacked, variables), y.level)
     if isinstance(y, Node) and not _depends_on_others(y, variables):
-        # An argument that comes back as a result is not to be written into.
-        return copy(y.data) if y.op is None else y.data
-    return kept(y)
+        return copy(y.data)  # nobody else's, to be written into
+    return own_object(kept(y))
+
+
+def own_object(x: Any) -> Any:
+    """A traced result as an object of its own, to be changed in its place."""
+    if isinstance(x, Dual):
+        return Dual(own_object(x.primal), own_object(x.tangent), x.level)
+    return ops.positive(x) if isinstance(x, Node) else x
 
 
 def gradients_of(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
@@ -141,7 +149,7 @@ def gradients_of_several(
     pairs = [
         (y, y_bar) for y, y_bar in zip(outputs, cotangents, strict=True) if isinstance(y, Traced)
     ]
-    if watching() or any(isinstance(y_bar, Batch) for _, y_bar in pairs):  # one sweep for each
+    if watching() or any(isinstance(y_bar, Traced) for _, y_bar in pairs):  # one sweep for each
         moved = [
             gradients_of(y, variables, y_bar)
             for y, y_bar in pairs
@@ -154,6 +162,14 @@ def gradients_of_several(
     return gradients_of(joint, variables, None)
 
 
+def refreshed(y: Any) -> Any:
+    """A result that has seen all assignments to what it is a view of."""
+    if isinstance(y, Assignable | Dual):
+        y.refresh()
+    return y
+
+
 def split_dual(x: Any, level: int) -> tuple[Any, Any]:
     """Primal and tangent of a dual of this level; anything else does not move."""
+    refreshed(x)
     return (x.primal, x.tangent) if isinstance(x, Dual) and x.level == level else (x, None)

@@ -18,6 +18,10 @@ OFF, ON, WATCHED = 0, 1, 2
 _recording: ContextVar[int] = ContextVar("chainrule_recording", default=ON)
 _watching: ContextVar[bool] = ContextVar("chainrule_watching", default=False)
 
+_sweeping: ContextVar[bool] = ContextVar("chainrule_sweeping", default=False)
+
+#: Whether rules are fed with the nodes of a graph here: views then are what they were.
+sweeping = _sweeping.get
 #: Whether operations record a graph here, and how (see `no_grad` and `detect_anomaly`).
 recording = _recording.get
 #: Whether results are looked at for NaN and infinity.
@@ -40,6 +44,16 @@ def no_grad() -> AbstractContextManager[bool]:
     Usable with `with` and as a decorator, `@no_grad()`; for the current thread or task only.
     """
     return record_graph(False)
+
+
+@contextmanager
+def views_as_they_were(on: bool = True) -> Iterator[None]:
+    """Let views not see later assignments: a sweep over nodes needs what was computed then."""
+    token = _sweeping.set(on)
+    try:
+        yield
+    finally:
+        _sweeping.reset(token)
 
 
 @contextmanager

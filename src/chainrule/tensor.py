@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.assignment import Assignable, assignments, refresh_views
+from chainrule.assignment import COPIED, Assignable, assignments, refresh_views
 from chainrule.engine import Node, tick
 from chainrule.errors import RuleError
 from chainrule.fingerprint import fingerprint
@@ -115,11 +115,15 @@ class Tensor(Assignable):
         """The number of a one-element Tensor as a plain float or complex, outside the graph."""
         if self.size != 1:
             raise ValueError(f"item() needs one element, this Tensor has the shape {self.shape}")
+        if assignments:
+            self.refresh()
         number = self._held.item()
         return number if isinstance(number, complex) else float(number)
 
     def detach(self) -> Tensor:
         """A new leaf with a copy of the data; no gradient flows through it."""
+        if assignments:
+            self.refresh()
         return Tensor(self._held, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
@@ -154,7 +158,8 @@ class Tensor(Assignable):
         else:
             y._held = _private(_copied(y_data))
             y.op = y.site = None
-            y.inputs = y.guards = ()
+            y.inputs = ()
+            y.guards = COPIED if op.views else ()
         return y
 
     def changed_array(self) -> int | None:
@@ -212,6 +217,8 @@ class Tensor(Assignable):
 
     def own(self, x_bar: Any) -> Any:
         # The same cotangent may have gone to several nodes, or be a view.
+        if type(x_bar) is Tensor:
+            return ops.positive(x_bar)
         return x_bar if isinstance(x_bar, Traced) else _copied(x_bar)
 
     def keeps_grad(self) -> bool:
@@ -221,6 +228,8 @@ class Tensor(Assignable):
         return format(self.item(), spec) if spec else repr(self)
 
     def __repr__(self) -> str:
+        if assignments:
+            self.refresh()
         label = f", label={self.label!r}" if self.label else ""
         made = f", op={self.op.name}" if self.op is not None else ""
         body = repr(self._held)

@@ -18,6 +18,8 @@ from chainrule.gradients import (
     gradients_of,
     gradients_of_several,
     kept,
+    own_object,
+    refreshed,
     released,
     split_dual,
 )
@@ -170,9 +172,9 @@ def jvp(
     values, derivatives = [], []
     for output in outputs:
         value, derivative = split_dual(_one_array(output), level)
-        values.append(_like(points[0], kept(value)))
+        values.append(_like(points[0], own_object(kept(value))))
         moved = zeros_like(value) if derivative is None else derivative
-        derivatives.append(_like(directions[0], kept(moved)))
+        derivatives.append(_like(directions[0], own_object(kept(moved))))
     if not has_aux:
         return restore(values), restore(derivatives)
     return (
@@ -292,7 +294,7 @@ def _pair(result: Any) -> tuple[Any, Any]:
 def _one_array(y: Any) -> Any:
     if not isinstance(y, Traced | float | int | complex | np.ndarray | np.generic):
         raise TypeError(f"the function must return numbers or arrays, not {type(y).__name__}")
-    return y
+    return refreshed(y)
 
 
 def _one_number(y: Any) -> Any:

@@ -71,13 +71,15 @@ class ArrayOperators(Operators):
         """The entries one after the other."""
         return iter(sh.reshape(self, (-1,)))
 
-    def astype(self, dtype: Any, **_options: Any) -> Any:
+    def astype(self, dtype: Any, *, copy: bool = True, **_options: Any) -> Any:
         """Converted to another floating-point dtype; to whole numbers or truth values plainly."""
         if np.dtype(dtype).kind not in "fc":
             return plain(self).astype(dtype)
         if np.dtype(dtype).kind == "f" and is_complex(self):
             raise TypeError("astype of complex numbers to real ones: take np.real or np.abs")
-        return ar.positive(self) if self.dtype == dtype else astype(self, dtype)
+        if self.dtype == dtype:
+            return ar.positive(self) if copy else self
+        return astype(self, dtype)
 
     def copy(self, order: str = "C") -> Any:
         """The same entries as a new node."""
@@ -89,7 +91,7 @@ class ArrayOperators(Operators):
 
     def flatten(self, order: str = "C") -> Any:
         """The entries in one axis."""
-        return reshape_in_order(self, (-1,), order)
+        return ar.positive(reshape_in_order(self, (-1,), order))
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """The same entries in another shape."""
@@ -110,15 +112,6 @@ class ArrayOperators(Operators):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(f"entries of a {type(self).__name__} cannot be assigned: x.at[i].set(v)")
-
-    def assign_through(self, op: Any, params: Any, base: Any, index: Any, value: Any) -> None:
-        """Assign to entries of a view, made by an op of `base`: they are entries of `base`."""
-        if op.views != "write":
-            raise TypeError(
-                f"nothing is written through a view made by {op.name}: copy first, t = +t"
-            )
-        places = np.arange(base.size).reshape(base.shape)
-        base[np.unravel_index(op.compute((places,), params)[index], base.shape)] = value
 
     def in_place(self, result: Any) -> Any:
         """What `a += b` makes of `a`; here a new array, as for numbers."""
@@ -182,6 +175,21 @@ class ArrayOperators(Operators):
         )
 
     __int__ = __complex__ = __index__ = __float__
+
+
+def assign_through(chain: list[Any], root: Any, index: Any, value: Any) -> None:
+    """Assign to entries of a view of a view …: they are entries of the root.
+
+    The chain has the op and the static arguments of every view, the last one taken first.
+    """
+    places: Any = np.arange(root.size).reshape(root.shape)
+    for op, params in reversed(chain):
+        if op.views != "write":
+            raise TypeError(
+                f"nothing is written through a view made by {op.name}: copy first, t = +t"
+            )
+        places = op.compute((places,), params)
+    root[np.unravel_index(places[index], root.shape)] = value
 
 
 #: Functions that give NumPy's users a view, or the array itself.

@@ -98,6 +98,7 @@ einstein_sum = Contraction(
     name="einsum",
     params=("subscripts",),
     sequence=True,
+    views="write",
     doc="Products of entries summed over the letters that the result lacks.",
 )
 

@@ -53,11 +53,15 @@ class Rearrangement(Linear):
 
 # fmt: off
 roll = Rearrangement(np.roll, "shift", "axis", doc="Entries shifted along axes, around the end.")
-rot90 = Rearrangement(np.rot90, "k", "axes", doc="Turned by 90° in the plane of two axes, k times.")
+rot90 = Rearrangement(
+    np.rot90, "k", "axes", views="write", doc="Turned by 90° in the plane of two axes, k times.",
+)
 tile = Rearrangement(np.tile, "reps", doc="Copies laid side by side.")
 repeat = Rearrangement(np.repeat, "repeats", "axis", doc="Each entry repeated.")
 resize = Rearrangement(np.resize, "new_shape", doc="Another size: repeated or cut in C order.")
-diag = Rearrangement(np.diag, "k", doc="The diagonal of a matrix, or the matrix of a diagonal.")
+diag = Rearrangement(
+    np.diag, "k", views="read", doc="The diagonal of a matrix, or the matrix of a diagonal.",
+)
 diagflat = Rearrangement(np.diagflat, "k", doc="The matrix with the flattened input on a diagonal.")
 diagonal = Rearrangement(
     np.diagonal, "offset", "axis1", "axis2", views="read",
