@@ -82,7 +82,10 @@ class ArrayOperators(Operators):
         return astype(self, dtype)
 
     def copy(self, order: str = "C") -> Any:
-        """The same entries as a new node."""
+        """The same entries as a new node, in C order: what is a view of it is as in NumPy."""
+        data = plain(self)
+        if isinstance(data, np.ndarray) and not data.flags.c_contiguous:
+            return sh.reshape(ar.positive(sh.reshape(self, (-1,))), self.shape)
         return ar.positive(self)
 
     def compress(self, condition: Any, axis: int | None = None) -> Any:
