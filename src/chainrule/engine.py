@@ -93,7 +93,7 @@ class Node(Traced):
         assert op is not None
         wanted: list[int] = []
         values: list[Any] = []
-        inputs = self.inputs_then()
+        inputs = self.inputs_then() if op.views else self.inputs
         for i, x in enumerate(inputs):
             if isinstance(x, Node):
                 if x.index >= since:
