@@ -12,7 +12,7 @@ from chainrule.ops.base import Op
 from chainrule.recording import views_as_they_were
 from chainrule.traced import NO_PARAMS, Traced, plain
 from chainrule.transforms import jvp, vjp
-from chainrule.trees import flatten
+from chainrule.trees import flatten, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             return f(*args, **kwargs)
 
         def of_inputs(*values: Any) -> Any:
-            positional, named = rebuild(_replaced(leaves, inputs, values))
+            positional, named = rebuild(replaced(leaves, inputs, values))
             return f(*positional, **named)
 
         op = Checkpoint(of_inputs, len(inputs), _name(f))
@@ -69,7 +69,7 @@ class Checkpoint(Op):
 
     def _of(self, positions: Sequence[int], inputs: Inputs) -> Callable[..., Any]:
         """The function as one of some of its inputs."""
-        return lambda *values: self.function(*_replaced(inputs, positions, values))
+        return lambda *values: self.function(*replaced(inputs, positions, values))
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         with views_as_they_were(False):  # here a program runs, not a rule
@@ -86,14 +86,6 @@ class Checkpoint(Op):
         moving = [i for i, t in enumerate(tangents) if t is not None]
         primals, directions = [inputs[i] for i in moving], [tangents[i] for i in moving]
         return jvp(self._of(moving, inputs), primals, directions)[1]
-
-
-def _replaced(items: Any, positions: Sequence[int], values: Any) -> list[Any]:
-    """A copy of a list with other items at some positions."""
-    filled = list(items)
-    for i, value in zip(positions, values, strict=True):
-        filled[i] = value
-    return filled
 
 
 def _without_graph(f: Callable[..., Any], name: str) -> Callable[..., Any]:

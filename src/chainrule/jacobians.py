@@ -14,7 +14,7 @@ from chainrule.gradients import kept
 from chainrule.ops.base import is_complex, shape_of
 from chainrule.traced import Traced
 from chainrule.transforms import grad, jvp, vjp
-from chainrule.trees import flatten
+from chainrule.trees import flatten, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,10 +93,7 @@ def _of_chosen(f: Any, numbers: list[int], args: tuple[Any, ...], kwargs: dict[s
     """A function as one of some of its arguments."""
 
     def of_chosen(*values: Any) -> Any:
-        called = list(args)
-        for i, value in zip(numbers, values, strict=True):
-            called[i] = value
-        return f(*called, **kwargs)
+        return f(*replaced(args, numbers, values), **kwargs)
 
     return of_chosen
 

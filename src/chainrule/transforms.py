@@ -131,7 +131,8 @@ def vjp(f: Callable[..., Any], *x: Any, has_aux: bool = False) -> Any:
                 y, y_bar, "the cotangent must have the structure of the output"
             )
             gradients = gradients_of_several(outputs, chosen.variables, cotangents)
-        return tuple(map(kept, chosen.results(gradients)))
+        results: tuple[Any, ...] = chosen.results(gradients)
+        return results
 
     first = chosen.leaves[0] if chosen.leaves else None
     value = rebuild([_like(first, released(output, chosen.variables)) for output in outputs])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -29,6 +29,14 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
         return result
 
     return leaves, rebuild
+
+
+def replaced(items: Any, positions: Sequence[int], values: Any) -> list[Any]:
+    """A copy of a list with other items at some positions."""
+    filled = list(items)
+    for i, value in zip(positions, values, strict=True):
+        filled[i] = value
+    return filled
 
 
 _END = object()

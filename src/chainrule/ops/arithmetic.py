@@ -123,7 +123,12 @@ minimum = Elementwise(
 # fmt: on
 
 
+def conjugated(x: Any) -> Any:
+    """The complex conjugate, without a node for a real x."""
+    return conjugate(x) if is_complex(x) else x
+
+
 def unit(x: Any) -> Any:
-    """X / |x|, the sign of a complex number; derivative 0 at 0."""
+    """`x / |x|`, the sign of a complex number; derivative 0 at 0."""
     size = absolute(x)
     return where(size == 0, 0.0, x / where(size == 0, 1.0, size))

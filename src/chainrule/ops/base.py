@@ -290,6 +290,11 @@ def is_complex(x: Any) -> bool:
     return x.__class__ is complex or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
+def real_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype of the real part: float32 for complex64, any other than complex as it is."""
+    return np.zeros(0, dtype).real.dtype
+
+
 def total(terms: Sequence[Any]) -> Any:
     """The sum of the terms that are not None; None where there is none."""
     result = None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import is_complex
+from chainrule.ops.base import is_complex, real_dtype
 from chainrule.ops.indexing import getitem
 from chainrule.ops.kinds import Linear
 from chainrule.ops.partials import where
@@ -41,12 +41,6 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
     if axis is None:
         return running_sum(reshaped(a, (a.size,)), 0)
     return running_sum(a, axes_of(axis, a.ndim)[0])
-
-
-@answers(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
-    """Cumulative sum in which NaN counts as zero."""
-    return cumsum(where(np.isnan(plain(a)), 0.0, a), axis, dtype)
 
 
 @answers("cumulative_sum")
@@ -156,7 +150,7 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
         raise ValueError(f"axis {axis} of length {n} is too short for edge_order={edge_order}")
     spacing = as_array(spacing)
     if not isinstance(spacing, Traced) and (not spacing.ndim or spacing.dtype.kind in "iu"):
-        spacing = spacing.astype(np.zeros(0, f.dtype).real.dtype)
+        spacing = spacing.astype(real_dtype(f.dtype))
     steps = diff(spacing) if spacing.ndim else spacing + np.zeros(n - 1, spacing.dtype)
     if spacing.ndim and spacing.shape != (n,):
         raise ValueError(f"{spacing.shape} coordinates for axis {axis} of length {n}")

@@ -17,7 +17,7 @@ from chainrule.traced import plain
 def logsumexp(
     a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:
-    """Log Σ b·exp(a) over axes without overflow.
+    """`log Σ b·exp(a)` over axes without overflow.
 
     Args:
         a: array of any shape.
@@ -61,7 +61,7 @@ def softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """X - log Σ exp(x) along an axis, without overflow.
+    """`x - log Σ exp(x)` along an axis, without overflow.
 
     >>> import chainrule as cr
     >>> cr.log_softmax(np.array([1000.0, 0.0]))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.ops.arithmetic import imag
+from chainrule.ops.arithmetic import conjugated, imag
 from chainrule.ops.base import is_complex
 from chainrule.ops.kinds import General
 from chainrule.ops.rearranging import diagonal, tril, triu
@@ -15,7 +15,6 @@ from chainrule.ops.shapes import concatenate
 from chainrule.ops.spectra import (
     Decomposition,
     adjoint,
-    conjugated,
     hermitian_part,
     matrix_inverse,
     matrix_of,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.ops.cumulative import cumsum
 from chainrule.ops.partials import where as choose
 from chainrule.ops.registry import answers
 from chainrule.ops.sums import as_array, cumprod, max_, mean_, min_, prod, std, sum_, var
@@ -59,6 +60,7 @@ def _extreme_ignoring_nan(extreme: Any, worst: float) -> Any:
 
 nansum = answers(np.nansum)(_ignoring_nan(sum_, 0.0))
 nanprod = answers(np.nanprod)(_ignoring_nan(prod, 1.0))
+nancumsum = answers(np.nancumsum)(_ignoring_nan(cumsum, 0.0))
 nancumprod = answers(np.nancumprod)(_ignoring_nan(cumprod, 1.0))
 nanmean = answers(np.nanmean)(_with_a_mask(mean_))
 nanvar = answers(np.nanvar)(_with_a_mask(var))

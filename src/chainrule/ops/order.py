@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.arithmetic import conjugate, real
-from chainrule.ops.base import frozen, is_complex
+from chainrule.ops.arithmetic import conjugated, real
+from chainrule.ops.base import frozen
 from chainrule.ops.functions import sqrt
 from chainrule.ops.indexing import getitem
 from chainrule.ops.linear_algebra import matmul
@@ -15,7 +15,7 @@ from chainrule.ops.partials import where
 from chainrule.ops.reductions import sum
 from chainrule.ops.registry import answers
 from chainrule.ops.shapes import concatenate, reshaped, transpose
-from chainrule.ops.sums import as_array, average, axes_of, converted
+from chainrule.ops.sums import as_array, average, axes_of, converted, counted
 from chainrule.traced import plain
 
 # ruff: noqa: ARG001 -- the bodies have NumPy's signatures; out= is refused before
@@ -72,14 +72,7 @@ def _lined_up(a: Any, axis: Any) -> Any:
     axes = axes_of(axis, a.ndim)
     rest = tuple(i for i in range(a.ndim) if i not in axes)
     moved = transpose(a, (*rest, *axes)) if a.ndim else a
-    return reshaped(moved, (*[a.shape[i] for i in rest], _product(a.shape, axes)))
-
-
-def _product(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
-    count = 1
-    for i in axes:
-        count *= shape[i]
-    return count
+    return reshaped(moved, (*[a.shape[i] for i in rest], counted(a.shape, axes, True)))
 
 
 @answers(np.quantile)
@@ -203,7 +196,7 @@ def cov(
     if np.any(plain(divisor) <= 0):  # as NumPy: too few observations for this ddof
         divisor = np.float64(0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        other = transpose(conjugate(deviation) if is_complex(x) else deviation)
+        other = transpose(conjugated(deviation))
         c = matmul(weighted, other) / divisor
     return c[0, 0] if c.size == 1 else c
 

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.ops.base import PYTHON_SCALARS, Op, is_complex, shape_of, total, zeros_like
+from chainrule.ops.base import (
+    PYTHON_SCALARS,
+    Op,
+    is_complex,
+    real_dtype,
+    shape_of,
+    total,
+    zeros_like,
+)
 from chainrule.ops.broadcasting import astype, stretched, summed
 from chainrule.traced import Traced, plain
 
@@ -122,7 +130,7 @@ def _narrowed(x_bar: Any, x: Any, y_bar: Any) -> Any:
     if is_complex(x_bar) and is_complex(x):
         dtype = np.result_type(dtype, np.complex64)
     elif is_complex(y_bar):
-        dtype = np.zeros(0, dtype).real.dtype if not is_complex(x) else dtype
+        dtype = real_dtype(dtype) if not is_complex(x) else dtype
     return x_bar if x_bar.dtype == dtype else astype(x_bar, dtype)
 
 

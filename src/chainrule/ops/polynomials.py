@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.arithmetic import conjugate, real
+from chainrule.ops.arithmetic import conjugated, real
 from chainrule.ops.base import is_complex
 from chainrule.ops.cumulative import along_shape
 from chainrule.ops.functions import sqrt
@@ -66,12 +66,8 @@ def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """Cross-correlation of two vectors."""
     a, v = as_array(a), as_array(v)
     if v.size > a.size:  # NumPy swaps them and turns the result around
-        return _conjugated(correlate(v, a, mode)[::-1])
-    return convolve(a, _conjugated(v[::-1]), mode)
-
-
-def _conjugated(x: Any) -> Any:
-    return conjugate(x) if is_complex(x) else x
+        return conjugated(correlate(v, a, mode)[::-1])
+    return convolve(a, conjugated(v[::-1]), mode)
 
 
 @answers(np.polyadd)
@@ -169,7 +165,7 @@ def polyfit(
         w = as_array(w)
         columns = columns * w[:, None]
         y = y * reshaped(w, along_shape(0, w.shape[0], y.ndim))
-    scale = sqrt(sum(real(columns * conjugate(columns)), axis=0))
+    scale = sqrt(sum(real(columns * conjugated(columns)), axis=0))
     rcond = x.size * np.finfo(np.float64).eps if rcond is None else rcond
     c = matmul(pseudoinverse(columns / scale, rcond), y)
     return c / reshaped(scale, along_shape(0, deg + 1, y.ndim))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.ops.arithmetic import conjugate
-from chainrule.ops.base import Op, is_complex, shape_of, total
+from chainrule.ops.arithmetic import conjugated
+from chainrule.ops.base import shape_of
 from chainrule.ops.broadcasting import summed
+from chainrule.ops.kinds import Multilinear
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.rearranging import moveaxis
 from chainrule.ops.reductions import sum
@@ -27,10 +28,8 @@ if TYPE_CHECKING:
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-class Contraction(Op):
+class Contraction(Multilinear):
     """Einstein's sum: the cotangent of an operand is such a sum again, over the other operands."""
-
-    COMPLEX = True
 
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         return [self.rules[0](i, y_bar, inputs, params["subscripts"]) for i in wanted]
@@ -43,15 +42,6 @@ class Contraction(Op):
             for label, own in zip(terms.split(","), mine, strict=True)
         ]
         return self.apply(tuple(inputs), {"subscripts": f"{','.join(labels)}->{fresh}{result}"})
-
-    def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
-        return total(
-            [
-                self.apply((*inputs[:i], t, *inputs[i + 1 :]), params)
-                for i, t in enumerate(tangents)
-                if t is not None
-            ]
-        )
 
 
 def _operand_cotangent(position: int, y_bar: Any, inputs: Any, subscripts: str) -> Any:
@@ -222,11 +212,7 @@ def outer(a: Any, b: Any, out: Any = None) -> Any:
 def vdot(a: Any, b: Any, /) -> Any:
     """Sum of conjugate(a) · b over the flattened arrays."""
     a, b = as_array(a), as_array(b)
-    return matmul(_conjugated(reshaped(a, (a.size,))), reshaped(b, (b.size,)))
-
-
-def _conjugated(x: Any) -> Any:
-    return conjugate(x) if is_complex(x) else x
+    return matmul(conjugated(reshaped(a, (a.size,))), reshaped(b, (b.size,)))
 
 
 @answers(np.vecdot, np.linalg.vecdot)
@@ -235,7 +221,7 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1, **options: Any) -> Any:
     x1, x2 = as_array(x1), as_array(x2)
     if x1.shape[axis] != x2.shape[axis]:
         raise ValueError(f"vecdot: axis {axis} of {x1.shape} and {x2.shape} differ")
-    return sum(_conjugated(moveaxis(x1, axis, -1)) * moveaxis(x2, axis, -1), axis=-1)
+    return sum(conjugated(moveaxis(x1, axis, -1)) * moveaxis(x2, axis, -1), axis=-1)
 
 
 @answers("matvec")
@@ -247,7 +233,7 @@ def matvec(x1: Any, x2: Any, /) -> Any:
 @answers("vecmat")
 def vecmat(x1: Any, x2: Any, /) -> Any:
     """Conjugated vectors times matrices."""
-    return matmul(_conjugated(as_array(x1))[..., None, :], x2)[..., 0, :]
+    return matmul(conjugated(as_array(x1))[..., None, :], x2)[..., 0, :]
 
 
 @answers(np.linalg.matmul)
@@ -292,7 +278,7 @@ def vector_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
 
 @answers(np.linalg.multi_dot)
 def multi_dot(arrays: Any, *, out: Any = None) -> Any:
-    """Product of a chain of matrices, from the cheaper end first."""
+    """Product of a chain of matrices, the cheapest product first."""
     chain = [as_array(a) for a in arrays]
     if len(chain) < 2:
         raise ValueError(f"multi_dot needs two arrays or more, got {len(chain)}")

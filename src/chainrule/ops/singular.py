@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule.ops.arithmetic import conjugated
 from chainrule.ops.base import constant, is_complex
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
@@ -14,7 +15,6 @@ from chainrule.ops.spectra import (
     NO_DERIVATIVE,
     Decomposition,
     adjoint,
-    conjugated,
     gaps_of,
     hermitian_part,
     matrix_of,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.ops.arithmetic import conjugate, real
+from chainrule.ops.arithmetic import conjugated, real
 from chainrule.ops.base import Op, constant, is_complex, shape_of
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
@@ -95,10 +95,6 @@ def matrix_of(a: Any, name: str) -> Any:
 def _packed(parts: Any, batch: tuple[int, ...]) -> Any:
     flat = [reshaped(p, (*batch, int(np.prod(p.shape[len(batch) :], dtype=int)))) for p in parts]
     return concatenate(flat, axis=-1)
-
-
-def conjugated(x: Any) -> Any:
-    return conjugate(x) if is_complex(x) else x
 
 
 def adjoint(a: Any) -> Any:

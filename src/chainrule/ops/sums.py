@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.ops.arithmetic import conjugate, maximum, minimum, real
-from chainrule.ops.base import is_complex
+from chainrule.ops.base import is_complex, real_dtype
 from chainrule.ops.broadcasting import astype
 from chainrule.ops.functions import sqrt
 from chainrule.ops.indexing import getitem
@@ -63,16 +63,11 @@ def counted(shape: tuple[int, ...], axis: Any, where: Any) -> Any:
     return np.sum(mask, axis=axis, keepdims=True)
 
 
-def _divisor(count: Any, like: Any) -> Any:
-    """A count in the precision of what it divides."""
-    return np.asarray(count).astype(np.zeros(0, like.dtype).real.dtype)
-
-
 def in_dtype_of(x: Any, like: Any) -> Any:
     """A plain number or array in the precision of another; a traced one as it is."""
     if isinstance(x, Traced) or is_complex(x):
         return x
-    return np.asarray(x).astype(np.zeros(0, like.dtype).real.dtype)
+    return np.asarray(x).astype(real_dtype(like.dtype))
 
 
 def squeezed(y: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
@@ -115,7 +110,7 @@ def mean_(
     a = converted(a, dtype)
     if where is True:
         return mean(a, axis=axis, keepdims=keepdims)
-    count = _divisor(counted(a.shape, axis, where), a)
+    count = in_dtype_of(counted(a.shape, axis, where), a)
     y = sum(choose(where, a, 0.0), axis=axis, keepdims=True) / count
     return squeezed(y, axis, a.ndim, keepdims)
 
@@ -264,7 +259,7 @@ def var(
     count = counted(a.shape, axis, where) - (ddof if correction is None else correction)
     total = sum_(squares, axis, keepdims=True, where=where)
     with np.errstate(divide="ignore", invalid="ignore"):
-        y = total / _divisor(np.maximum(count, 0), squares)
+        y = total / in_dtype_of(np.maximum(count, 0), squares)
     return squeezed(y, axis, a.ndim, keepdims)
 
 
