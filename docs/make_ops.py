@@ -8,13 +8,12 @@ from chainrule.ops import TABLE
 from chainrule.ops.base import Op
 from chainrule.ops.dispatch import LATE, load
 from chainrule.ops.kinds import General, Linear, Multilinear
-from chainrule.ops.notation import COMPARISON
 from chainrule.ops.partials import Elementwise
 from chainrule.ops.products import Contraction
 from chainrule.ops.rearranging import Rearrangement
 from chainrule.ops.reductions import Reduction
 from chainrule.ops.spectra import Decomposition
-from chainrule.symbol import Symbol
+from chainrule.formulas import Symbol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,15 +102,10 @@ def derivative(op: Op) -> str:
 
 
 def formula(partial: object) -> str:
-    """A condition that stands for a number is put in brackets."""
+    """A partial as text."""
     if isinstance(partial, float):
         return "1/N"  # the mean's: y.size / x.size
-    is_condition = (
-        isinstance(partial, Symbol)
-        and partial.op is not None
-        and (not partial.op.differentiable and partial.op.notation.precedence == COMPARISON)
-    )
-    return f"[{partial}]" if is_condition else str(partial)
+    return str(partial)
 
 
 def input_names(op: Op) -> list[str]:

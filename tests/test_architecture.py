@@ -16,7 +16,8 @@ SRC = Path(cr.__file__).parent
 LAYERS = [
     ["errors", "sites", "recording", "traced", "engine", "fingerprint"],
     ["ops"],
-    ["value", "assignment", "tensor", "dual", "symbol", "batch", "trees"],
+    ["value", "assignment", "tensor", "dual", "batch", "trees"],
+    ["formulas"],
     ["gradients", "transforms", "jacobians", "checkpoints"],
     ["optim", "pictures", "nn", "training", "numpy", "special"],
     ["demo"],

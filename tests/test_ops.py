@@ -12,7 +12,7 @@ from chainrule.ops import TABLE
 from chainrule.ops.base import constant
 from chainrule.ops.checking import OpCheckError, central_difference
 from chainrule.ops.kinds import General, Linear, Multilinear
-from chainrule.symbol import Symbol
+from chainrule.formulas import Symbol
 from samples import SAMPLES
 
 ROWS = [

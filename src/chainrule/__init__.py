@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
 from chainrule.engine import adjoints, count_paths
-from chainrule.errors import ChangedDataError, RuleError
+from chainrule.errors import ChangedDataError, DerivationError, RuleError
 from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
     OpCheckError,
@@ -53,15 +53,24 @@ from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
 
 if TYPE_CHECKING:
+    from chainrule.derivation import Derivation, explain
     from chainrule.pictures import GraphView, graph, render
 
 #: Loaded on first use: who only differentiates does not wait for them.
-_LATE = {"GraphView": "pictures", "graph": "pictures", "render": "pictures"}
+_LATE = {
+    "Derivation": "derivation",
+    "GraphView": "pictures",
+    "explain": "derivation",
+    "graph": "pictures",
+    "render": "pictures",
+}
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ChangedDataError",
+    "Derivation",
+    "DerivationError",
     "DivergedError",
     "GraphView",
     "History",
@@ -83,6 +92,7 @@ __all__ = [
     "elementwise",
     "elementwise_grad",
     "exp",
+    "explain",
     "fit",
     "grad",
     "graph",

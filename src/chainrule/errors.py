@@ -1,4 +1,4 @@
-"""The two errors that keep a gradient from being silently wrong."""
+"""The errors of the library: what keeps a gradient, or what is said of it, from being wrong."""
 
 
 class ChangedDataError(RuntimeError):
@@ -7,3 +7,11 @@ class ChangedDataError(RuntimeError):
 
 class RuleError(TypeError):
     """The rule of an op returned a cotangent of the wrong shape, dtype or number."""
+
+
+class FormulaError(ValueError):
+    """A text is no formula, or names something that is not in the graph."""
+
+
+class DerivationError(RuntimeError):
+    """A printed derivation would not give the gradient that backward gives."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import sys
-from types import CodeType
+from types import CodeType, FrameType
 
 PACKAGE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120 -- pathlib is slow to import
 
 #: The place in the user's code that recorded a node: a code object and an offset in it.
 Site = tuple[CodeType, int]
+#: The argument of BINARY_OP from which on the operator assigns; that of `+` is 0, of `+=` this.
+_IN_PLACE = 13
 
 
 def user_site(depth: int) -> Site:
@@ -18,6 +21,21 @@ def user_site(depth: int) -> Site:
     while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code, frame.f_lasti
+
+
+def user_frame(depth: int) -> FrameType:
+    """The innermost frame outside this package, from `depth` frames up."""
+    frame = sys._getframe(depth)
+    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def rebinds(site: Site) -> bool:
+    """Whether the instruction at a site is an operator that assigns, such as `+=`."""
+    code, offset = site
+    operator, argument = code.co_code[offset], code.co_code[offset + 1]
+    return dis.opname[operator] == "BINARY_OP" and _IN_PLACE <= argument < 2 * _IN_PLACE
 
 
 def site_text(site: Site) -> str:

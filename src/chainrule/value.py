@@ -108,6 +108,22 @@ class Value(Operators, Node):
             return self.apply(op, (a, b), NO_PARAMS)
         return _computed(op, (a, b), (x, z))
 
+    # `c += …` makes a new Value for the name c; the place in the program tells derivations so.
+    def __iadd__(self, other: Any) -> Any:
+        return _rebound(self + other)
+
+    def __isub__(self, other: Any) -> Any:
+        return _rebound(self - other)
+
+    def __imul__(self, other: Any) -> Any:
+        return _rebound(self * other)
+
+    def __itruediv__(self, other: Any) -> Any:
+        return _rebound(self / other)
+
+    def __ipow__(self, other: Any) -> Any:
+        return _rebound(self**other)
+
     def new_seed(self, seed: Any) -> float:
         return 1.0 if seed is None else _as_float(seed, "seed")
 
@@ -203,6 +219,12 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     else:
         y.op = None
         y.inputs = ()
+    return y
+
+
+def _rebound(y: Any) -> Any:
+    if type(y) is Value:
+        y.site = user_site(3)
     return y
 
 

@@ -12,15 +12,15 @@ from chainrule.ops.base import PYTHON_SCALARS, constant, is_complex
 from chainrule.ops.functions import log
 from chainrule.ops.kinds import Linear
 from chainrule.ops.notation import (
-    COMPARISON,
-    POWER,
+    FIRST,
+    FRACTION,
     PRODUCT,
-    SIGN,
+    RAISED,
     SUM,
-    Notation,
     around,
     infix,
     prefix,
+    relation,
 )
 from chainrule.ops.partials import Elementwise, where
 
@@ -43,43 +43,43 @@ subtract = Elementwise(
 )
 multiply = Elementwise(
     np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
-    scalar=operator.mul, notation=infix("·", PRODUCT), complex=True, doc="a · b",
+    scalar=operator.mul, notation=infix("·", PRODUCT, arrays=" ⊙ "), complex=True, doc="a · b",
 )
 divide = Elementwise(
     np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b,
-    scalar=operator.truediv, notation=infix("/", PRODUCT, associative=False),
+    scalar=operator.truediv, notation=FRACTION,
     complex=True, doc="a / b",
 )
 negative = Elementwise(
     np.negative, -1,
-    scalar=operator.neg, notation=prefix("-", SIGN), complex=True, doc="-a",
+    scalar=operator.neg, notation=prefix("-"), complex=True, doc="-a",
 )
 positive = Elementwise(
     np.positive, 1,
-    scalar=operator.pos, notation=prefix("+", SIGN), complex=True, doc="+a",
+    scalar=operator.pos, notation=prefix("+"), complex=True, doc="+a",
 )
 power = Elementwise(
     operator.pow,
     lambda _y, a, b: b * a ** _lowered(a, b),
     lambda y, a, _b: y * log(where(a == 0, 1, a)),
     name="power", numpy=np.power, scalar=math.pow,
-    notation=Notation("{}^{}", POWER, (POWER + 1, POWER)),
+    notation=RAISED,
     complex=True, doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
 )
 
-less = constant(np.less, 2, scalar=operator.lt, notation=infix(" < ", COMPARISON))
-less_equal = constant(np.less_equal, 2, scalar=operator.le, notation=infix(" ≤ ", COMPARISON))
-greater = constant(np.greater, 2, scalar=operator.gt, notation=infix(" > ", COMPARISON))
-greater_equal = constant(np.greater_equal, 2, scalar=operator.ge, notation=infix(" ≥ ", COMPARISON))
-equal = constant(np.equal, 2, scalar=operator.eq, notation=infix(" = ", COMPARISON))
-not_equal = constant(np.not_equal, 2, scalar=operator.ne, notation=infix(" ≠ ", COMPARISON))
+less = constant(np.less, 2, scalar=operator.lt, notation=relation(" < "))
+less_equal = constant(np.less_equal, 2, scalar=operator.le, notation=relation(" ≤ "))
+greater = constant(np.greater, 2, scalar=operator.gt, notation=relation(" > "))
+greater_equal = constant(np.greater_equal, 2, scalar=operator.ge, notation=relation(" ≥ "))
+equal = constant(np.equal, 2, scalar=operator.eq, notation=relation(" = "))
+not_equal = constant(np.not_equal, 2, scalar=operator.ne, notation=relation(" ≠ "))
 
 indicator = constant(
     lambda condition, like: np.logical_and(condition, True).astype(like.dtype),
     2,
     name="indicator",
     scalar=lambda condition, _like: float(condition),
-    notation=around("[", "]", inputs=2),
+    notation=FIRST,
     doc="1 where the condition holds, else 0, in the dtype of `like` (Iverson's bracket).",
 )
 

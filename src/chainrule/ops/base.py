@@ -35,7 +35,8 @@ class Op:
         params: names of static arguments (an axis, a shape), in positional order.
         numpy: the NumPy function this op answers for when it meets a Tensor.
         scalar: the computation on Python floats, where it exists.
-        notation: how it is written in a formula; by default as a function call.
+        notation: how it is written in a formula; by default as a function call. A function
+            `notation(inputs, params)` decides by shapes and static arguments.
         sequence: the inputs come as one list, as in `concatenate`.
         complex: whether the rule holds for complex numbers; see the convention in docs/ops.md.
         views: the result may be a view of the input in NumPy: "write" if NumPy lets one write
@@ -63,7 +64,7 @@ class Op:
         params: tuple[str, ...] = (),
         numpy: Callable[..., Any] | None = None,
         scalar: Callable[..., Any] | None = None,
-        notation: Notation | None = None,
+        notation: Notation | Callable[..., Notation | None] | None = None,
         sequence: bool = False,
         complex: bool | None = None,  # noqa: A002
         views: str = "",
@@ -187,6 +188,17 @@ class Op:
                     f"{self.name} has no derivative for complex numbers: take np.real, np.imag or"
                     f" np.abs first (an op of your own: declare it with complex=True)"
                 )
+
+    def written_as(self, inputs: Inputs, params: Params) -> Notation | None:
+        """How the op on these inputs is written in a formula; None for a function call."""
+        if callable(self.notation):
+            return self.notation(inputs, params)
+        return self.notation
+
+    def result_like(self, arrays: Inputs, params: Params) -> tuple[tuple[int, ...], Any]:
+        """The shape and dtype of the result, found by computing it once."""
+        y = np.asarray(self.compute(arrays, params))
+        return y.shape, y.dtype
 
     def check(self, *inputs: Any, **params: Any) -> None:
         """Check this declaration at sample inputs (float arrays, away from kinks).

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.base import constant
-from chainrule.ops.notation import around
+from chainrule.ops.notation import around, call
 from chainrule.ops.partials import Elementwise, where
 from chainrule.ops.registry import answers
 
@@ -121,7 +121,8 @@ tanh = Elementwise(
 )
 sigmoid: Elementwise = Elementwise(
     _sigmoid, lambda y, _x: y * (1 - y),
-    name="sigmoid", scalar=_sigmoid_scalar, complex=True, doc="1 / (1 + exp(-x)), in (0, 1).",
+    name="sigmoid", scalar=_sigmoid_scalar, notation=call("σ"), complex=True,
+    doc="1 / (1 + exp(-x)), in (0, 1).",
 )
 relu = Elementwise(
     lambda x: np.maximum(x, 0), lambda y, _x: y > 0,

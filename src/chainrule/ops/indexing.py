@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.kinds import Linear
-from chainrule.ops.notation import ATOM, Notation
+from chainrule.ops.notation import INDEX
 
 
 def _is_basic(index: Any) -> bool:
@@ -52,7 +52,7 @@ getitem: Linear = Linear(
     params=("index",),
     stacked=_getitem_stacked,
     views="write",
-    notation=Notation("{}[{index}]", ATOM, (ATOM,)),
+    notation=INDEX,
     doc="x[index], every kind of NumPy index.",
 )
 scatter: Linear = Linear(

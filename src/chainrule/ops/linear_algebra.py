@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.kinds import Multilinear
-from chainrule.ops.notation import PRODUCT, infix
+from chainrule.ops.notation import MATRIX, infix
 from chainrule.ops.shapes import matrix_transpose, reshaped
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ class Matmul(Multilinear):
 matmul = Matmul(
     np.matmul,
     (_matmul_left, _matmul_right),
-    notation=infix(" @ ", PRODUCT),
+    notation=infix(" ", MATRIX, associative=False),
     doc="The matrix product, batched over leading axes, with NumPy's rules for vectors.",
 )

@@ -1,37 +1,60 @@
-"""How an op is written in a formula; stands in the op's declaration, read by `Symbol`."""
+"""How an op is written in a formula; stands in the op's declaration, read by every writer."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-COMPARISON, SUM, PRODUCT, SIGN, POWER, ATOM = range(6)
+COMPARISON, SUM, PRODUCT, MATRIX, SIGN, POWER, ATOM = range(7)
 
 
 class Notation(NamedTuple):
-    """A template with one `{}` for each input, and how tightly it and its inputs bind.
+    """A layout that every writer knows (text, LaTeX, MathML), with its signs.
 
-    An input whose own precedence is lower than `inner[i]` is put in parentheses.
+    Args:
+        layout: infix, prefix, postfix, around, relation, fraction, power, call, index, or first
+            (the first input stands for the whole).
+        signs: one sign, or the left and the right bracket.
+        precedence: how tightly the result binds.
+        inner: for each input the least precedence that needs no parentheses.
+        arrays: the sign between arrays, where it is another one.
     """
 
-    template: str
+    layout: str
+    signs: tuple[str, ...]
     precedence: int
     inner: tuple[int, ...]
+    arrays: str = ""
 
 
-def infix(sign: str, precedence: int, *, associative: bool = True) -> Notation:
+def infix(sign: str, precedence: int, *, associative: bool = True, arrays: str = "") -> Notation:
     right = precedence if associative else precedence + 1
-    return Notation(f"{{}}{sign}{{}}", precedence, (precedence, right))
+    return Notation("infix", (sign,), precedence, (precedence, right), arrays)
 
 
-def prefix(sign: str, precedence: int = SIGN) -> Notation:
-    return Notation(f"{sign}{{}}", precedence, (precedence,))
+def prefix(sign: str, precedence: int = SIGN, inner: int | None = None) -> Notation:
+    inner = precedence if inner is None else inner
+    return Notation("prefix", (sign,), precedence, (inner,))
 
 
 def postfix(sign: str) -> Notation:
-    return Notation(f"{{}}{sign}", ATOM, (ATOM,))
+    return Notation("postfix", (sign,), ATOM, (ATOM,))
 
 
-def around(left: str, right: str, inputs: int = 1) -> Notation:
-    """Between brackets; further inputs are not written."""
-    template = left + "{}" + right + "{:.0}" * (inputs - 1)
-    return Notation(template, ATOM, (COMPARISON,) * inputs)
+def around(left: str, right: str) -> Notation:
+    return Notation("around", (left, right), ATOM, (COMPARISON,))
+
+
+def relation(sign: str) -> Notation:
+    """A condition in Iverson's brackets: 1 where it holds, else 0."""
+    return Notation("relation", (sign,), ATOM, (SUM, SUM))
+
+
+def call(name: str) -> Notation:
+    """A function call, under another name than the op's."""
+    return Notation("call", (name,), ATOM, ())
+
+
+FRACTION = Notation("fraction", ("/",), PRODUCT, (PRODUCT, PRODUCT + 1))
+RAISED = Notation("power", ("^",), POWER, (POWER + 1, POWER))
+INDEX = Notation("index", ("[", "]"), ATOM, (ATOM,))
+FIRST = Notation("first", (), ATOM, (ATOM,))

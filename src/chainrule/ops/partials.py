@@ -102,6 +102,13 @@ class Elementwise(Op):
             params,
         )
 
+    def result_like(self, arrays: Inputs, params: Params) -> tuple[tuple[int, ...], Any]:
+        if not all(np.size(x) for x in arrays):
+            return super().result_like(arrays, params)
+        entries = [x.reshape(-1)[0] if isinstance(x, np.ndarray) else x for x in arrays]
+        dtype = np.asarray(self.compute(entries, params)).dtype
+        return np.broadcast_shapes(*[np.shape(x) for x in arrays]), dtype
+
     def times(self, partial: Any, direction: Any) -> Any:
         """A partial times the cotangent or tangent it meets."""
         if partial is None:
@@ -112,7 +119,7 @@ class Elementwise(Op):
             return direction if partial == 1 else -direction
         if partial.__class__ is complex:  # Python's complex would take NumPy's scalars for floats
             return direction * partial
-        return zero_wins(partial * direction, partial, direction)
+        return zero_wins(direction * partial, partial, direction)
 
 
 def lined_up(x: Any, ndim: int) -> Any:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.ops.arithmetic import indicator
+from chainrule.ops.base import Op, constant
 from chainrule.ops.broadcasting import stretched
+from chainrule.ops.notation import ATOM, Notation, prefix
 from chainrule.ops.partials import Elementwise
 from chainrule.ops.shapes import reshaped
+from chainrule.traced import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,6 +48,9 @@ class Reduction(Elementwise):
         axes = range(ndim) if axis is None else (axis,) if np.ndim(axis) == 0 else axis
         return self.apply((x,), {**params, "axis": tuple(i % ndim + 1 for i in axes)})
 
+    def result_like(self, arrays: Inputs, params: Params) -> tuple[tuple[int, ...], Any]:
+        return Op.result_like(self, arrays, params)
+
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         y = reshaped(y, kept_shape(inputs[0].shape, params.get("axis")))
         return sum(self.times(self.partial(0, y, inputs, params), tangents[0]), **params)
@@ -64,10 +71,41 @@ def _tie_share(y: Any, x: Any, axis: Any) -> Any:
     return chosen / sum(chosen, axis=axis, keepdims=True)
 
 
-sum = Reduction(np.sum, 1, complex=True, doc="Sum over the given axes, by default all.")
+def _sum_sign(inputs: Inputs, params: Params) -> Notation | None:
+    """Σ with the axes it is over: a leading axis goes, another stays with length one."""
+    ndim, axis, keepdims = inputs[0].ndim, params.get("axis"), params.get("keepdims", False)
+    axes = sorted({i % ndim for i in np.atleast_1d(axis)}) if axis is not None else range(ndim)
+    if not keepdims and len(axes) == ndim:
+        return prefix("Σ ", inner=ATOM)
+    if not keepdims and axes == [0]:
+        return prefix("Σ_batch ", inner=ATOM)
+    if not keepdims:
+        return None
+    return prefix(
+        f"Σ_{'axis' if len(axes) == 1 else 'axes'}{'_'.join(map(str, axes))} ", inner=ATOM
+    )
+
+
+def entries(x: Any, axis: Any) -> Any:
+    """How many entries a reduction over axes takes in; in a formula the name N."""
+    if isinstance(x, Traced) and not x.concrete:
+        return entry_count.apply((x,), {"axis": axis})
+    return x.size // (math.prod(kept_shape(x.shape, axis)) or 1)
+
+
+entry_count = constant(
+    lambda x, axis=None: entries(np.asarray(x), axis), 1, name="entry_count", params=("axis",)
+)
+sum = Reduction(
+    np.sum,
+    1,
+    complex=True,
+    notation=_sum_sign,
+    doc="Sum over the given axes, by default all.",
+)
 mean = Reduction(
     np.mean,
-    lambda _y, _x, _axis: _y.size / (_x.size or 1),  # sizes, no data
+    lambda _y, _x, axis: 1 / (entries(_x, axis) or 1),  # a number, no data
     complex=True,
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )

@@ -61,7 +61,10 @@ reshape: Linear = Linear(
 )
 transpose: Linear = Linear(
     np.transpose, _untranspose,
-    params=("axes",), notation=postfix("ᵀ"), views="write",
+    params=("axes",), views="write",
+    notation=lambda inputs, params: (
+        postfix("ᵀ") if inputs[0].ndim == 2 and params.get("axes") is None else None
+    ),
     stacked=lambda x, axes=None: transpose(x, _below_the_first(x.ndim, axes)),
     doc="Permute the axes, by default reverse them.",
 )

@@ -152,8 +152,9 @@ def _box(node: Node, is_root: bool, digits: int) -> Box:
 
 def op_sign(op: Any) -> str:
     """The sign of an op in a small space: × + - / ^, or its name."""
-    template = op.notation.template.replace("{}", "").strip() if op.notation else ""
-    return {"·": "×", "-": "−"}.get(template, template) if len(template) == 1 else op.name
+    notation = op.written_as((), {}) if not callable(op.notation) else None
+    sign = "".join(notation.signs).strip() if notation else ""
+    return {"·": "×", "-": "−"}.get(sign, sign) if len(sign) == 1 else op.name
 
 
 def _partial(node: Node, slot: int, digits: int) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.formulas.writing import written
 from chainrule.ops.arrays import ArrayOperators
-from chainrule.ops.notation import ATOM, SIGN
+from chainrule.traced import NO_PARAMS
 
 if TYPE_CHECKING:
     from chainrule.traced import Params
@@ -28,49 +29,37 @@ class Symbol(ArrayOperators):
         self.dtype = np.dtype(dtype)
         self.op: Any = None
         self.inputs: tuple[Any, ...] = ()
-        self.params: Params = {}
+        self.params: Params = NO_PARAMS
 
-    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
-        # The shape of the result is found by computing it once.
-        stand_ins = [_stand_in(x) if isinstance(x, Symbol) else x for x in inputs]
-        y = np.asarray(op.compute(stand_ins, params))
-        result = Symbol("", y.shape, y.dtype)
+    @classmethod
+    def made(
+        cls, op: Any, inputs: tuple[Any, ...], params: Params, shape: tuple[int, ...], dtype: Any
+    ) -> Symbol:
+        """An op on symbols whose result is known to have this shape and dtype."""
+        result = cls("", shape, dtype)
         result.op, result.inputs, result.params = op, inputs, params
         return result
+
+    def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
+        shape, dtype = op.result_like([_stand_in(x) for x in inputs], params)
+        return Symbol.made(op, inputs, params, shape, dtype)
 
     def __bool__(self) -> bool:
         raise TypeError(f"the rule branches on {self}: a symbol has no value, use where")
 
     def __str__(self) -> str:
-        return _written(self)[0]
+        return written(self)
 
     def __repr__(self) -> str:
         return f"<Symbol {self} {self.shape}>"
 
 
-def _stand_in(x: Symbol) -> np.ndarray:
+def _stand_in(x: Any) -> Any:
     """Ones; a square matrix is positive definite, so that it has an inverse and a root."""
+    if not isinstance(x, Symbol):
+        return x
     ones = np.ones(x.shape, x.dtype)
     if ones.ndim < 2 or ones.dtype.kind not in "fc":
         return ones
     rows, columns = x.shape[-2:]
     return ones + np.eye(rows, columns) * np.arange(1, columns + 1)
-
-
-def _written(x: Any) -> tuple[str, int]:
-    """A formula and how tightly it binds."""
-    if not isinstance(x, Symbol):
-        text = f"{x:g}" if np.ndim(x) == 0 else f"array{np.shape(x)}"
-        return text, SIGN if text.startswith("-") else ATOM
-    if x.op is None:
-        return x.name, ATOM
-    inputs = [_written(a) for a in x.inputs]
-    notation = x.op.notation
-    if notation is None:
-        arguments = [text for text, _ in inputs] + [str(value) for value in x.params.values()]
-        return f"{x.op.name}({', '.join(arguments)})", ATOM
-    texts = [
-        text if precedence >= inner else f"({text})"
-        for (text, precedence), inner in zip(inputs, notation.inner, strict=True)
-    ]
-    return notation.template.format(*texts, **x.params), notation.precedence

@@ -1,0 +1,291 @@
+"""The derivation of a gradient of arrays, in the language of matrices.
+
+The cotangent of a layer is written once, as δ, where a rule that is not elementwise or several
+rules read it; what is elementwise in between is written out.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.derivation.blocks import Equation, Heading, Note
+from chainrule.derivation.numbers import DTYPE_TOLERANCE, array
+from chainrule.engine import Node
+from chainrule.errors import DerivationError
+from chainrule.formulas.reading import read
+from chainrule.formulas.rewriting import constant_of
+from chainrule.formulas.styles import bar_name
+from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.writing import Blank, Derivative, Joined, Printed, Words, written
+from chainrule.ops.base import total
+from chainrule.ops.broadcasting import broadcast_to
+from chainrule.ops.linear_algebra import matmul
+from chainrule.ops.reductions import sum as summation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chainrule.formulas.steps import Steps
+
+TOLERANCE = 1e-12
+#: A formula of a cotangent with more ops than this gets a name.
+LONGEST = 12
+
+
+@dataclass
+class ArrayCase:
+    """A question about arrays: the steps of a graph, its adjoints, and how to print."""
+
+    steps: Steps
+    adjoints: dict[int, Any]
+    digits: int
+    hidden: frozenset[tuple[str, str]]
+    #: δ names, with their values.
+    deltas: dict[str, Any] = field(default_factory=dict)
+    #: Formulas on their way down, with the named node each is the adjoint of.
+    carriers: dict[int, tuple[Any, Node]] = field(default_factory=dict)
+
+    @property
+    def root(self) -> Node:
+        return self.steps.root
+
+    def name(self, node: Node) -> str:
+        return self.steps.name(node)
+
+    def check(self, what: str, formula: Any, expected: Any) -> None:
+        """Read a formula back from its text and compare it with the adjoint."""
+        text = written(formula)
+        given = np.asarray(read(text, self.steps.values | self.deltas))
+        expected = np.asarray(expected)
+        largest = max(float(np.max(np.abs(x), initial=0.0)) for x in self.adjoints.values())
+        tolerance = DTYPE_TOLERANCE.get(str(expected.dtype), TOLERANCE)
+        given = np.broadcast_to(given, expected.shape) if given.size == 1 else given
+        if given.shape != expected.shape and given.size == expected.size:
+            given = given.reshape(expected.shape)
+        if given.shape == expected.shape:
+            same = (given == expected) | (np.isnan(given) & np.isnan(expected))
+            with np.errstate(invalid="ignore"):
+                near = np.abs(given - expected) <= tolerance * (np.abs(expected) + largest)
+            if np.all(same | near):
+                return
+        raise DerivationError(
+            f"the formula of {what}, {text}, does not give what backward gives: this is a fault of"
+            f" the derivation, please report it"
+        )
+
+
+def one(shape: tuple[int, ...], dtype: Any) -> Symbol:
+    """The cotangent that backward starts with."""
+    return Symbol.made(broadcast_to, (1.0,), {"shape": shape}, shape, dtype)
+
+
+def _as_symbol(x: Any, node: Node) -> Any:
+    if isinstance(x, Symbol):
+        return x
+    held = np.asarray(node._held)
+    return Symbol.made(broadcast_to, (float(x),), {"shape": held.shape}, held.shape, held.dtype)
+
+
+# ------------------------------------------------------------------ the textbook form
+
+
+def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
+    """Each δ once, and what is asked for in terms of them."""
+    steps = case.steps
+    wanted = {id(node) for node in targets}
+    reaches: dict[int, int] = {}
+    for node in steps.nodes:
+        onward = sum(
+            1 for x in node.inputs_then() if isinstance(x, Node) and id(x) in reaches
+        )
+        if onward or id(node) in wanted:
+            reaches[id(node)] = onward
+    table: dict[int, list[Any]] = {}
+    held = np.asarray(steps.root._held)
+    table[id(steps.root)] = [one(held.shape, held.dtype)]
+    last_name = ""
+    for node in reversed(steps.nodes):
+        terms = table.pop(id(node), None)
+        if terms is None:
+            continue
+        y_bar = terms[0] if len(terms) == 1 else _finished(case, total(terms), node)
+        if id(node) in steps.given:
+            last_name = steps.name(node)
+            case.carriers.setdefault(id(y_bar), (y_bar, node))
+        if id(node) in wanted:
+            yield _final(case, node, y_bar)
+        if not reaches[id(node)] or node.op is None:
+            continue
+        if id(node) in wanted or _deserves_a_name(node, y_bar, reaches[id(node)]):
+            name, definition = _delta(case, node, y_bar, last_name)
+            if definition is not None:
+                yield definition
+            y_bar = Symbol(name, np.shape(node._held), np.asarray(node._held).dtype)
+            case.carriers[id(y_bar)] = (y_bar, node)
+        for x, x_bar in steps.pull(node, y_bar):
+            if id(x) in reaches:
+                passed = x_bar if x_bar is y_bar else _finished(case, x_bar, x)
+                table.setdefault(id(x), []).append(passed)
+
+
+def _finished(case: ArrayCase, formula: Any, node: Node) -> Any:
+    return _as_symbol(case.steps.finished(formula), node)
+
+
+def _deserves_a_name(node: Node, y_bar: Any, onward: int) -> bool:
+    op: Any = node.op
+    if y_bar.op is None or constant_of(y_bar) is not None:
+        return False
+    several = onward > 1 and _size(y_bar) > 1
+    return several or not op.gives_partials or _size(y_bar) > LONGEST
+
+
+def _size(x: Any) -> int:
+    if not isinstance(x, Symbol) or x.op is None:
+        return 0
+    return 1 + sum(map(_size, x.inputs))
+
+
+def _delta(
+    case: ArrayCase, node: Node, y_bar: Any, last_name: str
+) -> tuple[str, Equation | None]:
+    """The name of a cotangent, and its definition unless it has been told."""
+    _, carrier = case.carriers.get(id(y_bar), (None, None))
+    base = case.name(carrier) if carrier is not None else last_name
+    digits = re.search(r"(\d+)[′″‴]*$", base)
+    own = f"δ{digits[1]}" if digits else f"δ_{base}" if re.fullmatch(r"\w+", base) else "δ"
+    name, count = own, 1
+    while name in case.deltas or name in case.steps.values:
+        count += 1
+        name = f"{own}.{count}"
+    value = np.asarray(case.adjoints[id(node)])
+    case.check(name, y_bar, value)
+    case.deltas[name] = value
+    meaning = [Derivative(case.name(case.root), base)] if carrier is not None else []
+    rows = [[*meaning, _shown(case, carrier, y_bar)]]
+    return name, Equation(Symbol(name), rows + _numbers(case, value), (), _shapes(y_bar))
+
+
+def _shown(case: ArrayCase, node: Node | None, formula: Any) -> Any:
+    if node is not None and (case.name(case.root), case.name(node)) in case.hidden:
+        return Blank()
+    number = constant_of(formula)
+    if number is None:
+        return formula
+    return number if not formula.shape else Joined((number, Words(" everywhere")), "")
+
+
+def _final(case: ArrayCase, node: Node, y_bar: Any) -> Equation:
+    left = Derivative(case.name(case.root), case.name(node))
+    value = np.asarray(case.adjoints[id(node)])
+    case.check(written(left), y_bar, value)
+    shown = _shown(case, node, y_bar)
+    rows = [[shown]]
+    if not isinstance(shown, Blank):
+        rows += _numbers(case, value)
+    return Equation(left, rows, (), _shapes(y_bar))
+
+
+def _numbers(case: ArrayCase, value: Any) -> list[list[Any]]:
+    return [[Printed(array(value, case.digits)) if not value.ndim else Words(array(value, case.digits))]]
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A shape as the tuple NumPy shows, without spaces."""
+    return str(tuple(shape)).replace(" ", "")
+
+
+def _shapes(formula: Any) -> str:
+    """The shapes of a product of matrices or of a sum, else that of the result."""
+    result = shape_text(formula.shape)
+    if formula.op is matmul:
+        a, b = (shape_text(np.shape(x) if not isinstance(x, Symbol) else x.shape) for x in formula.inputs)
+        return f"{a}{b}→{result}"
+    if formula.op is summation:
+        return f"{shape_text(formula.inputs[0].shape)}→{result}"
+    return result
+
+
+# ------------------------------------------------------------------ the other forms, for arrays
+
+
+def array_adjoint_blocks(
+    case: ArrayCase, nodes: Sequence[Node], edges: dict[int, list[Node]]
+) -> Iterator[Any]:
+    """Each named node once, root first, its adjoint in terms of those before."""
+    steps = case.steps
+    root = case.name(case.root)
+    held = np.asarray(case.root._held)
+    bars = {id(node): bar_name(root, case.name(node), bars=False) for node in nodes}
+    received: dict[int, list[Any]] = {id(case.root): []}
+    for node in nodes:
+        value = np.asarray(case.adjoints[id(node)])
+        case.deltas[bars[id(node)]] = value
+        y_bar = Symbol(bars[id(node)], value.shape, value.dtype)
+        if node is case.root:
+            yield Equation(y_bar, [[Printed("1")]])
+            y_bar = one(held.shape, held.dtype)
+        else:
+            formula = _finished(case, total(received[id(node)]), node)
+            case.check(bars[id(node)], formula, value)
+            rows = [[_shown(case, node, formula)], *_numbers(case, value)]
+            yield Equation(y_bar, rows, (), _shapes(formula))
+        onward = {id(x) for x in edges.get(id(node), ())}
+        if onward:
+            for i, x_bar in steps.cotangents(node, y_bar).items():
+                if i in onward:
+                    received.setdefault(i, []).append(_passed(x_bar, i, edges[id(node)]))
+
+
+def _passed(x_bar: Any, i: int, inputs: Sequence[Node]) -> Any:
+    return _as_symbol(x_bar, next(x for x in inputs if id(x) == i))
+
+
+def array_path_blocks(
+    case: ArrayCase, routes: Sequence[Sequence[Node]], count: int
+) -> Iterator[Any]:
+    """Each path from the root to an array, and the sum of their contributions."""
+    target = routes[0][-1]
+    left = Derivative(case.name(case.root), case.name(target))
+    held = np.asarray(case.root._held)
+    contributions = []
+    yield Heading(f"{written(left)}, the sum over {count} path{'s' if count > 1 else ''}:")
+    for i, nodes in enumerate(routes, start=1):
+        y_bar: Any = one(held.shape, held.dtype)
+        for y, x in zip(nodes, nodes[1:], strict=False):
+            y_bar = _as_symbol(case.steps.cotangents(y, y_bar).get(id(x), 0.0), x)
+        value = np.asarray(read(written(y_bar), case.steps.values))
+        value = np.broadcast_to(value, np.shape(target._held)) if value.size == 1 else value
+        contributions.append(value.reshape(np.shape(target._held)))
+        chain = Joined(tuple(Symbol(case.name(node)) for node in nodes), " → ")
+        rows = [[_shown(case, None, y_bar)], *_numbers(case, contributions[-1])]
+        yield Equation(None, rows, [Words(f"path {i}: "), chain], _shapes(y_bar))
+    summed = np.sum(contributions, axis=0)
+    expected = np.asarray(case.adjoints[id(target)])
+    case.deltas["sum"] = summed
+    case.check("the sum over the paths", Symbol("sum", summed.shape), expected)
+    yield Equation(left, _numbers(case, summed))
+
+
+def order_note(case: ArrayCase, nodes: Sequence[Node]) -> list[Note]:
+    """Why the order is topological, at the first node that went into several others."""
+    consumers: dict[int, list[str]] = {}
+    for node in nodes:
+        for x in case.steps.inputs(node):
+            consumers.setdefault(id(x), []).append(case.name(node))
+    for node in nodes:
+        into = consumers.get(id(node), [])
+        if len(into) > 1:
+            listed = ", ".join(into[:-1]) + " and " + into[-1]
+            return [
+                Note(
+                    f"({case.name(node)} went into {listed}: its adjoint is the sum over all of"
+                    f" them and may be used only when it is complete. That is why the order is"
+                    f" topological: a node comes after everything that was computed from it.)"
+                )
+            ]
+    return []

@@ -1,0 +1,300 @@
+"""Reading a formula: plain text, as `writing` writes it, back into symbols or numbers.
+
+Nothing is ever run as Python: the text is cut into tokens, and only the library's ops are applied.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.errors import FormulaError
+from chainrule.formulas.styles import DERIVATIVE_NAME, NAME
+from chainrule.ops import arithmetic as ar
+from chainrule.ops.notation import MATRIX, POWER, PRODUCT, SIGN, SUM
+from chainrule.ops.partials import zero_wins
+from chainrule.traced import Traced
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
+_TOKEN = re.compile(
+    r"(?P<space>\s*)(?:"
+    r"(?P<quoted>`[^`]*`)"
+    r"|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\binf\b|\bnan\b)"
+    rf"|(?P<name>{DERIVATIVE_NAME}|{NAME})"
+    rf"|(?P<super>[{_SUPERSCRIPTS}]+)"
+    r"|(?P<sign>[-+−·*⊙/^ᵀ√|()\[\],=<>≤≥≠:@])"
+    r"|(?P<end>$))"
+)
+_RELATIONS = {
+    "<": ar.less,
+    ">": ar.greater,
+    "≤": ar.less_equal,
+    "≥": ar.greater_equal,
+    "=": ar.equal,
+    "≠": ar.not_equal,
+}
+#: Functions that a formula calls under another name than the op's.
+FUNCTIONS = {
+    op.notation.signs[0]: op
+    for op in ops.TABLE.values()
+    if op.notation is not None and not callable(op.notation) and op.notation.layout == "call"
+}
+
+
+def read(text: str, names: Mapping[str, Any]) -> Any:
+    """The value of a formula, or its Symbol: whatever the names stand for is computed with.
+
+    Args:
+        text: a formula as `written` writes it.
+        names: what each name means: a number, an array or a Symbol.
+
+    Raises:
+        FormulaError: for a name that is not known, or text that is no formula.
+
+    >>> read("2·a² - 1", {"a": 3.0})
+    np.float64(17.0)
+    """
+    with np.errstate(all="ignore"):
+        return _Reader(text, names).whole()
+
+
+class _Reader:
+    """A parser of operator precedence."""
+
+    def __init__(self, text: str, names: Mapping[str, Any]) -> None:
+        self.text, self.names = text, names
+        self.at = 0
+        self.bars = 0
+        self.advance()
+
+    def advance(self) -> None:
+        match = _TOKEN.match(self.text, self.at)
+        if match is None:
+            raise self.refusal(f"cannot read {self.text[self.at :].strip()[:12]!r}")
+        self.kind = match.lastgroup or ""
+        self.token = match.group(self.kind)
+        if self.kind == "name":
+            shorter = self.token
+            while shorter not in self.names and "[" in shorter:
+                shorter = shorter[: shorter.rindex("[")]
+            self.token = shorter
+        self.spaced = bool(match["space"])
+        self.start = match.start(self.kind)
+        self.at = self.start + len(self.token)
+
+    def refusal(self, why: str) -> FormulaError:
+        return FormulaError(f"{why} in the formula {self.text!r}")
+
+    def take(self, sign: str) -> None:
+        if self.token != sign:
+            raise self.refusal(f"{sign!r} expected before {self.text[self.start :]!r}")
+        self.advance()
+
+    def whole(self) -> Any:
+        result = self.expression(SUM)
+        if self.kind != "end":
+            raise self.refusal(f"cannot read {self.text[self.start :]!r}")
+        return result
+
+    def expression(self, least: int) -> Any:
+        left = self.operand()
+        while True:
+            sign = self.token if self.kind == "sign" else ""
+            if sign in {"+", "-", "−"} and least <= SUM:
+                self.advance()
+                right = self.expression(PRODUCT)
+                left = ar.add(left, right) if sign == "+" else ar.subtract(left, right)
+            elif sign in {"·", "*", "⊙"} and least <= PRODUCT:
+                self.advance()
+                left = product(left, self.expression(MATRIX))
+            elif sign == "/" and least <= PRODUCT:
+                self.advance()
+                left = ar.divide(left, self.expression(MATRIX))
+            elif least <= MATRIX and self.spaced and self.begins_operand():
+                left = ops.matmul(left, self.expression(SIGN))
+            else:
+                return left
+
+    def begins_operand(self) -> bool:
+        return self.kind in {"name", "number", "quoted"} or (
+            self.token in {"(", "[", "√"} or (self.token == "|" and not self.bars)
+        )
+
+    def operand(self) -> Any:
+        if self.kind == "sign" and self.token in {"-", "−"}:
+            self.advance()
+            return ar.negative(self.expression(SIGN))
+        base = self.raised(self.atom())
+        if self.kind == "sign" and self.token == "^":
+            self.advance()
+            return ar.power(base, self.expression(SIGN if self.token in "-−" else POWER))
+        return base
+
+    def raised(self, base: Any) -> Any:
+        """What stands behind an atom: ², ᵀ and [index]."""
+        while not self.spaced:
+            if self.kind == "super":
+                exponent = "".join("-0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".index(c)] for c in self.token)
+                self.advance()
+                base = ar.power(base, float(exponent))
+            elif self.token == "ᵀ":
+                self.advance()
+                base = ops.matrix_transpose(base)
+            elif self.token == "[":
+                index = self.until("]")
+                parts = [_param(part) for part in _split(index)]
+                base = base[parts[0] if len(parts) == 1 and not index.endswith(",") else (*parts,)]
+            else:
+                break
+        return base
+
+    def atom(self) -> Any:
+        kind, token = self.kind, self.token
+        if kind == "number":
+            self.advance()
+            return np.float64(token)
+        if kind == "quoted":
+            self.advance()
+            return self.value(token[1:-1])
+        if kind == "name":
+            called = self.text[self.at : self.at + 1] == "("
+            if called or (token.startswith("Σ") and token not in self.names):
+                return self.call(token)
+            self.advance()
+            return self.value(token)
+        self.advance()
+        if token == "(":
+            inside = self.expression(SUM)
+            self.take(")")
+            return inside
+        if token == "[":
+            return self.relation()
+        if token == "√":
+            self.take("(")
+            inside = self.expression(SUM)
+            self.take(")")
+            return ops.sqrt(inside)
+        if token == "|":
+            self.bars += 1
+            inside = self.expression(SUM)
+            self.bars -= 1
+            self.take("|")
+            return ops.absolute(inside)
+        raise self.refusal(f"a number or a name expected before {self.text[self.start :]!r}")
+
+    def value(self, name: str) -> Any:
+        if name not in self.names:
+            raise self.refusal(f"{name!r} is no name of the graph")
+        value = self.names[name]
+        return np.float64(value) if isinstance(value, float | int) else value
+
+    def relation(self) -> Any:
+        left = self.expression(SUM)
+        if self.token not in _RELATIONS:
+            raise self.refusal("a comparison expected between [ and ]")
+        compare = _RELATIONS[self.token]
+        self.advance()
+        right = self.expression(SUM)
+        self.take("]")
+        holds = compare(left, right)
+        return holds if isinstance(holds, Traced) else np.multiply(holds, 1.0)
+
+    def call(self, token: str) -> Any:
+        function = FUNCTIONS.get(token) or ops.TABLE.get(token)
+        self.advance()
+        if token.startswith("Σ") and function is None:
+            inside = self.raised(self.atom())
+            return summed_over(token.partition("_")[2], inside)
+        if function is None:
+            raise self.refusal(f"{token}() is no function of chainrule")
+        self.take("(")
+        arguments: list[Any] = []
+        params: dict[str, Any] = {}
+        while self.token != ")":
+            ahead = self.text[self.at :].lstrip()
+            if self.kind == "name" and ahead.startswith("=") and self.token in function.params:
+                key = self.token
+                self.advance()
+                params[key] = _param(self.until(",)", keep=True))
+            elif function.sequence and self.token == "[":
+                self.advance()
+                arguments.append(self.sequence())
+            else:
+                arguments.append(self.expression(SUM))
+            if self.token == ",":
+                self.advance()
+        self.take(")")
+        return function(*arguments, **params)
+
+    def sequence(self) -> list[Any]:
+        items = []
+        while self.token != "]":
+            items.append(self.expression(SUM))
+            if self.token == ",":
+                self.advance()
+        self.take("]")
+        return items
+
+    def until(self, closing: str, *, keep: bool = False) -> str:
+        """The text behind the present token, up to a sign that is in no inner bracket."""
+        depth, start = 0, self.at
+        for i in range(start, len(self.text)):
+            c = self.text[i]
+            if depth == 0 and c in closing:
+                self.at = i if keep else i + 1
+                self.advance()
+                return self.text[start:i].strip()
+            depth += (c in "([") - (c in ")]")
+        raise self.refusal(f"{closing!r} expected")
+
+
+def product(a: Any, b: Any) -> Any:
+    """A factor times another, in which zero times infinity is zero as in every gradient."""
+    result = ar.multiply(a, b)
+    return result if isinstance(result, Traced) else zero_wins(result, a, b)
+
+
+def summed_over(axes: str, x: Any) -> Any:
+    """The sum that Σ, Σ_batch or Σ_axis1 stands for: a leading axis goes, another stays as one."""
+    if not axes:
+        return ops.sum(x)
+    if axes == "batch":
+        return ops.sum(x, axis=0)
+    numbers = tuple(int(n) for n in re.findall(r"\d+", axes))
+    return ops.sum(x, axis=numbers, keepdims=True)
+
+
+def _split(text: str) -> list[str]:
+    """Parts between the commas that are in no bracket."""
+    parts, depth, part = [], 0, ""
+    for c in text:
+        depth += (c in "([") - (c in ")]")
+        if c == "," and depth == 0:
+            parts.append(part)
+            part = ""
+        else:
+            part += c
+    return [p.strip() for p in [*parts, part] if p.strip()]
+
+
+def _param(text: str) -> Any:
+    """A static argument: a literal, a slice, an array or a tuple of them."""
+    if text == "...":
+        return ...
+    if re.fullmatch(r"-?\d*:-?\d*(:-?\d*)?", text):
+        return slice(*[int(part) if part else None for part in text.split(":")])
+    if text.startswith("("):
+        return tuple(_param(part) for part in _split(text[1:-1]))
+    if text.startswith("["):
+        return np.array(ast.literal_eval(text))
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

@@ -1,0 +1,280 @@
+"""A graph seen as steps between named nodes.
+
+What has no name is contracted: its formula is written inside the formula of a named node, unless
+it would be written often or is long; then it gets an automatic name, v1. The partial of one named
+node in another is found by the rules of the ops, evaluated on symbols, and once more on numbers.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.engine import Node, newest_first
+from chainrule.formulas.naming import automatic_names, names_of
+from chainrule.formulas.reading import product, read
+from chainrule.formulas.rewriting import simplified
+from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.writing import written
+from chainrule.ops.base import shape_of
+from chainrule.ops.reductions import entry_count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import FrameType
+
+#: A formula of more ops than this gets a name of its own.
+LONGEST = 24
+#: From so many ops on a result that is read again, by its own rule or by several others, is named.
+WORTH_A_NAME = 3
+
+
+class Steps:
+    """The steps between the named nodes under a root.
+
+    Args:
+        root: a node.
+        keep: nodes that are steps in any case.
+        given, frame: where names come from, see `naming`.
+        pinned: names of nodes and constants that are settled already, by `id`.
+
+    `names` maps the id of every step to its name, `values` each name (of constants, too) to its
+    number or array.
+    """
+
+    def __init__(
+        self,
+        root: Node,
+        keep: Sequence[Node] = (),
+        given: Mapping[Any, Any] | None = None,
+        frame: FrameType | None = None,
+        pinned: tuple[dict[int, str], dict[int, str]] | None = None,
+    ) -> None:
+        self.root = root
+        self.nodes = newest_first(root)[::-1]
+        named, self.constants = pinned or names_of(self.nodes, given, frame)
+        self.given = frozenset(named)
+        fresh = automatic_names([*named.values(), *self.constants.values()])
+        self.names: dict[int, str] = {}
+        always = {id(root), *map(id, keep)}
+        consumers = self._consumers()
+        sizes: dict[int, int] = {}
+        for node in self.nodes:
+            i = id(node)
+            size = 1 + sum(sizes.get(id(x), 0) for x in node.inputs_then())
+            if i in named:
+                self.names[i] = named[i]
+            elif node.op is None or i in always or _worth_a_name(node, size, consumers[i]):
+                self.names[i] = fresh()
+            else:
+                sizes[i] = size
+        self.steps = [node for node in self.nodes if id(node) in self.names]
+        self.values: dict[str, Any] = {}
+        for node in self.steps:
+            self.values[self.names[id(node)]] = node._held
+        self._automatic_constants: set[str] = set()
+        self._expressions: dict[int, Any] = {}
+        self._fresh_constant = automatic_names([*self.values, *self.constants.values()], "c")
+        self._counts: dict[Any, str] = {}
+
+    def _consumers(self) -> Counter[int]:
+        return Counter(
+            id(x) for node in self.nodes for x in node.inputs_then() if isinstance(x, Node)
+        )
+
+    def name(self, node: Node) -> str:
+        """What a step is called."""
+        return self.names[id(node)]
+
+    def symbol(self, node: Node) -> Symbol:
+        """A step as a symbol."""
+        return Symbol(self.name(node), shape_of(node._held), np.asarray(node._held).dtype)
+
+    # -------------------------------------------------------------- formulas
+
+    def formula(self, node: Node) -> Any:
+        """What a step is computed as, from the steps before it: its defining formula."""
+        return self.finished(self._computed(node))
+
+    def _computed(self, node: Node) -> Any:
+        """The op of a node on the expressions of its inputs."""
+        for inner in self.region(node)[::-1]:
+            if inner is not node:
+                self._expressions[id(inner)] = self._applied(inner)
+        return self._applied(node)
+
+    def _applied(self, node: Node) -> Any:
+        assert node.op is not None
+        inputs = tuple(self.expression(x) for x in node.inputs_then())
+        held = np.asarray(node._held)
+        return Symbol.made(node.op, inputs, node.params, held.shape, held.dtype)
+
+    def expression(self, x: Any) -> Any:
+        """An input as a formula reads it: a symbol, a number, or the formula of what has no name.
+
+        Formulas of unnamed nodes must have been written before, oldest first.
+        """
+        if isinstance(x, Node):
+            if id(x) in self.names:
+                return self.symbol(x)
+            if id(x) not in self._expressions:
+                self._expressions[id(x)] = self._computed(x)
+            return self._expressions[id(x)]
+        return self.constant(x)
+
+    def constant(self, x: Any) -> Any:
+        """A plain input: its name if it has one; an array always gets one."""
+        name = self.constants.get(id(x))
+        if name is None and np.ndim(x) and not np.all(np.asarray(x) == np.asarray(x).flat[:1]):
+            name = self.constants[id(x)] = self._fresh_constant()
+            self._automatic_constants.add(name)
+        if name is None:
+            return x
+        self.values[name] = x
+        return Symbol(name, np.shape(x), np.asarray(x).dtype)
+
+    def region(self, node: Node) -> list[Node]:
+        """The node and the unnamed nodes its formula takes in, consumers first."""
+        heap = [(-node.index, node)]
+        seen = {id(node)}
+        found = []
+        while heap:
+            _, inner = heapq.heappop(heap)
+            found.append(inner)
+            for x in inner.inputs_then():
+                if isinstance(x, Node) and id(x) not in seen and id(x) not in self.names:
+                    seen.add(id(x))
+                    heapq.heappush(heap, (-x.index, x))
+        return found
+
+    def inputs(self, node: Node) -> list[Node]:
+        """The steps that a step is computed from directly, each once, in order."""
+        found: dict[int, Node] = {}
+        inside = set()
+        pending = list(node.inputs_then())[::-1]
+        while pending:
+            x = pending.pop()
+            if not isinstance(x, Node):
+                continue
+            if id(x) in self.names:
+                found.setdefault(id(x), x)
+            elif id(x) not in inside:
+                inside.add(id(x))
+                pending += x.inputs_then()[::-1]
+        return list(found.values())
+
+    def finished(self, formula: Any) -> Any:
+        """A formula shortened, with the counts of means named."""
+        return simplified(self._counted(formula), self._holds)
+
+    def _counted(self, x: Any) -> Any:
+        if not isinstance(x, Symbol) or x.op is None:
+            return x
+        if x.op is entry_count:
+            count = _entries(x)
+            if count not in self._counts:
+                own = len(self._counts)
+                name = f"N{own + 1}" if own else "N"
+                while name in self.values:
+                    name += "′"
+                self._counts[count] = name
+                self._automatic_constants.add(name)
+                self.values[name] = float(count)
+            return Symbol(self._counts[count])
+        inputs = tuple(self._counted(part) for part in x.inputs)
+        if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
+            return x
+        return Symbol.made(x.op, inputs, x.params, x.shape, x.dtype)
+
+    def _holds(self, condition: Symbol) -> bool:
+        return bool(np.any(read(written(condition), self.values)))
+
+    # -------------------------------------------------------------- partials
+
+    def partials(self, node: Node) -> dict[int, float]:
+        """The numbers ∂step/∂input for each of its inputs, by `id`, for a graph of single numbers.
+
+        Infinite where a rule divides by zero.
+        """
+        found: dict[int, float] = {}
+        table: dict[int, float] = {id(node): 1.0}
+        for inner in self.region(node):
+            y_bar = table.pop(id(inner), None)
+            if y_bar is None or inner.op is None:
+                continue
+            for x, x_bar in _pulled(inner):
+                target = found if id(x) in self.names else table
+                target[id(x)] = target.get(id(x), 0.0) + float(product(x_bar, y_bar))
+        return found
+
+    def cotangents(self, node: Node, seed: Any) -> dict[int, Any]:
+        """The formulas of what a step passes on to its inputs, given that of its own cotangent."""
+        found: dict[int, Any] = {}
+        table: dict[int, Any] = {id(node): seed}
+        for inner in self.region(node):
+            y_bar = table.pop(id(inner), None)
+            if y_bar is None or inner.op is None:
+                continue
+            for x, x_bar in self.pull(inner, y_bar):
+                target = found if id(x) in self.names else table
+                target[id(x)] = x_bar if id(x) not in target else target[id(x)] + x_bar
+        return {i: self.finished(x_bar) for i, x_bar in found.items()}
+
+    def pull(self, node: Node, y_bar: Any) -> list[tuple[Node, Any]]:
+        """The rule of a node's op, evaluated on symbols."""
+        assert node.op is not None
+        inputs = node.inputs_then()
+        wanted = [i for i, x in enumerate(inputs) if isinstance(x, Node)]
+        values = [self.expression(x) for x in inputs]
+        y = self.expression(node)
+        x_bars = node.op.vjp(wanted, y_bar, y, values, node.params)
+        return [
+            (inputs[i], x_bar) for i, x_bar in zip(wanted, x_bars, strict=True) if x_bar is not None
+        ]
+
+    def partial(self, node: Node, x: Node) -> Any:
+        """The formula ∂node/∂x for single numbers; 0 where the step does not depend on x."""
+        return self.cotangents(node, 1.0).get(id(x), 0.0)
+
+    def is_automatic_constant(self, name: str) -> bool:
+        """Whether a name was made up for an array or a count, so that it has to be told."""
+        return name in self._automatic_constants
+
+    def used(self, formulas: Iterable[Any]) -> list[str]:
+        """The names that formulas read, each once, in order."""
+        found: dict[str, None] = {}
+        pending = list(formulas)[::-1]
+        while pending:
+            x = pending.pop()
+            if isinstance(x, Symbol):
+                if x.op is None:
+                    found[x.name] = None
+                pending += x.inputs[::-1]
+        return list(found)
+
+
+def _worth_a_name(node: Node, size: int, consumers: int) -> bool:
+    if size > LONGEST:
+        return True
+    op: Any = node.op
+    again = consumers > 1 or (op.needs_output and not op.linear)
+    return again and size >= WORTH_A_NAME
+
+
+def _pulled(node: Node) -> list[tuple[Node, float]]:
+    """The local partials of a node of single numbers."""
+    try:
+        return [(x, float(np.asarray(p))) for x, p in node.pull(1.0, record=False)]
+    except (ArithmeticError, ValueError):
+        return [(x, float("inf")) for x in node.inputs_then() if isinstance(x, Node)]
+
+
+def _entries(x: Symbol) -> int:
+    inner = x.inputs[0]
+    axis = x.params.get("axis")
+    shape = inner.shape
+    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
+    return int(np.prod([shape[i] for i in axes], dtype=int))
