@@ -14,6 +14,8 @@ from chainrule.ops.rearranging import Rearrangement
 from chainrule.ops.reductions import Reduction
 from chainrule.ops.spectra import Decomposition
 from chainrule.formulas import Symbol
+from chainrule.formulas.rewriting import simplified
+from chainrule.formulas.writing import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +88,12 @@ def derivative(op: Op) -> str:
         shape = (5, 3) if isinstance(op, Reduction) else ()
         inputs = [Symbol(name, shape) for name in input_names(op)]
         params = {"axis": 1} if isinstance(op, Reduction) else dict.fromkeys(op.params, 1)
-        partials = [op.partial(i, y, inputs, params) for i in range(len(inputs))]
+        partials = [
+            simplified(op.partial(i, y, inputs, params), lambda _: False)
+            for i in range(len(inputs))
+        ]
         return ", ".join(
-            f"`∂y/∂{x} = {formula(p)}`"
+            f"`∂y/∂{x} = {str(written(p)).replace('entry_count(x, axis=1)', 'N')}`"
             for x, p in zip(inputs, partials, strict=True)
             if p is not None
         )
@@ -99,13 +104,6 @@ def derivative(op: Op) -> str:
     if isinstance(op, Rearrangement):
         return "each entry goes back to where it came from"
     return {"Linear": "its transpose", "Constants": "none"}.get(kind_of(op), "see the code")
-
-
-def formula(partial: object) -> str:
-    """A partial as text."""
-    if isinstance(partial, float):
-        return "1/N"  # the mean's: y.size / x.size
-    return str(partial)
 
 
 def input_names(op: Op) -> list[str]:

@@ -155,6 +155,33 @@ SAMPLES: dict[str, list[Sample]] = {
         sample(STACK, ROW),
         sample(SQUARE, CUBE[0][None]),
     ],
+    "correlate": [
+        sample(between(-1, 1, 2, 3, 7), between(-1, 1, 4, 3, 2), stride=(2,), dilation=(2,)),
+        sample(
+            between(-1, 1, 1, 2, 4, 5), between(-1, 1, 3, 2, 2, 3), stride=(1, 1), dilation=(1, 1)
+        ),
+    ],
+    "correlate_input": [
+        sample(
+            between(-1, 1, 2, 4, 3),
+            between(-1, 1, 4, 3, 2),
+            shape=(2, 3, 7),
+            stride=(2,),
+            dilation=(2,),
+        ),
+    ],
+    "correlate_kernel": [
+        sample(
+            between(-1, 1, 2, 3, 7), between(-1, 1, 2, 4, 3), size=(2,), stride=(2,), dilation=(2,)
+        ),
+    ],
+    "standardise": [sample(A, axis=-1, epsilon=1e-5), sample(CUBE, axis=(0, 2), epsilon=1e-5)],
+    "outer_product": [sample(ROW, TALL[:, 0])],
+    "entry_count": [sample(A, axis=0)],
+    "one_hot": [sample(np.array([2, 0]), classes=3)],
+    "softmax": [sample(A), sample(CUBE, axis=1), sample(ROW, axis=0)],
+    "log_softmax": [sample(A), sample(CUBE, axis=1), sample(ROW, axis=0)],
+    "softmax_cross_entropy": [sample(A, B), sample(A, np.array([2, 0]))],
     "log_size_of_det": [sample(SQUARE), sample(-STACK)],
     "sign_of_det": [sample(SQUARE), sample(STACK)],
     "pinv": [sample(TALL), sample(TALL.T), sample(STACK)],

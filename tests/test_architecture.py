@@ -19,7 +19,7 @@ LAYERS = [
     ["value", "assignment", "tensor", "dual", "batch", "trees"],
     ["formulas"],
     ["gradients", "transforms", "jacobians", "checkpoints"],
-    ["optim", "pictures", "nn", "training", "numpy", "special"],
+    ["optim", "pictures", "derivation", "nn", "training", "numpy", "special"],
     ["demo"],
     ["cli"],
     ["__init__", "__main__"],

@@ -236,8 +236,10 @@ def _equation_html(block: Equation) -> str:
         rows.append(f'<tr><td class="left">{left}</td><td>=</td><td>{chained}{aside}</td></tr>')
         left = aside = ""
     kind = "equation titled" if block.title else "equation"
-    return f'{title}<div class="scroll"><table class="{kind}">\n' + "\n".join(rows) + (
-        "\n</table></div>"
+    return (
+        f'{title}<div class="scroll"><table class="{kind}">\n'
+        + "\n".join(rows)
+        + ("\n</table></div>")
     )
 
 

@@ -131,7 +131,9 @@ class Entries:
         tolerance = DTYPE_TOLERANCE.get(str(self._steps.root._held.dtype), 1e-12)
         scale = max(abs(expected), abs(given), 1e-300)
         same = given == expected or (given != given and expected != expected)  # noqa: PLR0124
-        if not same and not abs(given - expected) <= tolerance * scale + tolerance * _largest(table):
+        if not same and not abs(given - expected) <= tolerance * scale + tolerance * _largest(
+            table
+        ):
             raise DerivationError(
                 f"entry by entry the gradient is {given!r}, backward gives {expected!r}: this is a"
                 f" fault of the derivation, please report it"

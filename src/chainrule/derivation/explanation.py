@@ -220,9 +220,7 @@ def explain(
     return told(hide)
 
 
-def _checked(
-    form: str, digits: int, max_paths: int, top: int | None, group_by: str | None
-) -> None:
+def _checked(form: str, digits: int, max_paths: int, top: int | None, group_by: str | None) -> None:
     if form not in FORMS:
         raise ValueError(f"form={form!r}: one of {', '.join(FORMS)}")
     for name, count, least in (("digits", digits, 1), ("max_paths", max_paths, 0)):
@@ -268,9 +266,7 @@ def _numbers(root: Node) -> dict[int, float]:
 
 def _hidden(steps: Steps, hide: Sequence[str] | str) -> frozenset[tuple[str, str]]:
     """Pairs of names; ValueError for what is no step."""
-    known = {
-        (steps.name(node), steps.name(x)) for node in steps.steps for x in steps.inputs(node)
-    }
+    known = {(steps.name(node), steps.name(x)) for node in steps.steps for x in steps.inputs(node)}
     known |= {(steps.name(steps.root), steps.name(node)) for node in steps.steps}
     found = set()
     for text in [hide] if isinstance(hide, str) else hide:
@@ -386,9 +382,7 @@ def _scalar_derivation(
     if target is None:
         nodes = steps.steps[::-1]
         form = "table" if form == "table" else "adjoints"
-        blocks = list(
-            (table_blocks if form == "table" else adjoint_blocks)(case, nodes, None)
-        )
+        blocks = list((table_blocks if form == "table" else adjoint_blocks)(case, nodes, None))
         facts["form"] = form
         heading = [Heading(f"The backward pass of {root} = {_value(case, case.root)}")]
         return Derivation([*heading, *_where(case, blocks)], facts, (), reveal)
@@ -485,12 +479,7 @@ def _remark(case: Case, ways: Ways, total: float) -> str:
         return f"{name}{made} is {number(first._held, 4)}: nothing computed from it is a gradient."
     if total or not ways.nodes:
         return ""
-    zero = [
-        (y, x)
-        for y in ways.nodes
-        for x, partial in ways.edges.get(id(y), ())
-        if not partial
-    ]
+    zero = [(y, x) for y in ways.nodes for x, partial in ways.edges.get(id(y), ()) if not partial]
     if not zero:
         return "The contributions cancel: the gradient is zero although no factor is."
     reasons = []

@@ -99,29 +99,25 @@ def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
     wanted = {id(node) for node in targets}
     reaches: dict[int, int] = {}
     for node in steps.nodes:
-        onward = sum(
-            1 for x in node.inputs_then() if isinstance(x, Node) and id(x) in reaches
-        )
+        onward = sum(1 for x in node.inputs_then() if isinstance(x, Node) and id(x) in reaches)
         if onward or id(node) in wanted:
             reaches[id(node)] = onward
     table: dict[int, list[Any]] = {}
     held = np.asarray(steps.root._held)
     table[id(steps.root)] = [one(held.shape, held.dtype)]
-    last_name = ""
     for node in reversed(steps.nodes):
         terms = table.pop(id(node), None)
         if terms is None:
             continue
         y_bar = terms[0] if len(terms) == 1 else _finished(case, total(terms), node)
         if id(node) in steps.given:
-            last_name = steps.name(node)
             case.carriers.setdefault(id(y_bar), (y_bar, node))
         if id(node) in wanted:
             yield _final(case, node, y_bar)
         if not reaches[id(node)] or node.op is None:
             continue
         if id(node) in wanted or _deserves_a_name(node, y_bar, reaches[id(node)]):
-            name, definition = _delta(case, node, y_bar, last_name)
+            name, definition = _delta(case, node, y_bar)
             if definition is not None:
                 yield definition
             y_bar = Symbol(name, np.shape(node._held), np.asarray(node._held).dtype)
@@ -150,12 +146,10 @@ def _size(x: Any) -> int:
     return 1 + sum(map(_size, x.inputs))
 
 
-def _delta(
-    case: ArrayCase, node: Node, y_bar: Any, last_name: str
-) -> tuple[str, Equation | None]:
+def _delta(case: ArrayCase, node: Node, y_bar: Any) -> tuple[str, Equation | None]:
     """The name of a cotangent, and its definition unless it has been told."""
     _, carrier = case.carriers.get(id(y_bar), (None, None))
-    base = case.name(carrier) if carrier is not None else last_name
+    base = case.name(carrier) if carrier is not None else _parameter(case.steps, node)
     digits = re.search(r"(\d+)[′″‴]*$", base)
     own = f"δ{digits[1]}" if digits else f"δ_{base}" if re.fullmatch(r"\w+", base) else "δ"
     name, count = own, 1
@@ -168,6 +162,18 @@ def _delta(
     meaning = [Derivative(case.name(case.root), base)] if carrier is not None else []
     rows = [[*meaning, _shown(case, carrier, y_bar)]]
     return name, Equation(Symbol(name), rows + _numbers(case, value), (), _shapes(y_bar))
+
+
+def _parameter(steps: Steps, node: Node) -> str:
+    """The name of a parameter that an unnamed node was computed with, such as W2."""
+    level = [node]
+    for _ in range(3):
+        inputs = [x for inner in level for x in inner.inputs_then() if isinstance(x, Node)]
+        for x in inputs:
+            if x.op is None and id(x) in steps.given:
+                return steps.name(x)
+        level = [x for x in inputs if id(x) not in steps.names]
+    return ""
 
 
 def _shown(case: ArrayCase, node: Node | None, formula: Any) -> Any:
@@ -191,7 +197,9 @@ def _final(case: ArrayCase, node: Node, y_bar: Any) -> Equation:
 
 
 def _numbers(case: ArrayCase, value: Any) -> list[list[Any]]:
-    return [[Printed(array(value, case.digits)) if not value.ndim else Words(array(value, case.digits))]]
+    return [
+        [Printed(array(value, case.digits)) if not value.ndim else Words(array(value, case.digits))]
+    ]
 
 
 def shape_text(shape: Sequence[int]) -> str:
@@ -203,7 +211,10 @@ def _shapes(formula: Any) -> str:
     """The shapes of a product of matrices or of a sum, else that of the result."""
     result = shape_text(formula.shape)
     if formula.op is matmul:
-        a, b = (shape_text(np.shape(x) if not isinstance(x, Symbol) else x.shape) for x in formula.inputs)
+        a, b = (
+            shape_text(np.shape(x) if not isinstance(x, Symbol) else x.shape)
+            for x in formula.inputs
+        )
         return f"{a}{b}→{result}"
     if formula.op is summation:
         return f"{shape_text(formula.inputs[0].shape)}→{result}"

@@ -116,7 +116,9 @@ def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> 
             names = [case.name(node) for node in routes[0].nodes]
             rows.append([Joined(tuple(map(Derivative, names, names[1:])))])
         rows += [[row] for row in path.rows]
-        final = Blank() if case.is_hidden(root, target) else Printed(number(path.value, case.digits))
+        final = (
+            Blank() if case.is_hidden(root, target) else Printed(number(path.value, case.digits))
+        )
         if written(rows[-1][0]) != written(final):
             rows.append([final])
         yield Equation(left, rows)
@@ -310,9 +312,7 @@ def _consumers(
             found[id(x)].append((node, partial))
     for node in nodes:
         if node is not case.root:
-            terms = [
-                float(product(case.adjoints[id(y)], p)) for y, p in found[id(node)]
-            ]
+            terms = [float(product(case.adjoints[id(y)], p)) for y, p in found[id(node)]]
             case.check(
                 f"the sum over what was computed from {case.name(node)}",
                 sum(terms),
@@ -338,7 +338,9 @@ def _adjoint_row(
     bars = {bar(case, y): adjoints[id(y)] for y, _ in consumers}
     factors = [case.evaluated(formula) for formula in formulas]
     if case.to_step is None:
-        terms = [product(bars[bar(case, y)], p) for (y, _), p in zip(consumers, factors, strict=True)]
+        terms = [
+            product(bars[bar(case, y)], p) for (y, _), p in zip(consumers, factors, strict=True)
+        ]
         value = case.adjoints[id(node)]
         scale = float(sum(abs(t) for t in terms))
         case.check(f"the formula of {bar(case, node)}", float(sum(terms)), value, scale)
@@ -373,8 +375,10 @@ def _adjoint_row(
     digits = case.digits
     if case.to_step is None and not any(hidden) and math.isfinite(value):
         digits, _ = agreeing(printed, value, case.digits)
-    final = Blank() if (case.name(case.root), case.name(node)) in case.hidden else Printed(
-        number(value, case.digits)
+    final = (
+        Blank()
+        if (case.name(case.root), case.name(node)) in case.hidden
+        else Printed(number(value, case.digits))
     )
     rows = [row(list(zip(symbols, formulas, strict=True))), *printed(digits), final]
     texts = [written(r) for r in rows]
@@ -452,7 +456,7 @@ def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
             Printed(number(group.contribution, case.digits)),
             Words(_share(group.contribution, total)),
         ]
-        for group in groups[: FIRST_ROWS]
+        for group in groups[:FIRST_ROWS]
     ]
     yield Table(["layers", "paths", "contribution", "share"], rows)
     if len(groups) > FIRST_ROWS:

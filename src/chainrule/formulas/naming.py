@@ -88,9 +88,7 @@ def _checked(given: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
         yield name, thing
 
 
-def _variables(
-    frame: FrameType, wanted: set[int], constants: Mapping[int, Any]
-) -> dict[int, str]:
+def _variables(frame: FrameType, wanted: set[int], constants: Mapping[int, Any]) -> dict[int, str]:
     """The caller's names for some objects."""
     scopes = [frame.f_locals]
     if frame.f_globals is not frame.f_locals:
@@ -142,9 +140,7 @@ def _items(thing: Any, path: str) -> Iterable[tuple[Any, str]]:
         return [(v, f"{path}[{i}]") for i, v in enumerate(thing)]
     if isinstance(thing, Node | ModuleType | FunctionType | type | np.ndarray | np.generic):
         return ()
-    return [
-        (v, f"{path}.{k}") for k, v in getattr(thing, "__dict__", {}).items() if k[:1] != "_"
-    ]
+    return [(v, f"{path}.{k}") for k, v in getattr(thing, "__dict__", {}).items() if k[:1] != "_"]
 
 
 def _is_literal(number: float, frame: FrameType) -> bool:

@@ -15,6 +15,7 @@ from chainrule import ops
 from chainrule.errors import FormulaError
 from chainrule.formulas.styles import DERIVATIVE_NAME, NAME
 from chainrule.ops import arithmetic as ar
+from chainrule.ops.linear_algebra import outer_product
 from chainrule.ops.notation import MATRIX, POWER, PRODUCT, SIGN, SUM
 from chainrule.ops.partials import zero_wins
 from chainrule.traced import Traced
@@ -29,7 +30,7 @@ _TOKEN = re.compile(
     r"|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\binf\b|\bnan\b)"
     rf"|(?P<name>{DERIVATIVE_NAME}|{NAME})"
     rf"|(?P<super>[{_SUPERSCRIPTS}]+)"
-    r"|(?P<sign>[-+−·*⊙/^ᵀ√|()\[\],=<>≤≥≠:@])"
+    r"|(?P<sign>[-+−·*⊙⊗/^ᵀ√|()\[\],=<>≤≥≠:@])"
     r"|(?P<end>$))"
 )
 _RELATIONS = {
@@ -117,6 +118,9 @@ class _Reader:
             elif sign == "/" and least <= PRODUCT:
                 self.advance()
                 left = ar.divide(left, self.expression(MATRIX))
+            elif sign == "⊗" and least <= MATRIX:
+                self.advance()
+                left = outer_product(left, self.expression(SIGN))
             elif least <= MATRIX and self.spaced and self.begins_operand():
                 left = ops.matmul(left, self.expression(SIGN))
             else:

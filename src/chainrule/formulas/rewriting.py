@@ -189,6 +189,9 @@ def _product(x: Symbol) -> Any:
         return _shaped(0.0, x)
     above = [_raised(base, e) for base, e in collected.values() if e > 0]
     below = [_raised(base, -e) for base, e in collected.values() if e < 0]
+    if below and coefficient and abs(round(1 / coefficient)) == 1 / abs(coefficient) > 1:
+        below.insert(0, 1 / abs(coefficient))
+        coefficient = np.sign(coefficient)
     if abs(coefficient) != 1 or not above:
         above.insert(0, abs(coefficient))
     if coefficient < 0:
@@ -265,9 +268,8 @@ def _scaled(coefficient: float, term: Any) -> Any:
 
 def _reshaped(x: Symbol) -> Any:
     inner = x.inputs[0]
-    number = constant_of(inner)
-    if number is not None:
-        return full(number, x.shape, x.dtype)
+    if not getattr(_narrow(inner), "shape", ()):  # one number, in any shape
+        return _shaped(_narrow(inner), x)
     while isinstance(inner, Symbol) and inner.op is sh.reshape:
         inner = inner.inputs[0]
     if inner.shape == x.shape:
@@ -280,8 +282,8 @@ def _transposed(x: Symbol) -> Any:
     axes = x.params.get("axes")
     if axes is not None and tuple(axes) == tuple(range(len(x.shape))):
         return inner
-    if constant_of(inner) is not None:
-        return _shaped(constant_of(inner), x)
+    if not getattr(_narrow(inner), "shape", ()):
+        return _shaped(_narrow(inner), x)
     if len(x.shape) != 2 and x.op is sh.transpose:
         return x
     if isinstance(inner, Symbol) and inner.op is sh.matrix_transpose:

@@ -20,6 +20,7 @@ _INDEXED = re.compile(r"(?P<base>[^\[\]]+)\[(?P<index>[^\[\]]*)\](?P<primes>[′
 _TEX_SIGNS = {
     "·": r"\cdot",
     "⊙": r"\odot",
+    "⊗": r"\otimes",
     "≤": r"\le",
     "≥": r"\ge",
     "≠": r"\ne",

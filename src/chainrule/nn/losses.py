@@ -8,7 +8,8 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.ops.base import shape_of
-from chainrule.traced import plain
+from chainrule.ops.exponentials import softmax_cross_entropy
+from chainrule.traced import Traced
 
 
 def half_squared_error(prediction: Any, target: Any) -> Any:
@@ -38,33 +39,43 @@ def mean_squared_error(prediction: Any, target: Any) -> Any:
     Raises:
         ValueError: if the shapes differ.
     """
-    squares = _sum_of_squares(prediction, target)
     if isinstance(prediction, list):
-        return squares * (1 / len(prediction))
-    return squares * (1 / shape_of(prediction)[0]) if shape_of(prediction) else squares
+        return _sum_of_squares(prediction, target) * (1 / len(prediction))
+    squares = _squares(prediction, target)
+    if not shape_of(squares):
+        return squares
+    inner = tuple(range(1, len(shape_of(squares))))
+    return ops.mean(ops.sum(squares, axis=inner) if inner else squares)
 
 
-def cross_entropy(logits: Any, labels: Any) -> Any:
-    """-(1/N)·Σ log softmax(logits)[label], computed without overflow.
+def cross_entropy(logits: Any, targets: Any) -> Any:
+    """-(1/N)·Σ targets·log softmax(logits), computed without overflow.
 
     Args:
         logits: a Tensor of shape (N, classes).
-        labels: N whole numbers, the right class of each sample.
+        targets: N whole numbers, the right class of each sample; or an array of shape
+            (N, classes) of probabilities.
+
+    The derivative is (softmax(logits) - targets)/N where the targets of a row add up to 1.
 
     Raises:
-        ValueError: if there is not one label from 0 to classes - 1 for each row.
+        ValueError: if there is not one target from 0 to classes - 1 for each row.
     """
-    labels = np.asarray(labels)
+    targets = targets if isinstance(targets, Traced) else np.asarray(targets)
     if len(shape_of(logits)) != 2:
         raise ValueError(f"logits need the shape (N, classes), got {shape_of(logits)}")
     rows, classes = shape_of(logits)
-    if labels.shape != (rows,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"{rows} whole-number labels expected, got {labels.dtype}{labels.shape}")
-    if rows and not 0 <= labels.min() <= labels.max() < classes:
-        raise ValueError(f"labels go from 0 to {classes - 1}, got {labels.min()} to {labels.max()}")
-    shifted = logits - np.max(plain(logits), axis=1, keepdims=True)  # a constant: it cancels
-    log_total = ops.log(ops.sum(ops.exp(shifted), axis=1))
-    return ops.mean(log_total - shifted[np.arange(rows), labels])
+    if targets.shape == (rows, classes) and targets.dtype.kind == "f":
+        return softmax_cross_entropy(logits, targets)
+    if targets.shape != (rows,) or targets.dtype.kind not in "iu":
+        raise ValueError(
+            f"{rows} whole-number labels expected, or probabilities of shape {rows, classes}, got"
+            f" {targets.dtype}{targets.shape}"
+        )
+    if rows and not 0 <= targets.min() <= targets.max() < classes:
+        low, high = targets.min(), targets.max()
+        raise ValueError(f"labels go from 0 to {classes - 1}, got {low} to {high}")
+    return softmax_cross_entropy(logits, targets)
 
 
 def _sum_of_squares(prediction: Any, target: Any) -> Any:
@@ -74,8 +85,13 @@ def _sum_of_squares(prediction: Any, target: Any) -> Any:
             raise ValueError(f"{len(prediction)} predictions for {np.size(target, 0)} targets")
         terms = [_sum_of_squares(a, t) for a, t in zip(prediction, target, strict=True)]
         return sum(terms[1:], terms[0])
+    squares = _squares(prediction, target)
+    return ops.sum(squares) if shape_of(squares) else squares
+
+
+def _squares(prediction: Any, target: Any) -> Any:
+    """(T - a)² of each entry."""
     expected, given = shape_of(prediction), np.shape(target)
     if expected != given:
         raise ValueError(f"prediction of shape {expected} and target of shape {given} must agree")
-    squares = (target - prediction) ** 2
-    return ops.sum(squares) if expected else squares
+    return (target - prediction) ** 2

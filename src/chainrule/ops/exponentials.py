@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import is_complex
+from chainrule.ops.base import constant, is_complex
+from chainrule.ops.broadcasting import astype
 from chainrule.ops.functions import exp, log
+from chainrule.ops.kinds import General
 from chainrule.ops.partials import where as choose
-from chainrule.ops.reductions import sum
+from chainrule.ops.reductions import entries, sum
 from chainrule.ops.sums import as_array, squeezed
 from chainrule.traced import plain
 
@@ -50,21 +52,93 @@ def logsumexp(
     return (y, squeezed(sign, axis, a.ndim, keepdims)) if return_sign else y
 
 
-def softmax(x: Any, axis: Any = -1) -> Any:
-    """exp(x) / Σ exp(x) along an axis, without overflow.
-
-    >>> import chainrule as cr
-    >>> cr.softmax(np.array([1000.0, 1000.0]))
-    array([0.5, 0.5])
-    """
-    return exp(log_softmax(x, axis))
+def _shifted(x: Any, axis: Any) -> Any:
+    """`x` less its largest entry, which leaves a softmax as it is and cannot overflow."""
+    x = x if hasattr(x, "shape") else np.asarray(x)
+    top = np.max(np.real(x), axis=axis, keepdims=True, initial=-np.inf)
+    return x - np.where(np.isfinite(top), top, 0).astype(top.dtype)
 
 
-def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """`x - log Σ exp(x)` along an axis, without overflow.
+def _softmax(x: Any, axis: Any = -1) -> Any:
+    powers = np.exp(_shifted(x, axis))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
 
-    >>> import chainrule as cr
-    >>> cr.log_softmax(np.array([1000.0, 0.0]))
-    array([    0., -1000.])
-    """
-    return x - logsumexp(x, axis, keepdims=True)
+
+def _log_softmax(x: Any, axis: Any = -1) -> Any:
+    x = _shifted(x, axis)
+    return x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
+
+
+def _cross_entropy(logits: Any, targets: Any) -> Any:
+    logs, rows = _log_softmax(logits), len(logits)
+    if targets.dtype.kind in "iu":
+        return -np.sum(logs[np.arange(rows), targets]) / rows
+    return -np.sum(targets * logs) / rows
+
+
+def probabilities(targets: Any, like: Any) -> Any:
+    """Targets as rows of probabilities: whole numbers stand for the class that is certain."""
+    if targets.dtype.kind == "f":
+        return targets
+    rows = one_hot(targets, classes=like.shape[-1])
+    return rows if rows.dtype == like.dtype else astype(rows, like.dtype)
+
+
+def _cross_entropy_vjp(y_bar: Any, _y: Any, logits: Any, targets: Any) -> tuple[Any, Any]:
+    N = entries(logits, 0)
+    wanted = probabilities(targets, logits)
+    per_target = None if wanted is not targets else -y_bar * log_softmax(logits) / N
+    mass = 1 if per_target is None else sum(wanted, axis=-1, keepdims=True)
+    return y_bar * (mass * softmax(logits) - wanted) / N, per_target
+
+
+def _cross_entropy_jvp(tangents: Any, _y: Any, logits: Any, targets: Any) -> Any:
+    N = entries(logits, 0)
+    wanted = probabilities(targets, logits)
+    mass = 1 if wanted is not targets else sum(wanted, axis=-1, keepdims=True)
+    moved = None
+    if tangents[0] is not None:
+        moved = sum(tangents[0] * (mass * softmax(logits) - wanted)) / N
+    if tangents[1] is not None:
+        by_target = sum(-tangents[1] * log_softmax(logits)) / N
+        moved = by_target if moved is None else moved + by_target
+    return moved
+
+
+one_hot = constant(
+    lambda labels, classes: 1.0 * np.equal(np.expand_dims(labels, -1), np.arange(classes)),
+    1,
+    name="one_hot",
+    params=("classes",),
+    doc="Rows of zeros with a one at each label.",
+)
+softmax: General = General(
+    _softmax,
+    lambda y_bar, y, _x, axis=-1: y * (y_bar - sum(y * y_bar, axis=axis, keepdims=True)),
+    lambda tangents, y, _x, axis=-1: (
+        y * (tangents[0] - sum(y * tangents[0], axis=axis, keepdims=True))
+    ),
+    name="softmax",
+    params=("axis",),
+    complex=True,
+    doc="exp(x) / Σ exp(x) along an axis, by default the last, without overflow.",
+)
+log_softmax: General = General(
+    _log_softmax,
+    lambda y_bar, y, _x, axis=-1: y_bar - exp(y) * sum(y_bar, axis=axis, keepdims=True),
+    lambda tangents, y, _x, axis=-1: (
+        tangents[0] - sum(exp(y) * tangents[0], axis=axis, keepdims=True)
+    ),
+    name="log_softmax",
+    params=("axis",),
+    complex=True,
+    doc="x - log Σ exp(x) along an axis, by default the last, without overflow.",
+)
+softmax_cross_entropy = General(
+    _cross_entropy,
+    _cross_entropy_vjp,
+    _cross_entropy_jvp,
+    inputs=2,
+    name="softmax_cross_entropy",
+    doc="-(1/N)·Σ targets·log softmax(logits) over N rows; targets are rows, or whole numbers.",
+)

@@ -17,27 +17,46 @@ if TYPE_CHECKING:
     from chainrule.traced import Inputs, Params
 
 
-def _as_matrices(y_bar: Any, a: Any, b: Any) -> tuple[Any, Any, Any]:
-    """The product seen as one of (stacks of) matrices: vectors become a row or a column."""
-    y_shape = y_bar.shape
-    if b.ndim == 1:
-        b, y_shape = reshaped(b, (*b.shape, 1)), (*y_shape, 1)
-    if a.ndim == 1:
-        a = reshaped(a, (1, *a.shape))
-        y_shape = (*y_shape[:-1], 1, y_shape[-1])
-    return reshaped(y_bar, y_shape), a, b
-
-
 def _matmul_left(y_bar: Any, a: Any, b: Any) -> Any:
-    shape = a.shape
-    y_bar, a, b = _as_matrices(y_bar, a, b)
-    return reshaped(summed(y_bar @ matrix_transpose(b), a.shape), shape)
+    if b.ndim == 1:
+        return y_bar * b if a.ndim == 1 else _outer(y_bar, b)
+    if a.ndim == 1 and b.ndim > 2:
+        y_bar = reshaped(y_bar, (*y_bar.shape[:-1], 1, y_bar.shape[-1]))
+        return reshaped(summed(y_bar @ matrix_transpose(b), (1, *a.shape)), a.shape)
+    return summed(y_bar @ matrix_transpose(b), a.shape)
 
 
 def _matmul_right(y_bar: Any, a: Any, b: Any) -> Any:
-    shape = b.shape
-    y_bar, a, b = _as_matrices(y_bar, a, b)
-    return reshaped(summed(matrix_transpose(a) @ y_bar, b.shape), shape)
+    if a.ndim == 1:
+        return y_bar * a if b.ndim == 1 else _outer(a, y_bar)
+    if b.ndim == 1 and a.ndim > 2:
+        y_bar = reshaped(y_bar, (*y_bar.shape, 1))
+        return reshaped(summed(matrix_transpose(a) @ y_bar, (*b.shape, 1)), b.shape)
+    return summed(matrix_transpose(a) @ y_bar, b.shape)
+
+
+def _outer(a: Any, b: Any) -> Any:
+    """Each entry of the last axis of a times each of b, over stacks of vectors."""
+    if a.ndim == b.ndim == 1:
+        return outer_product(a, b)
+    return reshaped(a, (*a.shape, 1)) * reshaped(b, (*b.shape[:-1], 1, b.shape[-1]))
+
+
+class Outer(Multilinear):
+    """The outer product of two vectors."""
+
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        a, b = inputs
+        return reshaped(a, (*a.shape, 1)) * reshaped(b, (*b.shape[:-1], 1, b.shape[-1]))
+
+
+outer_product: Multilinear = Outer(
+    lambda a, b: a[:, None] * b,
+    (lambda y_bar, _a, b: y_bar @ b, lambda y_bar, a, _b: matrix_transpose(y_bar) @ a),
+    name="outer_product",
+    notation=infix(" ⊗ ", MATRIX, associative=False),
+    doc="Each entry of a vector times each of another.",
+)
 
 
 class Matmul(Multilinear):

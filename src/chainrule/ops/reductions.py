@@ -87,10 +87,10 @@ def _sum_sign(inputs: Inputs, params: Params) -> Notation | None:
 
 
 def entries(x: Any, axis: Any) -> Any:
-    """How many entries a reduction over axes takes in; in a formula the name N."""
+    """How many entries a reduction over axes takes in, at least 1; in a formula the name N."""
     if isinstance(x, Traced) and not x.concrete:
         return entry_count.apply((x,), {"axis": axis})
-    return x.size // (math.prod(kept_shape(x.shape, axis)) or 1)
+    return x.size // (math.prod(kept_shape(x.shape, axis)) or 1) or 1
 
 
 entry_count = constant(
@@ -105,7 +105,7 @@ sum = Reduction(
 )
 mean = Reduction(
     np.mean,
-    lambda _y, _x, axis: 1 / (entries(_x, axis) or 1),  # a number, no data
+    lambda _y, _x, axis: 1 / entries(_x, axis),  # a number, no data
     complex=True,
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,12 +10,16 @@ from chainrule.ops.base import frozen, shape_of
 from chainrule.ops.functions import logaddexp, sqrt
 from chainrule.ops.indexing import getitem
 from chainrule.ops.joining import pad
-from chainrule.ops.kinds import Linear
-from chainrule.ops.products import tensordot
+from chainrule.ops.kinds import General, Linear, Multilinear
 from chainrule.ops.reductions import max, mean
 from chainrule.ops.shapes import concatenate, reshaped
 from chainrule.ops.sums import as_array
 from chainrule.traced import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.traced import Inputs, Params
 
 # ruff: noqa: ARG005 -- a transpose takes what the op takes
 
@@ -34,7 +38,7 @@ def _windows(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
 
 def _unwindowed(y: Any, shape: Any, size: Any, stride: Any, dilation: Any) -> Any:
     """The sum of all windows, each where it was."""
-    x = np.zeros(shape, y.dtype)
+    x = np.zeros_like(y, shape=shape)
     count = len(size)
     positions = y.shape[-2 * count : -count]
     for offset in np.ndindex(*size):
@@ -62,6 +66,72 @@ fold: Linear = Linear(
     params=("shape", "size", "stride", "dilation"),
     stacked=lambda y, shape, **params: fold(y, shape=(len(y), *shape), **params),
     doc="The transpose of windows: overlapping entries add up.",
+)
+
+
+def _correlate(x: Any, w: Any, stride: Any, dilation: Any) -> Any:
+    """Each kernel times every window: (N, C, *lengths) and (K, C, *size) to (N, K, *positions)."""
+    seen = _windows(x, w.shape[2:], stride, dilation)
+    count = w.ndim - 2
+    last = tuple(range(seen.ndim - count, seen.ndim))
+    return np.moveaxis(np.tensordot(seen, w, ((1, *last), tuple(range(1, w.ndim)))), -1, 1)
+
+
+def _correlate_input(y: Any, w: Any, shape: Any, stride: Any, dilation: Any) -> Any:
+    """Every entry of y times its kernel, added up where the windows were."""
+    seen = np.moveaxis(np.tensordot(y, w, ((1,), (0,))), w.ndim - 1, 1)
+    return _unwindowed(seen, shape, w.shape[2:], stride, dilation)
+
+
+def _correlate_kernel(x: Any, y: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """Every window times the entry of y it gave, added up over samples and positions."""
+    seen = _windows(x, size, stride, dilation)
+    places = (0, *range(2, y.ndim))
+    return np.tensordot(y, seen, (places, places))
+
+
+class Correlation(Multilinear):
+    """A convolution as networks use it, or one of its two transposes: each other's rules."""
+
+    def batch(self, size: int, inputs: Inputs, mine: Sequence[bool], params: Params) -> Any:
+        if list(mine) != [True, False] or self is correlate_kernel:
+            return super().batch(size, inputs, mine, params)
+        x, w = inputs
+        if "shape" in params:
+            params = {**params, "shape": (size * x.shape[1], *params["shape"][1:])}
+        y = self.apply((reshaped(x, (-1, *x.shape[2:])), w), params)
+        return reshaped(y, (size, -1, *y.shape[1:]))
+
+
+correlate: Multilinear = Correlation(
+    _correlate,
+    (
+        lambda y_bar, x, w, **params: correlate_input(y_bar, w, shape=x.shape, **params),
+        lambda y_bar, x, w, **params: correlate_kernel(x, y_bar, size=w.shape[2:], **params),
+    ),
+    name="correlate",
+    params=("stride", "dilation"),
+    doc="Kernels (K, C, *size) times the windows of x (N, C, *lengths): a convolution without b.",
+)
+correlate_input: Multilinear = Correlation(
+    _correlate_input,
+    (
+        lambda x_bar, y, w, shape, **params: correlate(x_bar, w, **params),
+        lambda x_bar, y, w, shape, **params: correlate_kernel(x_bar, y, size=w.shape[2:], **params),
+    ),
+    name="correlate_input",
+    params=("shape", "stride", "dilation"),
+    doc="The transpose of `correlate` in x.",
+)
+correlate_kernel: Multilinear = Correlation(
+    _correlate_kernel,
+    (
+        lambda w_bar, x, y, size, **params: correlate_input(y, w_bar, shape=x.shape, **params),
+        lambda w_bar, x, y, size, **params: correlate(x, w_bar, **params),
+    ),
+    name="correlate_kernel",
+    params=("size", "stride", "dilation"),
+    doc="The transpose of `correlate` in its kernels.",
 )
 
 
@@ -112,24 +182,18 @@ def conv(
     spans = tuple(d * (k - 1) + 1 for k, d in zip(size, gaps, strict=True))
     if any(n < span for n, span in zip(x.shape[2:], spans, strict=True)):
         raise ValueError(f"conv: a kernel that spans {spans} does not fit into {x.shape[2:]}")
-    seen = windows(x, size=size, stride=steps, dilation=gaps)
     own, part = channels // groups, kernels // groups
     parts = [
-        _products(
-            getitem(seen, (slice(None), slice(g * own, (g + 1) * own))) if groups > 1 else seen,
+        correlate(
+            getitem(x, (slice(None), slice(g * own, (g + 1) * own))) if groups > 1 else x,
             getitem(w, slice(g * part, (g + 1) * part)) if groups > 1 else w,
+            stride=steps,
+            dilation=gaps,
         )
         for g in range(groups)
     ]
     y = concatenate(parts, axis=1) if groups > 1 else parts[0]
     return y if b is None else y + reshaped(as_array(b), (kernels, *(1,) * axes))
-
-
-def _products(seen: Any, w: Any) -> Any:
-    """Windows times kernels, with the kernels as the second axis."""
-    last = tuple(range(w.ndim, 2 * w.ndim - 2))
-    y = tensordot(seen, w, ((1, *last), tuple(range(1, w.ndim))))
-    return y.transpose(0, y.ndim - 1, *range(1, y.ndim - 1))
 
 
 def _each(given: Any, count: int, what: str) -> tuple[int, ...]:
@@ -272,11 +336,32 @@ def batch_norm(x: Any, scale: Any = None, shift: Any = None, *, epsilon: float =
 
 
 def _normalised(x: Any, axis: Any, scale: Any, shift: Any, epsilon: float) -> Any:
-    x = as_array(x)
-    centered = x - mean(x, axis=axis, keepdims=True)
-    y = centered / sqrt(mean(centered * centered, axis=axis, keepdims=True) + epsilon)
+    y = standardise(as_array(x), axis=axis, epsilon=epsilon)
     y = y if scale is None else y * scale
     return y if shift is None else y + shift
+
+
+def _standardise(x: Any, axis: Any, epsilon: float) -> Any:
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return centered / np.sqrt(np.mean(centered * centered, axis=axis, keepdims=True) + epsilon)
+
+
+def _standardised(direction: Any, y: Any, x: Any, axis: Any, epsilon: float) -> Any:
+    """The Jacobian of `standardise`, which is symmetric, times a direction."""
+    along = mean(direction * y, axis=axis, keepdims=True)
+    centered = x - mean(x, axis=axis, keepdims=True)
+    deviation = sqrt(mean(centered * centered, axis=axis, keepdims=True) + epsilon)
+    return (direction - mean(direction, axis=axis, keepdims=True) - y * along) / deviation
+
+
+standardise: General = General(
+    _standardise,
+    _standardised,
+    lambda tangents, y, x, axis, epsilon: _standardised(tangents[0], y, x, axis, epsilon),
+    name="standardise",
+    params=("axis", "epsilon"),
+    doc="(x - mean) / √(variance + epsilon) over axes.",
+)
 
 
 def dropout(x: Any, rate: float, seed: Any) -> Any:
