@@ -1,5 +1,6 @@
 """Printed derivations: the chain rule written out for any gradient."""
 
-from chainrule.derivation.explanation import Derivation, explain
+from chainrule.derivation.explanation import explain
+from chainrule.derivation.result import Derivation
 
 __all__ = ["Derivation", "explain"]

@@ -3,148 +3,26 @@
 from __future__ import annotations
 
 import difflib
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.blocks import (
-    Equation,
-    Heading,
-    Note,
-    to_html,
-    to_latex,
-    to_markdown,
-    to_text,
-)
+from chainrule.derivation.case import Case
 from chainrule.derivation.entries import Entries, is_entry
-from chainrule.derivation.matrix import (
-    ArrayCase,
-    array_adjoint_blocks,
-    array_path_blocks,
-    matrix_blocks,
-    order_note,
-    shape_text,
-)
-from chainrule.derivation.numbers import array, number, rounded
-from chainrule.derivation.paths import Ways
-from chainrule.derivation.scalar import (
-    Case,
-    adjoint_blocks,
-    layer_blocks,
-    path_blocks,
-    table_blocks,
-)
+from chainrule.derivation.matrix import ArrayCase
+from chainrule.derivation.numbers import rounded
+from chainrule.derivation.telling import array_derivation, scalar_derivation
 from chainrule.engine import Node, adjoints, newest_first
 from chainrule.formulas.steps import Steps
-from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import Printed, Words, written
 from chainrule.sites import user_frame
 from chainrule.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from chainrule.derivation.result import Derivation
 
 FORMS = ("auto", "paths", "adjoints", "table", "matrix")
-
-
-class Path:
-    """One path from the root to a node.
-
-    `nodes` are names, root first; `factors` the formulas of the partials along it, `values` their
-    numbers, `contribution` the product.
-    """
-
-    def __init__(self, case: Case, nodes: Sequence[Node], contribution: float) -> None:
-        pairs = list(zip(nodes, nodes[1:], strict=False))
-        self.nodes = tuple(case.name(node) for node in nodes)
-        self.factors = tuple(written(case.partial(y, x)) for y, x in pairs)
-        self.values = tuple(case.evaluated(case.partial(y, x)) for y, x in pairs)
-        self.contribution = contribution
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "nodes": list(self.nodes),
-            "factors": [
-                {"of": y, "by": x, "formula": formula, "value": value}
-                for y, x, formula, value in zip(
-                    self.nodes, self.nodes[1:], self.factors, self.values, strict=False
-                )
-            ],
-            "contribution": self.contribution,
-        }
-
-    def __repr__(self) -> str:
-        return f"<Path {' → '.join(self.nodes)}: {self.contribution:g}>"
-
-
-class Derivation:
-    """The derivation of a gradient. Printed, it is text; in a notebook, formulas.
-
-    Attributes:
-        value: the gradient, as `backward()` computes it; None for a whole backward pass.
-        paths: the paths that are printed, or the largest of them.
-        path_count: how many paths there are, exactly; None where nobody asked for paths.
-        form: the form it is printed in.
-    """
-
-    def __init__(
-        self,
-        blocks: Sequence[Any],
-        facts: dict[str, Any],
-        paths: Sequence[Path] = (),
-        reveal: Callable[[], Derivation] | None = None,
-    ) -> None:
-        self._blocks = list(blocks)
-        self._facts = facts
-        self._reveal = reveal
-        self.value: Any = facts["value"]
-        self.form: str = facts["form"]
-        self.path_count: int | None = facts.get("path_count")
-        self.paths = tuple(paths)
-
-    def text(self) -> str:
-        """For a terminal."""
-        return to_text(self._blocks)
-
-    def latex(self) -> str:
-        """One `aligned` environment, to stand between `$$` and `$$`."""
-        return to_latex(self._blocks)
-
-    def markdown(self) -> str:
-        """For a notebook or a README: sentences, tables, and formulas between `$$`."""
-        return to_markdown(self._blocks)
-
-    def html(self) -> str:
-        """A page of its own, with MathML: it needs no script and no network."""
-        return to_html(self._blocks, self._facts["title"])
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data: numbers, names, and formulas as text."""
-        value = self.value
-        facts = {key: x for key, x in self._facts.items() if key != "title"}
-        return facts | {
-            "value": value.tolist() if isinstance(value, np.ndarray) else value,
-            "paths": [path.to_dict() for path in self.paths],
-            "text": self.text(),
-        }
-
-    def reveal(self) -> Derivation:
-        """The same derivation with its blanks filled in."""
-        return self if self._reveal is None else self._reveal()
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return self.text()
-
-    def _repr_markdown_(self) -> str:
-        return self.markdown()
-
-    def _repr_latex_(self) -> str:
-        return f"$$\n{self.latex()}\n$$"
 
 
 def explain(
@@ -215,7 +93,7 @@ def explain(
         case = Case(steps, _numbers(root), digits, to_step, _hidden(steps, hidden))
         options = (form, max_paths, top, group_by)
         reveal = (lambda: told(())) if hidden else None
-        return _scalar_derivation(case, target, options, reveal)
+        return scalar_derivation(case, target, options, reveal)
 
     return told(hide)
 
@@ -305,198 +183,6 @@ def _array_told(
         table = {id(node): np.asarray(y) for node, y in adjoints(steps.root).items()}
         case = ArrayCase(steps, table, digits, _hidden(steps, hidden))
         reveal = (lambda: told(())) if hidden else None
-        return _array_derivation(case, target, form, max_paths, reveal)
+        return array_derivation(case, target, form, max_paths, reveal)
 
     return told(hide)
-
-
-def _array_derivation(
-    case: ArrayCase,
-    target: Node | None,
-    form: str,
-    max_paths: int,
-    reveal: Callable[[], Derivation] | None,
-) -> Derivation:
-    steps, root = case.steps, case.name(case.root)
-    form = "matrix" if form == "auto" else form
-    facts: dict[str, Any] = {
-        "title": f"Derivation of {root}",
-        "root": root,
-        "wrt": None,
-        "value": None,
-        "digits": case.digits,
-        "form": form,
-    }
-    lead: list[Any] = []
-    if target is None:
-        lead = [Heading(f"The backward pass of {root} = {array(case.root._held, case.digits)}")]
-        targets = [node for node in steps.steps if node.op is None]
-        nodes = steps.steps[::-1]
-        edges = {id(node): steps.inputs(node) for node in nodes}
-    else:
-        ways = Ways(steps, target, numbers=False)
-        targets, nodes = [target], ways.nodes
-        edges = {i: [x for x, _ in pairs] for i, pairs in ways.edges.items()}
-        facts |= {
-            "title": f"∂{root}/∂{case.name(target)}",
-            "wrt": case.name(target),
-            "value": case.adjoints[id(target)],
-            "path_count": ways.count(),
-        }
-    if form == "paths" and target is not None:
-        count = ways.count()
-        if count > max_paths:
-            raise ValueError(
-                f"{count:,} paths of arrays lead from {root} to {case.name(target)}, max_paths is"
-                f' {max_paths}: raise it, or use form="adjoints"'
-            )
-        routes = [route.nodes for route in ways.every()]
-        blocks = list(array_path_blocks(case, routes, count))
-    elif form == "adjoints":
-        blocks = list(array_adjoint_blocks(case, nodes, edges))
-    else:
-        blocks = list(matrix_blocks(case, targets))
-    if target is None:
-        blocks += order_note(case, nodes)
-    return Derivation([*lead, *_where(case, blocks)], facts, (), reveal)
-
-
-def _scalar_derivation(
-    case: Case,
-    target: Node | None,
-    options: tuple[str, int, int | None, str | None],
-    reveal: Callable[[], Derivation] | None,
-) -> Derivation:
-    form, max_paths, top, group_by = options
-    steps = case.steps
-    root = case.name(case.root)
-    if form == "matrix":
-        raise ValueError(f'form="matrix" is for arrays, {root} is computed from single numbers')
-    facts: dict[str, Any] = {
-        "title": f"Derivation of {root}",
-        "root": root,
-        "wrt": None,
-        "value": None,
-        "digits": case.digits,
-    }
-    if target is None:
-        nodes = steps.steps[::-1]
-        form = "table" if form == "table" else "adjoints"
-        blocks = list((table_blocks if form == "table" else adjoint_blocks)(case, nodes, None))
-        facts["form"] = form
-        heading = [Heading(f"The backward pass of {root} = {_value(case, case.root)}")]
-        return Derivation([*heading, *_where(case, blocks)], facts, (), reveal)
-    ways = Ways(steps, target)
-    count = ways.count()
-    total = case.adjoints[id(target)]
-    routes = []
-    lead: list[Any] = []
-    if form == "auto":
-        form = "paths" if count <= max_paths or top is not None else "adjoints"
-    if group_by is not None:
-        form = "layers"
-        blocks = list(layer_blocks(case, ways))
-    elif form == "paths":
-        most = max_paths if top is None else top
-        routes = list(ways.every()) if count <= most else ways.largest(most)
-        if top is not None:
-            routes.sort(key=lambda route: -abs(route.contribution))
-        blocks = list(path_blocks(case, ways, routes, count))
-    else:
-        made = table_blocks if form == "table" else adjoint_blocks
-        blocks = list(made(case, ways.nodes, ways))
-        what = f"∂{root}/∂{case.name(target)} = {number(total, case.digits)}"
-        if form == "table" or (root, case.name(target)) in case.hidden:
-            what = f"∂{root}/∂{case.name(target)}"
-        words = "1 path" if count == 1 else f"the sum over {count:,} paths"
-        lead = [Heading(f"{what}, {words}, each node once:")]
-    notes = [Note(text) for text in (_remark(case, ways, total),) if text]
-    paths = [Path(case, route.nodes, route.contribution) for route in routes]
-    facts |= {
-        "title": f"∂{root}/∂{case.name(target)}",
-        "wrt": case.name(target),
-        "value": total,
-        "form": form,
-        "path_count": count,
-    }
-    return Derivation([*lead, *_where(case, blocks), *notes], facts, paths, reveal)
-
-
-def _value(case: Case, node: Node) -> str:
-    return number(case.values[case.name(node)], case.digits)
-
-
-def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
-    """The blocks, and what the automatic names in them stand for."""
-    steps = case.steps
-    automatic = {
-        steps.name(node): node
-        for node in steps.steps
-        if id(node) not in steps.given and node.op is not None and node is not steps.root
-    }
-    pending = steps.used(_formulas(blocks))
-    told: dict[str, Any] = {}
-    plain: dict[str, Any] = {}
-    while pending:
-        name = pending.pop(0)
-        if name in automatic and name not in told:
-            node = automatic[name]
-            formula = steps.formula(node)
-            shown = array(steps.values[name], case.digits)
-            last = Words(shown) if np.ndim(node._held) else Printed(shown)
-            aside = shape_text(np.shape(node._held)) if np.ndim(node._held) else ""
-            told[name] = Equation(Symbol(name), [[formula, last]], (), aside)
-            pending += steps.used([formula])
-        elif steps.is_automatic_constant(name):
-            shown = array(steps.values[name], case.digits)
-            plain[name] = Equation(Symbol(name), [[Words(shown)]])
-    if not told and not plain:
-        return list(blocks)
-    in_order = sorted(told, key=lambda name: automatic[name].index)
-    return [*blocks, Note("where"), *plain.values(), *[told[name] for name in in_order]]
-
-
-def _formulas(blocks: Sequence[Any]) -> list[Any]:
-    """Every formula in blocks."""
-    found: list[Any] = []
-    pending: list[Any] = list(blocks)
-    while pending:
-        x = pending.pop()
-        if isinstance(x, Symbol):
-            found.append(x)
-        elif isinstance(x, tuple | list):
-            pending += x
-    return found
-
-
-def _remark(case: Case, ways: Ways, total: float) -> str:
-    """Why a gradient is zero, or where NaN comes from."""
-    bad = [n for n in case.steps.steps if not math.isfinite(float(np.asarray(n._held)))]
-    if bad:
-        first = min(bad, key=lambda node: node.index)
-        name = case.name(first)
-        made = f" = {written(case.steps.formula(first))}" if first.op is not None else ""
-        return f"{name}{made} is {number(first._held, 4)}: nothing computed from it is a gradient."
-    if total or not ways.nodes:
-        return ""
-    zero = [(y, x) for y in ways.nodes for x, partial in ways.edges.get(id(y), ()) if not partial]
-    if not zero:
-        return "The contributions cancel: the gradient is zero although no factor is."
-    reasons = []
-    for y, x in zero[:3]:
-        formula = written(case.partial(y, x))
-        shown = "0" if formula == "0.0" else f"{formula} = 0"
-        reasons.append(f"∂{case.name(y)}/∂{case.name(x)} = {shown}{_why(case, y)}")
-    more = f" and {len(zero) - 3:,} more" if len(zero) > 3 else ""
-    return f"The gradient is zero because {', '.join(reasons)}{more}."
-
-
-def _why(case: Case, y: Node) -> str:
-    """What the op says of itself, for a step without derivative."""
-    for inner in case.steps.region(y):
-        op: Any = inner.op
-        if op is not None and inner.op is not None and op.gives_partials:
-            partials = [p for p in op.rules if not callable(p)]
-            if partials and all(p == 0 for p in partials):
-                return f" ({op.name}: {op.__doc__})"
-    return ""

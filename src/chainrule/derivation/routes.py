@@ -1,0 +1,213 @@
+"""The derivation of a gradient of single numbers by its paths."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chainrule.derivation.blocks import Equation, Heading, Note, Table
+from chainrule.derivation.case import drift_text, share_text
+from chainrule.derivation.numbers import agreeing, number, substituted
+from chainrule.formulas.reading import product
+from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.writing import Blank, Derivative, Joined, Printed, Words, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from chainrule.derivation.case import Case
+    from chainrule.derivation.paths import Route, Ways
+    from chainrule.engine import Node
+
+#: Groups of paths that are printed.
+MOST_GROUPS = 40
+
+
+def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> Iterator[Any]:
+    """One path as a chain of equal rows, several each with a title, and their sum."""
+    root, target = case.root, ways.target
+    total = case.adjoints[id(target)]
+    left = Derivative(case.name(root), case.name(target))
+    told = [told_path(case, route) for route in routes]
+    if len(routes) == count == 1:
+        path = told[0]
+        rows: list[list[Any]] = []
+        if len(routes[0].nodes) > 2:
+            names = [case.name(node) for node in routes[0].nodes]
+            rows.append([Joined(tuple(map(Derivative, names, names[1:])))])
+        rows += [[row] for row in path.rows]
+        final = (
+            Blank() if case.is_hidden(root, target) else Printed(number(path.value, case.digits))
+        )
+        if written(rows[-1][0]) != written(final):
+            rows.append([final])
+        yield Equation(left, rows)
+        if path.note:
+            yield Note(path.note)
+    else:
+        words = f"sum over {count:,} paths"
+        if len(routes) < count:
+            words += f"; the {len(routes)} largest:" if len(routes) > 1 else "; the largest:"
+        yield Equation(left, [[Words(words)]])
+        for i, (route, path) in enumerate(zip(routes, told, strict=True), start=1):
+            chain = " → ".join(case.name(node) for node in route.nodes)
+            value = Printed(number(path.value, case.digits))
+            last = [path.rows[-1]] if path.rows[-1] == value else [path.rows[-1], value]
+            rows = [[row] for row in (path.rows[0], *path.rows[2:-1])] if len(path.rows) > 1 else []
+            yield Equation(None, [*rows, last], [Words(f"path {i}: "), _chain(chain)])
+            if path.note:
+                yield Note(path.note)
+        yield from _sum_of_paths(case, ways, [path.value for path in told], count, total)
+    yield from _drift(case, [path.value for path in told], len(routes) == count, total)
+
+
+def _chain(names: str) -> Any:
+    return Joined(tuple(Symbol(name) for name in names.split(" → ")), " → ")
+
+
+@dataclass
+class Told:
+    """A path in formulas: its rows, its value with the rounding asked for, and a remark."""
+
+    rows: list[Any]
+    value: float
+    note: str = ""
+
+
+def told_path(case: Case, route: Route) -> Told:
+    """The rows of one path: formulas, numbers in them, factors."""
+    pairs = list(zip(route.nodes, route.nodes[1:], strict=False))
+    formulas = [case.partial(y, x) for y, x in pairs]
+    hidden = [case.is_hidden(y, x) for y, x in pairs]
+    factors = [case.evaluated(formula) for formula in formulas]
+    if case.to_step is None:
+        chain = " → ".join(case.name(node) for node in route.nodes)
+        case.check(f"the formula of {chain}", _times(factors, None), route.contribution, 0.0)
+    else:
+        factors = [case.to_step(factor) for factor in factors]
+    value = _times(factors, case.to_step)
+
+    def numbers(digits: int) -> list[Any]:
+        values = case.values
+        names = {name: number(values[name], digits) for name in case.steps.used(formulas)}
+        with_numbers = Joined(
+            tuple(
+                Blank() if blank else substituted(formula, names)
+                for formula, blank in zip(formulas, hidden, strict=True)
+            )
+        )
+        as_factors = Joined(
+            tuple(
+                Blank() if blank else Printed(number(factor, digits))
+                for factor, blank in zip(factors, hidden, strict=True)
+            )
+        )
+        return [with_numbers, as_factors]
+
+    digits, off = case.digits, None
+    if case.to_step is None and not any(hidden) and math.isfinite(value):
+        digits, off = agreeing(numbers, value, case.digits)
+    shown = Joined(tuple(Blank() if b else f for f, b in zip(formulas, hidden, strict=True)))
+    rows: list[Any] = [shown, *numbers(digits)]
+    rows = [row for i, row in enumerate(rows) if not i or written(row) != written(rows[i - 1])]
+    return Told(rows, value, _off_note(off, value, digits, case.digits))
+
+
+def _off_note(off: float | None, value: float, used: int, digits: int) -> str:
+    if off is None:
+        return ""
+    return (
+        f"(the factors as printed, to {used} digits, give {number(off, digits)}; with all digits"
+        f" it is {number(value, digits)})"
+    )
+
+
+def _times(factors: Sequence[float], to_step: Callable[[float], float] | None) -> float:
+    result = 1.0
+    for factor in factors:
+        result = float(product(result, factor))
+        if to_step is not None:
+            result = to_step(result)
+    return result
+
+
+def _sum_of_paths(
+    case: Case, ways: Ways, values: Sequence[float], count: int, total: float
+) -> Iterator[Any]:
+    """What the contributions add up to; of a few of many, their share."""
+    scale = ways.absolute_sum()
+    digits = case.digits
+    added = sum(values)
+    if len(values) < count:
+        sizes = sum(map(abs, values))
+        yield Note(
+            f"Together {number(added, digits)}: {share_text(added, total)} of the gradient"
+            f" {number(total, digits)}, and {share_text(sizes, scale)} of the sum of all sizes."
+        )
+        return
+    if case.to_step is None:
+        case.check("the sum over the paths", added, total, scale)
+
+    def shown(more: int) -> list[Any]:
+        return [Joined(tuple(Printed(number(v, more)) for v in values), " + ")]
+
+    final = added if case.to_step is None else case.to_step(added)
+    off = None
+    if case.to_step is None and all(map(math.isfinite, values)):
+        digits, off = agreeing(shown, final, case.digits)
+    hidden = case.is_hidden(case.root, ways.target)
+    result = Blank() if hidden else Printed(number(final, case.digits))
+    yield Equation(None, [[shown(digits)[0], result]], ())
+    if off is not None:
+        yield Note(
+            f"(the contributions as printed give {number(off, case.digits)}; with all digits it is"
+            f" {number(final, case.digits)})"
+        )
+
+
+def _drift(case: Case, values: Sequence[float], whole: bool, exact: float) -> Iterator[Any]:
+    """How far rounding every step has led from the exact value."""
+    if case.to_step is None or not whole:
+        return
+    drifted = case.to_step(sum(values))
+    yield Note(drift_text(drifted, exact))
+
+
+def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
+    """Paths through the same layers taken together."""
+    layers = ways.layers()
+    groups = ways.by_layer()
+    total = case.adjoints[id(ways.target)]
+    scale = ways.absolute_sum()
+    added = sum(group.contribution for group in groups)
+    case.check("the sum over the layers", added, total, scale)
+    left = Derivative(case.name(case.root), case.name(ways.target))
+    count = ways.count()
+    yield Heading(f"{written(left)}: {count:,} paths, by the layers they go through")
+    rows = [
+        [
+            Words(" → ".join(_layer_name(case, layers[i]) for i in group.layers)),
+            Words(f"{group.count:,}"),
+            Printed(number(group.contribution, case.digits)),
+            Words(share_text(group.contribution, total)),
+        ]
+        for group in groups[:MOST_GROUPS]
+    ]
+    yield Table(["layers", "paths", "contribution", "share"], rows)
+    if len(groups) > MOST_GROUPS:
+        yield Note(f"… {len(groups) - MOST_GROUPS:,} smaller rows are left out …")
+    yield Equation(left, [[Printed(number(total, case.digits))]])
+
+
+def _layer_name(case: Case, nodes: Sequence[Node]) -> str:
+    """Out_o1 and out_o2 as out_o{1,2}."""
+    names = sorted(case.name(node) for node in nodes)
+    if len(names) == 1:
+        return names[0]
+    shared = 0
+    while all(len(n) > shared and n[shared] == names[0][shared] for n in names):
+        shared += 1
+    rest = [name[shared:] for name in names]
+    inside = ",".join(rest) if len(rest) <= 4 else f"{rest[0]},…,{rest[-1]}"
+    return f"{names[0][:shared]}{{{inside}}}"

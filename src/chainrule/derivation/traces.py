@@ -1,0 +1,184 @@
+"""The derivation of a gradient of single numbers node by node: adjoints, and the trace as a table."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from chainrule.derivation.blocks import Equation, Note, Table
+from chainrule.derivation.case import drift_text
+from chainrule.derivation.numbers import agreeing, number
+from chainrule.formulas.reading import product
+from chainrule.formulas.styles import bar_name
+from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.writing import Blank, Joined, Printed, Words, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chainrule.derivation.case import Case
+    from chainrule.derivation.paths import Ways
+    from chainrule.engine import Node
+
+#: Rows of a trace that are printed: from its beginning, and from its end.
+FIRST_ROWS, LAST_ROWS = 40, 10
+
+
+def adjoint_blocks(case: Case, nodes: Sequence[Node], ways: Ways | None) -> Iterator[Any]:
+    """Each node once, root first: its adjoint is the sum over what was computed from it."""
+    consumers = _consumers(case, nodes, ways)
+    told = _explained_order(case, nodes, consumers) if ways is None else None
+    adjoints = dict(case.adjoints)
+    shown = _shown(nodes)
+    for i, node in enumerate(nodes):
+        if i == shown[0]:
+            yield Note(f"… {shown[1] - shown[0]:,} nodes between are left out …")
+        if shown[0] <= i < shown[1]:
+            continue
+        yield _adjoint_row(case, node, consumers[id(node)], adjoints)
+        if told is not None and node is told[0]:
+            yield Note(told[1])
+    if case.to_step is not None and ways is not None:
+        drifted, exact = adjoints[id(ways.target)], case.adjoints[id(ways.target)]
+        yield Note(drift_text(drifted, exact))
+
+
+def _shown(nodes: Sequence[Node]) -> tuple[int, int]:
+    """The rows that are left out: from, to."""
+    if len(nodes) <= FIRST_ROWS + LAST_ROWS:
+        return len(nodes), len(nodes)
+    return FIRST_ROWS, len(nodes) - LAST_ROWS
+
+
+def _consumers(
+    case: Case, nodes: Sequence[Node], ways: Ways | None
+) -> dict[int, list[tuple[Node, float]]]:
+    found: dict[int, list[tuple[Node, float]]] = {id(node): [] for node in nodes}
+    for node in nodes:
+        if ways is not None:
+            edges = ways.edges.get(id(node), [])
+        else:
+            partials = case.steps.partials(node)
+            edges = [(x, partials.get(id(x), 0.0)) for x in case.steps.inputs(node)]
+        for x, partial in edges:
+            found[id(x)].append((node, partial))
+    for node in nodes:
+        if node is not case.root:
+            terms = [float(product(case.adjoints[id(y)], p)) for y, p in found[id(node)]]
+            case.check(
+                f"the sum over what was computed from {case.name(node)}",
+                sum(terms),
+                case.adjoints[id(node)],
+                sum(map(abs, terms)),
+            )
+    return found
+
+
+def bar(case: Case, node: Node) -> str:
+    """The name of a node's adjoint: ā2, or ∂E/∂a2 where a bar would not fit on every name."""
+    return bar_name(case.name(case.root), case.name(node), bars=case.bars)
+
+
+def _adjoint_row(
+    case: Case, node: Node, consumers: Sequence[tuple[Node, float]], adjoints: dict[int, float]
+) -> Equation:
+    left = Symbol(bar(case, node))
+    if node is case.root:
+        return Equation(left, [[Printed("1")]])
+    formulas = [case.partial(y, node) for y, _ in consumers]
+    hidden = [case.is_hidden(y, node) for y, _ in consumers]
+    bars = {bar(case, y): adjoints[id(y)] for y, _ in consumers}
+    factors = [case.evaluated(formula) for formula in formulas]
+    if case.to_step is None:
+        terms = [
+            product(bars[bar(case, y)], p) for (y, _), p in zip(consumers, factors, strict=True)
+        ]
+        value = case.adjoints[id(node)]
+        scale = float(sum(abs(t) for t in terms))
+        case.check(f"the formula of {bar(case, node)}", float(sum(terms)), value, scale)
+    else:
+        factors = [case.to_step(factor) for factor in factors]
+        value = 0.0
+        for (y, _), factor in zip(consumers, factors, strict=True):
+            value = case.to_step(value + case.to_step(float(product(adjoints[id(y)], factor))))
+        adjoints[id(node)] = value
+
+    def row(pairs: Sequence[tuple[Any, Any]]) -> Any:
+        terms = []
+        for (first, second), blank in zip(pairs, hidden, strict=True):
+            if blank:
+                terms.append(Joined((first, Blank())))
+            elif isinstance(second, float) and second == 1:
+                terms.append(first)
+            else:
+                terms.append(Joined((first, second)))
+        return terms[0] if len(terms) == 1 else Joined(tuple(terms), " + ")
+
+    symbols = [Symbol(bar(case, y)) for y, _ in consumers]
+
+    def printed(digits: int) -> list[Any]:
+        numbers = [Printed(number(adjoints[id(y)], digits)) for y, _ in consumers]
+        by = [
+            1.0 if not isinstance(f, Symbol) and f == 1 else Printed(number(p, digits))
+            for f, p in zip(formulas, factors, strict=True)
+        ]
+        return [row(list(zip(numbers, by, strict=True)))]
+
+    digits = case.digits
+    if case.to_step is None and not any(hidden) and math.isfinite(value):
+        digits, _ = agreeing(printed, value, case.digits)
+    final = (
+        Blank()
+        if (case.name(case.root), case.name(node)) in case.hidden
+        else Printed(number(value, case.digits))
+    )
+    rows = [row(list(zip(symbols, formulas, strict=True))), *printed(digits), final]
+    texts = [written(r) for r in rows]
+    return Equation(left, [[r for i, r in enumerate(rows) if not i or texts[i] != texts[i - 1]]])
+
+
+def _explained_order(
+    case: Case, nodes: Sequence[Node], consumers: dict[int, list[tuple[Node, float]]]
+) -> tuple[Node, str] | None:
+    """The first node with two consumers, and why the order has to be a topological one."""
+    for node in nodes:
+        if len(consumers[id(node)]) > 1:
+            names = [case.name(y) for y, _ in consumers[id(node)]]
+            listed = ", ".join(names[:-1]) + " and " + names[-1]
+            return node, (
+                f"({case.name(node)} went into {listed}: its adjoint is the sum over all of them"
+                f" and may be used only when it is complete. That is why the order is topological:"
+                f" a node comes after everything that was computed from it.)"
+            )
+    return None
+
+
+def table_blocks(case: Case, nodes: Sequence[Node], ways: Ways | None) -> Iterator[Any]:
+    """Forward and reverse trace side by side, in the order of the forward pass."""
+    consumers = _consumers(case, nodes, ways)
+    adjoints = dict(case.adjoints)
+    forward = list(case.steps.steps)
+    at = {id(node) for node in nodes}
+    reverse = {}
+    shown = _shown(forward)
+    kept = {id(node) for i, node in enumerate(forward) if not shown[0] <= i < shown[1]}
+    for node in nodes:
+        if id(node) in kept:
+            reverse[id(node)] = _adjoint_row(case, node, consumers[id(node)], adjoints)
+    rows: list[list[Any]] = []
+    for i, node in enumerate(forward):
+        if i == shown[0]:
+            gap = Words(f"… {shown[1] - shown[0]:,} rows left out …")
+            rows.append([gap, Words("…")])
+        if id(node) not in kept:
+            continue
+        cells: list[Any] = [Symbol(case.name(node))]
+        if node.op is not None:
+            cells.append(case.steps.formula(node))
+        cells.append(Printed(number(case.values[case.name(node)], case.digits)))
+        back: Any = Words("")
+        if id(node) in at:
+            equation = reverse[id(node)]
+            back = (equation.left, *equation.rows[0])
+        rows.append([tuple(cells), back])
+    yield Table(["forward ↓", "reverse ↑"], rows)
