@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from chainrule.formulas import Symbol
+from chainrule.formulas.rewriting import simplified
+from chainrule.formulas.writing import written
 from chainrule.ops import TABLE
 from chainrule.ops.base import Op
 from chainrule.ops.dispatch import LATE, load
@@ -13,9 +16,6 @@ from chainrule.ops.products import Contraction
 from chainrule.ops.rearranging import Rearrangement
 from chainrule.ops.reductions import Reduction
 from chainrule.ops.spectra import Decomposition
-from chainrule.formulas import Symbol
-from chainrule.formulas.rewriting import simplified
-from chainrule.formulas.writing import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +76,19 @@ KINDS = {
 }
 
 
+class _Nowhere:
+    """A point at which no guard holds."""
+
+    def holds(self, _condition: Symbol) -> bool:
+        return False
+
+    def constant_number(self, _x: Symbol) -> None:
+        return None
+
+
+NOWHERE = _Nowhere()
+
+
 def kind_of(op: Op) -> str:
     """The heading an op belongs under."""
     return next(title for title, (classes, _) in KINDS.items() if isinstance(op, classes))
@@ -89,8 +102,7 @@ def derivative(op: Op) -> str:
         inputs = [Symbol(name, shape) for name in input_names(op)]
         params = {"axis": 1} if isinstance(op, Reduction) else dict.fromkeys(op.params, 1)
         partials = [
-            simplified(op.partial(i, y, inputs, params), lambda _: False)
-            for i in range(len(inputs))
+            simplified(op.partial(i, y, inputs, params), NOWHERE) for i in range(len(inputs))
         ]
         return ", ".join(
             f"`∂y/∂{x} = {str(written(p)).replace('entry_count(x, axis=1)', 'N')}`"

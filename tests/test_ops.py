@@ -8,11 +8,11 @@ import pytest
 import chainrule as cr
 from chainrule import ops
 from chainrule.batch import Batch
+from chainrule.formulas import Symbol
 from chainrule.ops import TABLE
 from chainrule.ops.base import constant
 from chainrule.ops.checking import OpCheckError, central_difference
 from chainrule.ops.kinds import General, Linear, Multilinear
-from chainrule.formulas import Symbol
 from samples import SAMPLES
 
 ROWS = [

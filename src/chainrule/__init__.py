@@ -53,14 +53,16 @@ from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
 
 if TYPE_CHECKING:
-    from chainrule.derivation import Derivation, explain
+    from chainrule.derivation import Derivation, GradientFlow, explain, gradient_flow
     from chainrule.pictures import GraphView, graph, render
 
 #: Loaded on first use: who only differentiates does not wait for them.
 _LATE = {
     "Derivation": "derivation",
+    "GradientFlow": "derivation",
     "GraphView": "pictures",
     "explain": "derivation",
+    "gradient_flow": "derivation",
     "graph": "pictures",
     "render": "pictures",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "Derivation",
     "DerivationError",
     "DivergedError",
+    "GradientFlow",
     "GraphView",
     "History",
     "OpCheckError",
@@ -95,6 +98,7 @@ __all__ = [
     "explain",
     "fit",
     "grad",
+    "gradient_flow",
     "graph",
     "hessian",
     "hvp",

@@ -110,7 +110,7 @@ _TEXT: dict[type, Any] = {
 
 
 def to_latex(blocks: Iterable[Block]) -> str:
-    """One `aligned` environment, for `$$…$$` or `\\[…\\]`; KaTeX and MathJax read it too."""
+    """One `aligned` environment, to stand between `$$`; KaTeX and MathJax read it too."""
     lines = [line for block in blocks for line in _LATEX[type(block)](block)]
     body = " \\\\\n".join(lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"

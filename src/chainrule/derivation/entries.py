@@ -39,7 +39,7 @@ class Entries:
 
     def __init__(self, steps: Steps, wrt: Node | None) -> None:
         self._steps = steps
-        self._arrays: dict[int, np.ndarray] = {}
+        self._arrays: dict[int, Any] = {}
         self._names: dict[int, str] = {}
         self._constants: dict[int, str] = {}
         self._alive: list[Any] = []
@@ -75,6 +75,8 @@ class Entries:
         node.check_unchanged()
         inputs = [self._input(x) for x in node.inputs_then()]
         op: Any = node.op
+        if op.needs_output and type(op) is not Elementwise:
+            return self._by_numbers(node)
         try:
             y = _applied(op, inputs, node.params)
         except (TypeError, ValueError, AttributeError, NotImplementedError):
@@ -83,15 +85,15 @@ class Entries:
             y = _objects([y], node)
         if y.shape != np.shape(node._held) or not _close(y, node):
             return self._by_numbers(node)
-        return y
+        entries: np.ndarray = y
+        return entries
 
     def _input(self, x: Any) -> Any:
         if isinstance(x, Node):
             return self._arrays[id(x)]
         if not np.ndim(x) or np.asarray(x).dtype.kind == "b":
             return x
-        data = np.asarray(x)
-        array = data.astype(float).astype(object)
+        array: np.ndarray = np.asarray(x).astype(float).astype(object)
         self._alive.append(array)
         symbol = self._steps.constants.get(id(x))
         if symbol:
@@ -102,13 +104,13 @@ class Entries:
         """Entries of an op that does not work on single numbers: their partials are numbers."""
         op: Any = node.op
         held = np.asarray(node._held)
-        sources = [x for x in node.inputs_then() if isinstance(x, Node)]
+        sources = list({id(x): x for x in node.inputs_then() if isinstance(x, Node)}.values())
         parts = [entry for x in sources for entry in self._arrays[id(x)].flat]
         y: list[Any] = []
         for index in np.ndindex(held.shape):
             seed = np.zeros(held.shape, held.dtype)
             seed[index] = 1
-            found = dict.fromkeys(map(id, sources), 0.0)
+            found: dict[int, Any] = dict.fromkeys(map(id, sources), 0.0)
             for x, x_bar in node.pull(seed, record=False):
                 found[id(x)] = found[id(x)] + np.asarray(x_bar, float)
             partials = [
@@ -183,7 +185,7 @@ def _node(name: str, data: float, inputs: list[Any], partials: list[float]) -> V
 
 
 def _largest(table: Any) -> float:
-    return max((float(np.max(np.abs(np.asarray(x)), initial=0.0)) for x in table.values()))
+    return max(float(np.max(np.abs(np.asarray(x)), initial=0.0)) for x in table.values())
 
 
 def _require_few(steps: Steps) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,12 +14,13 @@ from chainrule.derivation.matrix import ArrayCase
 from chainrule.derivation.numbers import rounded
 from chainrule.derivation.telling import array_derivation, scalar_derivation
 from chainrule.engine import Node, adjoints, newest_first
+from chainrule.formulas.naming import Caller
 from chainrule.formulas.steps import Steps
 from chainrule.sites import user_frame
 from chainrule.tensor import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from chainrule.derivation.result import Derivation
 
@@ -74,26 +76,51 @@ def explain(
           = -(0.25 - 0.75)
           = 0.5
     """
+    options = Options(form, digits, rounding, max_paths, top, group_by, hide)
+    return explained(root, wrt, Caller.of(user_frame(2)), names, options)
+
+
+class Options(NamedTuple):
+    """How a derivation is printed, see `explain`."""
+
+    form: str = "auto"
+    digits: int = 4
+    rounding: str = "exact"
+    max_paths: int = 8
+    top: int | None = None
+    group_by: str | None = None
+    hide: Sequence[str] | str = ()
+
+
+def explained(
+    root: Any, wrt: Any, caller: Caller, names: Mapping[Any, Any] | None, options: Options
+) -> Derivation:
+    """`explain` for somebody else, whose variables give names."""
+    form, digits, rounding, max_paths, top, group_by, hide = options
     if not isinstance(root, Node):
         raise TypeError(
             f"explain takes the Value or Tensor that was computed, got {type(root).__name__}"
         )
     _checked(form, digits, max_paths, top, group_by)
     to_step = rounded(rounding, digits)
-    steps = Steps(root, [wrt] if isinstance(wrt, Node) else [], names, user_frame(2))
+    steps = Steps(root, [wrt] if isinstance(wrt, Node) else [], names, caller)
+    wrt = _entry_by_name(steps, wrt)
     entry = is_entry(wrt, steps.nodes) and id(wrt) not in steps.names
     target = wrt if entry else _found(steps, wrt)
     if isinstance(root, Tensor):
         if _wants_arrays(steps, target, entry=entry, form=form):
-            return _array_told(steps, target, form, digits, max_paths, hide)
+            if top is not None or group_by is not None:
+                raise ValueError(
+                    "top= and group_by= are about single numbers: ask for one entry, wrt=W[0, 1]"
+                )
+            return _array_told(steps, target, (form, digits, max_paths), to_step, hide)
         entries = Entries(steps, target)
         steps, root, target = entries.steps, entries.root, entries.target
 
     def told(hidden: Sequence[str] | str) -> Derivation:
         case = Case(steps, _numbers(root), digits, to_step, _hidden(steps, hidden))
-        options = (form, max_paths, top, group_by)
         reveal = (lambda: told(())) if hidden else None
-        return scalar_derivation(case, target, options, reveal)
+        return scalar_derivation(case, target, (form, max_paths, top, group_by), reveal)
 
     return told(hide)
 
@@ -110,6 +137,22 @@ def _checked(form: str, digits: int, max_paths: int, top: int | None, group_by: 
         raise ValueError(f'group_by={group_by!r}: "layer" or None')
 
 
+def _entry_by_name(steps: Steps, wrt: Any) -> Any:
+    """`W[2, 0]` given as text; anything else as it is."""
+    match = re.fullmatch(r"(.+)\[([-\d, ]+)\]", wrt) if isinstance(wrt, str) else None
+    if match is None or wrt in steps.names.values():
+        return wrt
+    node = next((x for x in steps.steps if steps.name(x) == match[1]), None)
+    if node is None or not np.ndim(node._held):
+        return wrt
+    index = tuple(int(part) for part in match[2].split(",") if part.strip())
+    try:
+        return node[index]  # type: ignore[index]
+    except IndexError:
+        shape = np.shape(node._held)
+        raise ValueError(f"'{wrt}' is no entry of {match[1]}, whose shape is {shape}") from None
+
+
 def _found(steps: Steps, wrt: Any) -> Node | None:
     """The step meant by `wrt`; ValueError if it is not in the graph."""
     if wrt is None:
@@ -120,7 +163,8 @@ def _found(steps: Steps, wrt: Any) -> Node | None:
             if steps.name(node) == wrt:
                 return node
         near = difflib.get_close_matches(wrt, steps.names.values(), 3, 0.4)
-        hint = f"; near it: {', '.join(near)}" if near else ""
+        some = [steps.name(node) for node in steps.steps[:8]]
+        hint = f"; near it: {', '.join(near)}" if near else f"; there are {', '.join(some)}"
         raise ValueError(f"'{wrt}' is no named node in the graph of {root}{hint}")
     if not isinstance(wrt, Node):
         raise TypeError(
@@ -172,16 +216,16 @@ def _wants_arrays(steps: Steps, target: Node | None, *, entry: bool, form: str) 
 def _array_told(
     steps: Steps,
     target: Node | None,
-    form: str,
-    digits: int,
-    max_paths: int,
+    options: tuple[str, int, int],
+    to_step: Callable[[float], float] | None,
     hide: Sequence[str] | str,
 ) -> Derivation:
     """The derivation for arrays."""
+    form, digits, max_paths = options
 
     def told(hidden: Sequence[str] | str) -> Derivation:
         table = {id(node): np.asarray(y) for node, y in adjoints(steps.root).items()}
-        case = ArrayCase(steps, table, digits, _hidden(steps, hidden))
+        case = ArrayCase(steps, table, digits, to_step, _hidden(steps, hidden))
         reveal = (lambda: told(())) if hidden else None
         return array_derivation(case, target, form, max_paths, reveal)
 

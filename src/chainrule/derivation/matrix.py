@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.derivation.blocks import Equation, Heading, Note
-from chainrule.derivation.numbers import DTYPE_TOLERANCE, array
+from chainrule.derivation.case import drift_text
+from chainrule.derivation.numbers import DTYPE_TOLERANCE, array, number
 from chainrule.engine import Node
 from chainrule.errors import DerivationError
+from chainrule.formulas.algebra import constant_of
 from chainrule.formulas.reading import read
-from chainrule.formulas.rewriting import constant_of
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Blank, Derivative, Joined, Printed, Words, written
@@ -27,7 +30,7 @@ from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.reductions import sum as summation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from chainrule.formulas.steps import Steps
 
@@ -43,6 +46,7 @@ class ArrayCase:
     steps: Steps
     adjoints: dict[int, Any]
     digits: int
+    to_step: Callable[[float], float] | None
     hidden: frozenset[tuple[str, str]]
     #: δ names, with their values.
     deltas: dict[str, Any] = field(default_factory=dict)
@@ -55,6 +59,33 @@ class ArrayCase:
 
     def name(self, node: Node) -> str:
         return self.steps.name(node)
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Every name's number or array, rounded after every step if that is asked for."""
+        values = dict(self.steps.values)
+        if self.to_step is not None:
+            for node in self.steps.steps:
+                if node.op is not None:
+                    formula = self.steps.formula(node)
+                    known = self.steps.values | values
+                    values[self.name(node)] = self.rounded(read(written(formula), known))
+        return values
+
+    def rounded(self, x: Any) -> np.ndarray:
+        """Each entry rounded as hand work would."""
+        assert self.to_step is not None
+        x = np.asarray(x, float)
+        return np.array([self.to_step(entry) for entry in x.flat]).reshape(x.shape)
+
+    def value(self, what: str, node: Node, formula: Any) -> np.ndarray:
+        """The cotangent of a node: what backward gives, or what rounding every step leads to."""
+        exact = np.asarray(self.adjoints[id(node)])
+        if self.to_step is None:
+            self.check(what, formula, exact)
+            return exact
+        names = self.steps.values | self.values | self.deltas
+        return np.broadcast_to(self.rounded(read(written(formula), names)), exact.shape)
 
     def check(self, what: str, formula: Any, expected: Any) -> None:
         """Read a formula back from its text and compare it with the adjoint."""
@@ -97,11 +128,7 @@ def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
     """Each δ once, and what is asked for in terms of them."""
     steps = case.steps
     wanted = {id(node) for node in targets}
-    reaches: dict[int, int] = {}
-    for node in steps.nodes:
-        onward = sum(1 for x in node.inputs_then() if isinstance(x, Node) and id(x) in reaches)
-        if onward or id(node) in wanted:
-            reaches[id(node)] = onward
+    reaches = _reaching(steps, wanted)
     table: dict[int, list[Any]] = {}
     held = np.asarray(steps.root._held)
     table[id(steps.root)] = [one(held.shape, held.dtype)]
@@ -113,7 +140,7 @@ def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
         if id(node) in steps.given:
             case.carriers.setdefault(id(y_bar), (y_bar, node))
         if id(node) in wanted:
-            yield _final(case, node, y_bar)
+            yield from _final(case, node, y_bar)
         if not reaches[id(node)] or node.op is None:
             continue
         if id(node) in wanted or _deserves_a_name(node, y_bar, reaches[id(node)]):
@@ -128,6 +155,17 @@ def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
                 table.setdefault(id(x), []).append(passed)
 
 
+def _reaching(steps: Steps, wanted: set[int]) -> dict[int, int]:
+    """The nodes that were computed from wanted ones, with how many of their inputs were."""
+    reaches: dict[int, int] = {}
+    for node in steps.nodes:
+        inputs = {id(x) for x in node.inputs_then() if isinstance(x, Node)}
+        onward = len(inputs & reaches.keys())
+        if onward or id(node) in wanted:
+            reaches[id(node)] = onward
+    return reaches
+
+
 def _finished(case: ArrayCase, formula: Any, node: Node) -> Any:
     return _as_symbol(case.steps.finished(formula), node)
 
@@ -137,7 +175,8 @@ def _deserves_a_name(node: Node, y_bar: Any, onward: int) -> bool:
     if y_bar.op is None or constant_of(y_bar) is not None:
         return False
     several = onward > 1 and _size(y_bar) > 1
-    return several or not op.gives_partials or _size(y_bar) > LONGEST
+    read_whole = not op.gives_partials and not op.linear
+    return several or read_whole or _size(y_bar) > LONGEST
 
 
 def _size(x: Any) -> int:
@@ -151,13 +190,11 @@ def _delta(case: ArrayCase, node: Node, y_bar: Any) -> tuple[str, Equation | Non
     _, carrier = case.carriers.get(id(y_bar), (None, None))
     base = case.name(carrier) if carrier is not None else _parameter(case.steps, node)
     digits = re.search(r"(\d+)[′″‴]*$", base)
-    own = f"δ{digits[1]}" if digits else f"δ_{base}" if re.fullmatch(r"\w+", base) else "δ"
-    name, count = own, 1
+    named = carrier is not None and re.fullmatch(r"\w+", base)
+    name = f"δ{digits[1]}" if digits else f"δ_{base}" if named else "δ"
     while name in case.deltas or name in case.steps.values:
-        count += 1
-        name = f"{own}.{count}"
-    value = np.asarray(case.adjoints[id(node)])
-    case.check(name, y_bar, value)
+        name += "′"
+    value = case.value(name, node, y_bar)
     case.deltas[name] = value
     meaning = [Derivative(case.name(case.root), base)] if carrier is not None else []
     rows = [[*meaning, _shown(case, carrier, y_bar)]]
@@ -185,15 +222,31 @@ def _shown(case: ArrayCase, node: Node | None, formula: Any) -> Any:
     return number if not formula.shape else Joined((number, Words(" everywhere")), "")
 
 
-def _final(case: ArrayCase, node: Node, y_bar: Any) -> Equation:
+def _final(case: ArrayCase, node: Node, y_bar: Any) -> Iterator[Any]:
     left = Derivative(case.name(case.root), case.name(node))
-    value = np.asarray(case.adjoints[id(node)])
-    case.check(written(left), y_bar, value)
+    value = case.value(written(left), node, y_bar)
     shown = _shown(case, node, y_bar)
     rows = [[shown]]
     if not isinstance(shown, Blank):
         rows += _numbers(case, value)
-    return Equation(left, rows, (), _shapes(y_bar))
+    yield Equation(left, rows, (), _shapes(y_bar))
+    yield from _drift(case, node, value)
+
+
+def _drift(case: ArrayCase, node: Node, value: np.ndarray) -> Iterator[Note]:
+    """How far rounding every step has led."""
+    if case.to_step is None:
+        return
+    exact = np.asarray(case.adjoints[id(node)])
+    if exact.size == 1:
+        yield Note(drift_text(value.item(), exact.item()))
+        return
+    difference = number(float(np.max(np.abs(value - exact), initial=0.0)), 2)
+    largest = number(float(np.max(np.abs(exact), initial=0.0)), 4)
+    yield Note(
+        f"Rounded after every step; the largest difference from the exact entries is {difference},"
+        f" the largest of them {largest}."
+    )
 
 
 def _numbers(case: ArrayCase, value: Any) -> list[list[Any]]:
@@ -235,14 +288,14 @@ def array_adjoint_blocks(
     received: dict[int, list[Any]] = {id(case.root): []}
     for node in nodes:
         value = np.asarray(case.adjoints[id(node)])
-        case.deltas[bars[id(node)]] = value
         y_bar = Symbol(bars[id(node)], value.shape, value.dtype)
         if node is case.root:
             yield Equation(y_bar, [[Printed("1")]])
             y_bar = one(held.shape, held.dtype)
         else:
             formula = _finished(case, total(received[id(node)]), node)
-            case.check(bars[id(node)], formula, value)
+            value = case.value(bars[id(node)], node, formula)
+            case.deltas[bars[id(node)]] = value
             rows = [[_shown(case, node, formula)], *_numbers(case, value)]
             yield Equation(y_bar, rows, (), _shapes(formula))
         onward = {id(x) for x in edges.get(id(node), ())}
@@ -267,9 +320,10 @@ def array_path_blocks(
     yield Heading(f"{written(left)}, the sum over {count} path{'s' if count > 1 else ''}:")
     for i, nodes in enumerate(routes, start=1):
         y_bar: Any = one(held.shape, held.dtype)
-        for y, x in zip(nodes, nodes[1:], strict=False):
+        for y, x in pairwise(nodes):
             y_bar = _as_symbol(case.steps.cotangents(y, y_bar).get(id(x), 0.0), x)
-        value = np.asarray(read(written(y_bar), case.steps.values))
+        value = np.asarray(read(written(y_bar), case.steps.values | case.values))
+        value = value if case.to_step is None else case.rounded(value)
         value = np.broadcast_to(value, np.shape(target._held)) if value.size == 1 else value
         contributions.append(value.reshape(np.shape(target._held)))
         chain = Joined(tuple(Symbol(case.name(node)) for node in nodes), " → ")
@@ -277,9 +331,11 @@ def array_path_blocks(
         yield Equation(None, rows, [Words(f"path {i}: "), chain], _shapes(y_bar))
     summed = np.sum(contributions, axis=0)
     expected = np.asarray(case.adjoints[id(target)])
-    case.deltas["sum"] = summed
-    case.check("the sum over the paths", Symbol("sum", summed.shape), expected)
+    if case.to_step is None:
+        case.deltas["sum"] = summed
+        case.check("the sum over the paths", Symbol("sum", summed.shape), expected)
     yield Equation(left, _numbers(case, summed))
+    yield from _drift(case, target, summed)
 
 
 def order_note(case: ArrayCase, nodes: Sequence[Node]) -> list[Note]:

@@ -41,7 +41,7 @@ def array(x: Any, digits: int) -> str:
     shown = np.array2string(
         data,
         separator=" ",
-        formatter={"float_kind": lambda entry: number(entry, digits)},  # type: ignore[arg-type]
+        formatter={"float_kind": lambda entry: number(entry, digits)},
     )
     return re.sub(r"\s+", " ", shown).replace("[ ", "[").replace("] [", "], [")
 

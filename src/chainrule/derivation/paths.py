@@ -26,7 +26,7 @@ class Layered(NamedTuple):
     """All paths that go through the same layers: how many, and the sum of their contributions."""
 
     layers: tuple[int, ...]
-    count: int
+    paths: int
     contribution: float
 
 

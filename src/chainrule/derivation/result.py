@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Path:
     """
 
     def __init__(self, case: Case, nodes: Sequence[Node], contribution: float) -> None:
-        pairs = list(zip(nodes, nodes[1:], strict=False))
+        pairs = list(pairwise(nodes))
         self.nodes = tuple(case.name(node) for node in nodes)
         self.factors = tuple(written(case.partial(y, x)) for y, x in pairs)
         self.values = tuple(case.evaluated(case.partial(y, x)) for y, x in pairs)

@@ -188,7 +188,7 @@ def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
     rows = [
         [
             Words(" → ".join(_layer_name(case, layers[i]) for i in group.layers)),
-            Words(f"{group.count:,}"),
+            Words(f"{group.paths:,}"),
             Printed(number(group.contribution, case.digits)),
             Words(share_text(group.contribution, total)),
         ]

@@ -153,9 +153,11 @@ def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
     automatic = {
         steps.name(node): node
         for node in steps.steps
-        if id(node) not in steps.given and node.op is not None and node is not steps.root
+        if id(node) not in steps.given and node.op is not None
     }
     pending = steps.used(_formulas(blocks))
+    if steps.name(steps.root) in automatic:
+        pending.insert(0, steps.name(steps.root))
     told: dict[str, Any] = {}
     plain: dict[str, Any] = {}
     while pending:

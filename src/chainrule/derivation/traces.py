@@ -1,4 +1,4 @@
-"""The derivation of a gradient of single numbers node by node: adjoints, and the trace as a table."""
+"""The derivation of a gradient of single numbers node by node: its adjoints, its trace."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dis
 from collections import defaultdict, deque
 from types import CodeType, FunctionType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -30,17 +30,32 @@ _SKIPPED = frozenset({"In", "Out", "exit", "quit"})
 _PRIMES = ("", "′", "″", "‴")
 
 
+class Caller(NamedTuple):
+    """Whose variables give names: the scopes, the innermost first, and the code that ran there."""
+
+    scopes: Sequence[Mapping[str, Any]]
+    code: CodeType
+
+    @classmethod
+    def of(cls, frame: FrameType) -> Caller:
+        """The function or module that a frame belongs to."""
+        scopes = [frame.f_locals]
+        if frame.f_globals is not frame.f_locals:
+            scopes.append(frame.f_globals)
+        return cls(scopes, frame.f_code)
+
+
 def names_of(
     nodes: Sequence[Node],
     given: Mapping[Any, Any] | None = None,
-    frame: FrameType | None = None,
+    caller: Caller | None = None,
 ) -> tuple[dict[int, str], dict[int, str]]:
     """The names of nodes and of the constants among their inputs, by `id`.
 
     Args:
         nodes: the nodes of a graph, oldest first.
         given: name -> node or constant.
-        frame: the caller, whose variables give names.
+        caller: whose variables give names.
 
     Raises:
         ValueError: for a name given twice.
@@ -70,7 +85,7 @@ def names_of(
     base |= {i: name for i, name in chosen.items() if i in known}
     taken = labels | set(chosen.values())
     missing = {i for i in known | set(constants) if i not in base and i not in chosen}
-    found = _variables(frame, missing, constants) if frame is not None and missing else {}
+    found = _variables(caller, missing, constants) if caller is not None and missing else {}
     found = {i: name for i, name in found.items() if name not in taken}
     base |= {i: name for i, name in found.items() if i in known}
     _rebound(nodes, base)
@@ -88,13 +103,10 @@ def _checked(given: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
         yield name, thing
 
 
-def _variables(frame: FrameType, wanted: set[int], constants: Mapping[int, Any]) -> dict[int, str]:
+def _variables(caller: Caller, wanted: set[int], constants: Mapping[int, Any]) -> dict[int, str]:
     """The caller's names for some objects."""
-    scopes = [frame.f_locals]
-    if frame.f_globals is not frame.f_locals:
-        scopes.append(frame.f_globals)
     found: dict[int, str] = {}
-    for scope in scopes:
+    for scope in caller.scopes:
         own = {
             name: thing
             for name, thing in list(scope.items())
@@ -106,7 +118,7 @@ def _variables(frame: FrameType, wanted: set[int], constants: Mapping[int, Any])
                 bound[id(thing)].append(name)
         for i, names in bound.items():
             number = isinstance(constants.get(i), float)
-            if not number or (len(names) == 1 and not _is_literal(constants[i], frame)):
+            if not number or (len(names) == 1 and not _is_literal(constants[i], caller)):
                 found[i] = names[0]
         for i, path in _inside(own, wanted):
             if not isinstance(constants.get(i), float):
@@ -143,14 +155,14 @@ def _items(thing: Any, path: str) -> Iterable[tuple[Any, str]]:
     return [(v, f"{path}.{k}") for k, v in getattr(thing, "__dict__", {}).items() if k[:1] != "_"]
 
 
-def _is_literal(number: float, frame: FrameType) -> bool:
+def _is_literal(number: float, caller: Caller) -> bool:
     """Whether code of the caller computes with this very number as a literal.
 
     Equal literals of a module are one object: `T = 0.25` and the 0.25 of `0.25 * x` are the same,
     so the variable's name may not be written for the literal.
     """
-    pending = [frame.f_code]
-    pending += [f.__code__ for f in frame.f_globals.values() if isinstance(f, FunctionType)]
+    pending = [caller.code]
+    pending += [f.__code__ for f in caller.scopes[-1].values() if isinstance(f, FunctionType)]
     seen: set[int] = set()
     while pending:
         code = pending.pop()

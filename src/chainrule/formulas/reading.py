@@ -41,6 +41,8 @@ _RELATIONS = {
     "=": ar.equal,
     "≠": ar.not_equal,
 }
+#: A reduction that keeps its axes, as in mean_axis1(x).
+_KEPT = re.compile(r"(?P<name>mean|max|min)_(?:axis|axes)(?P<axes>\d+(_\d+)*)")
 #: Functions that a formula calls under another name than the op's.
 FUNCTIONS = {
     op.notation.signs[0]: op
@@ -80,21 +82,21 @@ class _Reader:
         if match is None:
             raise self.refusal(f"cannot read {self.text[self.at :].strip()[:12]!r}")
         self.kind = match.lastgroup or ""
-        self.token = match.group(self.kind)
+        self.piece = match.group(self.kind)
         if self.kind == "name":
-            shorter = self.token
+            shorter = self.piece
             while shorter not in self.names and "[" in shorter:
                 shorter = shorter[: shorter.rindex("[")]
-            self.token = shorter
+            self.piece = shorter
         self.spaced = bool(match["space"])
         self.start = match.start(self.kind)
-        self.at = self.start + len(self.token)
+        self.at = self.start + len(self.piece)
 
     def refusal(self, why: str) -> FormulaError:
         return FormulaError(f"{why} in the formula {self.text!r}")
 
     def take(self, sign: str) -> None:
-        if self.token != sign:
+        if self.piece != sign:
             raise self.refusal(f"{sign!r} expected before {self.text[self.start :]!r}")
         self.advance()
 
@@ -107,7 +109,7 @@ class _Reader:
     def expression(self, least: int) -> Any:
         left = self.operand()
         while True:
-            sign = self.token if self.kind == "sign" else ""
+            sign = self.piece if self.kind == "sign" else ""
             if sign in {"+", "-", "−"} and least <= SUM:
                 self.advance()
                 right = self.expression(PRODUCT)
@@ -128,30 +130,30 @@ class _Reader:
 
     def begins_operand(self) -> bool:
         return self.kind in {"name", "number", "quoted"} or (
-            self.token in {"(", "[", "√"} or (self.token == "|" and not self.bars)
+            self.piece in {"(", "[", "√"} or (self.piece == "|" and not self.bars)
         )
 
     def operand(self) -> Any:
-        if self.kind == "sign" and self.token in {"-", "−"}:
+        if self.kind == "sign" and self.piece in {"-", "−"}:
             self.advance()
             return ar.negative(self.expression(SIGN))
         base = self.raised(self.atom())
-        if self.kind == "sign" and self.token == "^":
+        if self.kind == "sign" and self.piece == "^":
             self.advance()
-            return ar.power(base, self.expression(SIGN if self.token in "-−" else POWER))
+            return ar.power(base, self.expression(SIGN if self.piece in "-−" else POWER))
         return base
 
     def raised(self, base: Any) -> Any:
         """What stands behind an atom: ², ᵀ and [index]."""
         while not self.spaced:
             if self.kind == "super":
-                exponent = "".join("-0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".index(c)] for c in self.token)
+                exponent = "".join("-0123456789"["⁻⁰¹²³⁴⁵⁶⁷⁸⁹".index(c)] for c in self.piece)
                 self.advance()
                 base = ar.power(base, float(exponent))
-            elif self.token == "ᵀ":
+            elif self.piece == "ᵀ":
                 self.advance()
                 base = ops.matrix_transpose(base)
-            elif self.token == "[":
+            elif self.piece == "[":
                 index = self.until("]")
                 parts = [_param(part) for part in _split(index)]
                 base = base[parts[0] if len(parts) == 1 and not index.endswith(",") else (*parts,)]
@@ -160,38 +162,37 @@ class _Reader:
         return base
 
     def atom(self) -> Any:
-        kind, token = self.kind, self.token
+        kind, piece = self.kind, self.piece
         if kind == "number":
             self.advance()
-            return np.float64(token)
+            return np.float64(piece)
         if kind == "quoted":
             self.advance()
-            return self.value(token[1:-1])
+            return self.value(piece[1:-1])
         if kind == "name":
             called = self.text[self.at : self.at + 1] == "("
-            if called or (token.startswith("Σ") and token not in self.names):
-                return self.call(token)
+            if called or (piece.startswith("Σ") and piece not in self.names):
+                return self.call(piece)
             self.advance()
-            return self.value(token)
+            return self.value(piece)
         self.advance()
-        if token == "(":
-            inside = self.expression(SUM)
-            self.take(")")
-            return inside
-        if token == "[":
+        return self.bracketed(piece)
+
+    def bracketed(self, opening: str) -> Any:
+        """What stands in brackets: (…), √(…), |…|, and conditions [a > b]."""
+        if opening == "[":
             return self.relation()
-        if token == "√":
+        if opening not in {"(", "√", "|"}:
+            raise self.refusal(f"a number or a name expected before {self.text[self.start :]!r}")
+        if opening == "√":
             self.take("(")
-            inside = self.expression(SUM)
-            self.take(")")
-            return ops.sqrt(inside)
-        if token == "|":
-            self.bars += 1
-            inside = self.expression(SUM)
-            self.bars -= 1
-            self.take("|")
-            return ops.absolute(inside)
-        raise self.refusal(f"a number or a name expected before {self.text[self.start :]!r}")
+        self.bars += opening == "|"
+        inside = self.expression(SUM)
+        self.bars -= opening == "|"
+        self.take("|" if opening == "|" else ")")
+        if opening == "(":
+            return inside
+        return (ops.sqrt if opening == "√" else ops.absolute)(inside)
 
     def value(self, name: str) -> Any:
         if name not in self.names:
@@ -201,53 +202,59 @@ class _Reader:
 
     def relation(self) -> Any:
         left = self.expression(SUM)
-        if self.token not in _RELATIONS:
+        if self.piece not in _RELATIONS:
             raise self.refusal("a comparison expected between [ and ]")
-        compare = _RELATIONS[self.token]
+        compare = _RELATIONS[self.piece]
         self.advance()
         right = self.expression(SUM)
         self.take("]")
         holds = compare(left, right)
         return holds if isinstance(holds, Traced) else np.multiply(holds, 1.0)
 
-    def call(self, token: str) -> Any:
-        function = FUNCTIONS.get(token) or ops.TABLE.get(token)
+    def call(self, piece: str) -> Any:
+        function = FUNCTIONS.get(piece) or ops.TABLE.get(piece)
         self.advance()
-        if token.startswith("Σ") and function is None:
+        if piece.startswith("Σ") and function is None:
             inside = self.raised(self.atom())
-            return summed_over(token.partition("_")[2], inside)
+            return summed_over(piece.partition("_")[2], inside)
+        if function is None and (kept := _KEPT.fullmatch(piece)):
+            self.advance()
+            inside = self.expression(SUM)
+            self.take(")")
+            axes = tuple(int(n) for n in kept["axes"].split("_"))
+            return ops.TABLE[kept["name"]](inside, axis=axes, keepdims=True)
         if function is None:
-            raise self.refusal(f"{token}() is no function of chainrule")
+            raise self.refusal(f"{piece}() is no function of chainrule")
         self.take("(")
         arguments: list[Any] = []
         params: dict[str, Any] = {}
-        while self.token != ")":
+        while self.piece != ")":
             ahead = self.text[self.at :].lstrip()
-            if self.kind == "name" and ahead.startswith("=") and self.token in function.params:
-                key = self.token
+            if self.kind == "name" and ahead.startswith("=") and self.piece in function.params:
+                key = self.piece
                 self.advance()
                 params[key] = _param(self.until(",)", keep=True))
-            elif function.sequence and self.token == "[":
+            elif function.sequence and self.piece == "[":
                 self.advance()
                 arguments.append(self.sequence())
             else:
                 arguments.append(self.expression(SUM))
-            if self.token == ",":
+            if self.piece == ",":
                 self.advance()
         self.take(")")
         return function(*arguments, **params)
 
     def sequence(self) -> list[Any]:
         items = []
-        while self.token != "]":
+        while self.piece != "]":
             items.append(self.expression(SUM))
-            if self.token == ",":
+            if self.piece == ",":
                 self.advance()
         self.take("]")
         return items
 
     def until(self, closing: str, *, keep: bool = False) -> str:
-        """The text behind the present token, up to a sign that is in no inner bracket."""
+        """The text behind the present piece, up to a sign that is in no inner bracket."""
         depth, start = 0, self.at
         for i in range(start, len(self.text)):
             c = self.text[i]

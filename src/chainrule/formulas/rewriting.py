@@ -7,10 +7,11 @@ every point where the formula has one, and tests compare it at random points.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from chainrule.formulas.algebra import constant_of, full, narrow, op_on, product_of, shaped, sum_of
 from chainrule.formulas.symbol import Symbol
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import broadcasting as br
@@ -27,25 +28,35 @@ if TYPE_CHECKING:
 GUARDS = (ar.equal, fn.both_infinite)
 
 
-def simplified(x: Any, holds: Callable[[Symbol], bool] | None = None) -> Any:
+class Point(Protocol):
+    """What is known of the point in question."""
+
+    def holds(self, condition: Symbol) -> bool:
+        """Whether a condition holds for any entry there."""
+
+    def constant_number(self, x: Symbol) -> float | None:
+        """The number 0 or 1 that a formula of constants alone is everywhere, or None."""
+
+
+def simplified(x: Any, point: Point | None = None) -> Any:
     """The formula, shorter.
 
     Args:
         x: a Symbol or a number.
-        holds: whether a condition holds anywhere at the point in question. With it, a guard
-            `where(x = 0, …, f)` that does not hold there is written as f.
+        point: where it is about a point, a guard `where(x = 0, …, f)` that does not hold there is
+            written as f, and a sum of constants that is 1 as 1.
     """
-    return _simplified(x, holds, {})
+    return _simplified(x, point, {})
 
 
-def _simplified(x: Any, holds: Callable[[Symbol], bool] | None, done: dict[int, Any]) -> Any:
+def _simplified(x: Any, point: Point | None, done: dict[int, Any]) -> Any:
     if not isinstance(x, Symbol):
         return _as_number(x)
     if x.op is None:
         return x
     if id(x) not in done:
-        inputs = tuple(_simplified(part, holds, done) for part in x.inputs)
-        done[id(x)] = _rewritten(_with_inputs(x, inputs), holds)
+        inputs = tuple(_simplified(part, point, done) for part in x.inputs)
+        done[id(x)] = _rewritten(_with_inputs(x, inputs), point)
     return done[id(x)]
 
 
@@ -55,17 +66,19 @@ def _with_inputs(x: Symbol, inputs: tuple[Any, ...]) -> Symbol:
     return Symbol.made(x.op, inputs, x.params, x.shape, x.dtype)
 
 
-def _rewritten(x: Symbol, holds: Callable[[Symbol], bool] | None) -> Any:
+def _rewritten(x: Symbol, point: Point | None) -> Any:
     numbers = [constant_of(part) for part in x.inputs]
     if not x.shape and None not in numbers and x.op.scalar is not None and not x.params:
         try:
             return float(x.op.evaluate(tuple(numbers), x.params))
         except (ArithmeticError, ValueError):
             return x
-    if x.op is where and holds is not None:
+    if x.op is where and point is not None:
         condition = x.inputs[0]
-        if isinstance(condition, Symbol) and condition.op in GUARDS and not holds(condition):
-            return _shaped(x.inputs[2], x)
+        if isinstance(condition, Symbol) and condition.op in GUARDS and not point.holds(condition):
+            return shaped(x.inputs[2], x)
+    if x.op is summation and point is not None and (number := point.constant_number(x)) is not None:
+        return full(number, x.shape, x.dtype)
     rewrite = REWRITES.get(x.op)
     return x if rewrite is None else rewrite(x)
 
@@ -81,186 +94,9 @@ def _as_number(x: Any) -> Any:
     return x
 
 
-def full(number: float, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """A number in a shape."""
-    if not shape:
-        return number
-    return Symbol.made(br.broadcast_to, (number,), {"shape": shape}, shape, dtype)
-
-
-def constant_of(x: Any) -> float | None:
-    """The number that x is everywhere, or None."""
-    if isinstance(x, Symbol):
-        if x.op is br.broadcast_to:
-            return constant_of(x.inputs[0])
-        return None
-    return float(x) if isinstance(x, int | float | np.floating | np.integer) else None
-
-
-def _shaped(x: Any, like: Symbol) -> Any:
-    """`x` stretched to a shape, if it does not have it."""
-    number = constant_of(x)
-    if number is not None:
-        return full(number, like.shape, like.dtype)
-    if getattr(x, "shape", ()) == like.shape:
-        return x
-    return Symbol.made(br.broadcast_to, (x,), {"shape": like.shape}, like.shape, like.dtype)
-
-
-def _narrow(x: Any) -> Any:
-    """`x` before it was stretched."""
-    while isinstance(x, Symbol) and x.op is br.broadcast_to:
-        x = x.inputs[0]
-    return x
-
-
-def key_of(x: Any) -> Any:
-    """Equal for formulas that are the same tree."""
-    if not isinstance(x, Symbol):
-        return x.tobytes() if isinstance(x, np.ndarray) else x
-    if x.op is None:
-        return x.name
-    return id(x.op), repr(x.params), *[key_of(part) for part in x.inputs]
-
-
-# ------------------------------------------------------------------ products
-
-Factors = tuple[float, list[tuple[Any, float]]]
-
-
-def _factors(x: Any) -> Factors:
-    """A number times powers: x as a product."""
-    number = constant_of(x)
-    if number is not None:
-        return number, []
-    if isinstance(x, Symbol):
-        if x.op is br.broadcast_to:
-            return _factors(x.inputs[0])
-        decompose = _AS_PRODUCT.get(x.op)
-        if decompose is not None:
-            return decompose(x)
-    return 1.0, [(x, 1.0)]
-
-
-def _factors_of_product(x: Symbol) -> Factors:
-    (a, left), (b, right) = map(_factors, x.inputs)
-    return a * b, left + right
-
-
-def _factors_of_quotient(x: Symbol) -> Factors:
-    (a, left), (b, right) = map(_factors, x.inputs)
-    if b == 0:
-        return 1.0, [(x, 1.0)]
-    return a / b, left + [(base, -exponent) for base, exponent in right]
-
-
-def _factors_of_negative(x: Symbol) -> Factors:
-    a, bases = _factors(x.inputs[0])
-    return -a, bases
-
-
-def _factors_of_power(x: Symbol) -> Factors:
-    exponent = constant_of(x.inputs[1])
-    if exponent is None or not exponent:
-        return 1.0, [(x, 1.0)]
-    return 1.0, [(x.inputs[0], exponent)]
-
-
-_AS_PRODUCT: dict[Any, Callable[[Symbol], Factors]] = {
-    ar.multiply: _factors_of_product,
-    ar.divide: _factors_of_quotient,
-    ar.negative: _factors_of_negative,
-    ar.power: _factors_of_power,
-    fn.square: lambda x: (1.0, [(x.inputs[0], 2.0)]),
-    fn.reciprocal: lambda x: (1.0, [(x.inputs[0], -1.0)]),
-}
-
-
-def _product(x: Symbol) -> Any:
-    coefficient, bases = _factors(x)
-    if not np.isfinite(coefficient):
-        return x
-    collected: dict[Any, tuple[Any, float]] = {}
-    for base, exponent in bases:
-        key = key_of(base), exponent > 0  # x/x stays: it is no number at 0
-        known = collected.get(key, (base, 0.0))
-        collected[key] = known[0], known[1] + exponent
-    if coefficient == 0:
-        return _shaped(0.0, x)
-    above = [_raised(base, e) for base, e in collected.values() if e > 0]
-    below = [_raised(base, -e) for base, e in collected.values() if e < 0]
-    if below and coefficient and abs(round(1 / coefficient)) == 1 / abs(coefficient) > 1:
-        below.insert(0, 1 / abs(coefficient))
-        coefficient = np.sign(coefficient)
-    if abs(coefficient) != 1 or not above:
-        above.insert(0, abs(coefficient))
-    if coefficient < 0:
-        above[0] = -above[0] if not isinstance(above[0], Symbol) else _op(ar.negative, above[0])
-    result = _chain(above)
-    return _shaped(_op(ar.divide, result, _chain(below)) if below else result, x)
-
-
-def _raised(base: Any, exponent: float) -> Any:
-    return base if exponent == 1 else _op(ar.power, base, exponent)
-
-
-def _chain(parts: list[Any]) -> Any:
-    result = parts[0]
-    for part in parts[1:]:
-        result = _op(ar.multiply, result, part)
-    return result
-
-
-def _op(op: Any, *inputs: Any) -> Symbol:
-    """An elementwise op on formulas, as it stands."""
-    shape = np.broadcast_shapes(*[getattr(part, "shape", ()) for part in inputs])
-    dtypes = [part.dtype for part in inputs if isinstance(part, Symbol)]
-    return Symbol.made(op, inputs, {}, shape, np.result_type(*dtypes) if dtypes else np.float64)
-
-
-# ------------------------------------------------------------------ sums
-
-
-def _terms(x: Any, sign: float) -> list[tuple[float, Any]]:
-    """Numbers times what they multiply: x as a sum."""
-    if isinstance(x, Symbol):
-        if x.op is ar.add:
-            return _terms(x.inputs[0], sign) + _terms(x.inputs[1], sign)
-        if x.op is ar.subtract:
-            return _terms(x.inputs[0], sign) + _terms(x.inputs[1], -sign)
-    x = _narrow(x)
-    number = constant_of(x)
-    if number is not None:
-        return [(sign * number, None)]
-    coefficient, bases = _factors(x)
-    if len(bases) == 1 and bases[0][1] == 1:
-        return [(sign * coefficient, bases[0][0])]
-    positive = x if coefficient == 1 or not bases else _product(_op(ar.divide, x, coefficient))
-    return [(sign * coefficient, positive)]
-
-
-def _sum(x: Symbol) -> Any:
-    collected: dict[Any, tuple[float, Any]] = {}
-    for coefficient, term in _terms(x, 1.0):
-        key = None if term is None else key_of(term)
-        collected[key] = coefficient + collected.get(key, (0.0, term))[0], term
-    terms = [(c, term) for c, term in collected.values() if c]
-    if not terms:
-        return _shaped(0.0, x)
-    first = next((i for i, (c, _) in enumerate(terms) if c > 0), 0)
-    terms.insert(0, terms.pop(first))
-    result = _scaled(*terms[0])
-    for c, term in terms[1:]:
-        result = _op(ar.add if c > 0 else ar.subtract, result, _scaled(abs(c), term))
-    return _shaped(result, x)
-
-
-def _scaled(coefficient: float, term: Any) -> Any:
-    if term is None:
-        return coefficient
-    if coefficient == 1:
-        return term
-    return _product(_op(ar.multiply, coefficient, term))
+def _op_shaped(op: Any, x: Any, shape: tuple[int, ...]) -> Symbol:
+    params = {"shape": shape} if op is sh.reshape else {}
+    return Symbol.made(op, (x,), params, shape, x.dtype)
 
 
 # ------------------------------------------------------------------ shapes
@@ -268,8 +104,8 @@ def _scaled(coefficient: float, term: Any) -> Any:
 
 def _reshaped(x: Symbol) -> Any:
     inner = x.inputs[0]
-    if not getattr(_narrow(inner), "shape", ()):  # one number, in any shape
-        return _shaped(_narrow(inner), x)
+    if not getattr(narrow(inner), "shape", ()):  # one number, in any shape
+        return shaped(narrow(inner), x)
     while isinstance(inner, Symbol) and inner.op is sh.reshape:
         inner = inner.inputs[0]
     if inner.shape == x.shape:
@@ -282,12 +118,19 @@ def _transposed(x: Symbol) -> Any:
     axes = x.params.get("axes")
     if axes is not None and tuple(axes) == tuple(range(len(x.shape))):
         return inner
-    if not getattr(_narrow(inner), "shape", ()):
-        return _shaped(_narrow(inner), x)
+    if not getattr(narrow(inner), "shape", ()):
+        return shaped(narrow(inner), x)
     if len(x.shape) != 2 and x.op is sh.transpose:
         return x
     if isinstance(inner, Symbol) and inner.op is sh.matrix_transpose:
         return inner.inputs[0]
+    if isinstance(inner, Symbol) and inner.op is matmul and len(x.shape) == 2:
+        a, b = inner.inputs
+        if len(a.shape) == len(b.shape) == 2:  # (A B)ᵀ = Bᵀ Aᵀ
+            turned = [
+                _transposed(_op_shaped(sh.matrix_transpose, m, m.shape[::-1])) for m in (b, a)
+            ]
+            return Symbol.made(matmul, tuple(turned), {}, x.shape, x.dtype)
     return Symbol.made(sh.matrix_transpose, (inner,), {}, x.shape, x.dtype)
 
 
@@ -301,9 +144,12 @@ def _summed(x: Symbol) -> Any:
     if number is not None:
         size = int(np.prod(x.shape, dtype=int))
         count = int(np.prod(before, dtype=int)) // size if size else 0
-        return _shaped(number * count, x)
-    if x.op is summation:
-        return x
+        return shaped(number * count, x)
+    return x if x.op is summation else _summed_over_axes(x, inner, before)
+
+
+def _summed_over_axes(x: Symbol, inner: Any, before: tuple[int, ...]) -> Any:
+    """Broadcasting undone, as a sum over axes."""
     if before[1:] == x.shape:
         return Symbol.made(summation, (inner,), {"axis": 0}, x.shape, x.dtype)
     if len(before) == len(x.shape):
@@ -312,15 +158,22 @@ def _summed(x: Symbol) -> Any:
         return Symbol.made(summation, (inner,), params, x.shape, x.dtype)
     if not x.shape:
         return Symbol.made(summation, (inner,), {}, x.shape, x.dtype)
-    return x
+    extra = len(before) - len(x.shape)
+    gone = (
+        *range(extra),
+        *(extra + i for i, n in enumerate(x.shape) if n == 1 != before[extra + i]),
+    )
+    rest = tuple(n for i, n in enumerate(before) if i not in gone)
+    summed = Symbol.made(summation, (inner,), {"axis": gone}, rest, x.dtype)
+    return _reshaped(_op_shaped(sh.reshape, summed, x.shape))
 
 
 def _stretched(x: Symbol) -> Any:
-    return _shaped(_narrow(x), x)
+    return shaped(narrow(x), x)
 
 
 def _same(x: Symbol) -> Any:
-    return _shaped(x.inputs[0], x)
+    return shaped(x.inputs[0], x)
 
 
 def _same_if_real(x: Symbol) -> Any:
@@ -336,27 +189,40 @@ def _matrix_product(x: Symbol) -> Any:
             coefficient, part = -coefficient, part.inputs[0]  # noqa: PLW2901
         parts.append(part)
     bare = _with_inputs(x, tuple(parts))
-    return bare if coefficient == 1 else _op(ar.negative, bare)
+    return bare if coefficient == 1 else op_on(ar.negative, bare)
 
 
 def _above_zero(x: Symbol) -> Any:
     """Relu is above zero where its input is."""
     left, right = x.inputs
-    if constant_of(right) == 0 and isinstance(left, Symbol) and left.op is fn.relu:
+    if (
+        x.op is ar.greater
+        and constant_of(right) == 0
+        and isinstance(left, Symbol)
+        and left.op is fn.relu
+    ):
         return _with_inputs(x, (left.inputs[0], right))
     return x
 
 
+def _compared(x: Symbol) -> Any:
+    """What is compared with an array need not be stretched to it."""
+    bare = tuple(map(narrow, x.inputs))
+    if np.broadcast_shapes(*[getattr(part, "shape", ()) for part in bare]) != x.shape:
+        bare = x.inputs
+    return _above_zero(_with_inputs(x, bare))
+
+
 #: op -> the rewrite of a formula that it is on top of.
 REWRITES: dict[Any, Callable[[Symbol], Any]] = {
-    ar.add: _sum,
-    ar.subtract: _sum,
-    ar.multiply: _product,
-    ar.divide: _product,
-    ar.negative: _product,
-    ar.power: _product,
-    fn.square: _product,
-    fn.reciprocal: _product,
+    ar.add: sum_of,
+    ar.subtract: sum_of,
+    ar.multiply: product_of,
+    ar.divide: product_of,
+    ar.negative: product_of,
+    ar.power: product_of,
+    fn.square: product_of,
+    fn.reciprocal: product_of,
     ar.positive: _same,
     ar.real: _same_if_real,
     ar.conjugate: _same_if_real,
@@ -368,5 +234,10 @@ REWRITES: dict[Any, Callable[[Symbol], Any]] = {
     sh.transpose: _transposed,
     sh.matrix_transpose: _transposed,
     matmul: _matrix_product,
-    ar.greater: _above_zero,
+    ar.greater: _compared,
+    ar.greater_equal: _compared,
+    ar.less: _compared,
+    ar.less_equal: _compared,
+    ar.equal: _compared,
+    ar.not_equal: _compared,
 }

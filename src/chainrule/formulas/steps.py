@@ -24,7 +24,8 @@ from chainrule.ops.reductions import entry_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from types import FrameType
+
+    from chainrule.formulas.naming import Caller
 
 #: A formula of more ops than this gets a name of its own.
 LONGEST = 24
@@ -38,7 +39,7 @@ class Steps:
     Args:
         root: a node.
         keep: nodes that are steps in any case.
-        given, frame: where names come from, see `naming`.
+        given, caller: where names come from, see `naming`.
         pinned: names of nodes and constants that are settled already, by `id`.
 
     `names` maps the id of every step to its name, `values` each name (of constants, too) to its
@@ -50,12 +51,12 @@ class Steps:
         root: Node,
         keep: Sequence[Node] = (),
         given: Mapping[Any, Any] | None = None,
-        frame: FrameType | None = None,
+        caller: Caller | None = None,
         pinned: tuple[dict[int, str], dict[int, str]] | None = None,
     ) -> None:
         self.root = root
         self.nodes = newest_first(root)[::-1]
-        named, self.constants = pinned or names_of(self.nodes, given, frame)
+        named, self.constants = pinned or names_of(self.nodes, given, caller)
         self.given = frozenset(named)
         fresh = automatic_names([*named.values(), *self.constants.values()])
         self.names: dict[int, str] = {}
@@ -168,7 +169,7 @@ class Steps:
 
     def finished(self, formula: Any) -> Any:
         """A formula shortened, with the counts of means named."""
-        return simplified(self._counted(formula), self._holds)
+        return simplified(self._counted(formula), self)
 
     def _counted(self, x: Any) -> Any:
         if not isinstance(x, Symbol) or x.op is None:
@@ -189,8 +190,16 @@ class Steps:
             return x
         return Symbol.made(x.op, inputs, x.params, x.shape, x.dtype)
 
-    def _holds(self, condition: Symbol) -> bool:
+    def holds(self, condition: Symbol) -> bool:
+        """Whether a condition holds for any entry at the values of this graph."""
         return bool(np.any(read(written(condition), self.values)))
+
+    def constant_number(self, x: Symbol) -> float | None:
+        """The number 0 or 1 that a formula of constants alone is everywhere, or None."""
+        if not set(self.used([x])) <= set(self.constants.values()):
+            return None
+        given = np.asarray(read(written(x), self.values))
+        return next((n for n in (0.0, 1.0) if np.all(given == n)), None)
 
     # -------------------------------------------------------------- partials
 
@@ -257,9 +266,10 @@ class Steps:
 
 
 def _worth_a_name(node: Node, size: int, consumers: int) -> bool:
-    if size > LONGEST:
-        return True
     op: Any = node.op
+    whole = op.needs_output and not op.gives_partials and not op.linear
+    if size > LONGEST or whole:
+        return True
     again = consumers > 1 or (op.needs_output and not op.linear)
     return again and size >= WORTH_A_NAME
 

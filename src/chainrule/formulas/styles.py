@@ -32,17 +32,19 @@ _TEX_SIGNS = {
 _GREEK = dict(
     zip(
         "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
-        (
-            "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi pi rho"
-            " sigma tau upsilon varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi"
-            " Psi Omega"
-        ).split(),
+        [
+            *("alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "theta", "iota"),
+            *("kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "upsilon"),
+            *("varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi"),
+            *("Sigma", "Phi", "Psi", "Omega"),
+        ],
         strict=True,
     )
 )
 #: Functions that LaTeX has a command for.
 _TEX_FUNCTIONS = frozenset(
-    "sin cos tan sinh cosh tanh exp log arcsin arccos arctan max min det".split()
+    {"sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "arcsin", "arccos", "arctan"}
+    | {"max", "min", "det"}
 )
 _TEX_SPECIAL = {
     "\\": r"\backslash ",
@@ -55,6 +57,12 @@ _TEX_SPECIAL = {
     "′": "'",
     "∂": r"\partial ",
     "−": "-",
+    "‖": r"\|",
+    "·": r"\cdot ",
+    "→": r"\to ",
+    "↓": r"\downarrow ",
+    "↑": r"\uparrow ",
+    "…": r"\ldots ",
     **{c: "\\" + c for c in "_%#&$"},
     **{letter: f"\\{name} " for letter, name in _GREEK.items()},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -50,18 +51,20 @@ def _write(x: Any, style: Style) -> tuple[str, int]:
     """A formula and how tightly it binds."""
     writer = _PIECES.get(type(x))
     if writer is not None:
-        return writer(x, style)
+        piece: tuple[str, int] = writer(x, style)
+        return piece
     if not hasattr(x, "op"):
         return constant_text(x, style)
     if x.op is None:
         return style.name(x.name), ATOM
     notation: Notation = x.op.written_as(x.inputs, x.params) or call(x.op.name)
-    return _LAYOUTS[notation.layout](x, notation, style)
+    whole: tuple[str, int] = _LAYOUTS[notation.layout](x, notation, style)
+    return whole
 
 
 def number_text(x: float) -> str:
-    """A constant of a formula without loss: 2, 0.25, 1/3, or every digit."""
-    if x != x or abs(x) == float("inf"):
+    """A constant of a formula without loss: 2, 0.25, 1/3, 1/√(2), or every digit."""
+    if not math.isfinite(x):
         return repr(float(x))
     if x == int(x) and abs(x) < 1e15:
         return str(int(x))
@@ -70,6 +73,12 @@ def number_text(x: float) -> str:
         fraction = Fraction(x).limit_denominator(1000)
         if fraction.numerator / fraction.denominator == x:
             return str(fraction)
+        square = Fraction(x * x).limit_denominator(1000)
+        sign = "-" if x < 0 else ""
+        if math.sqrt(square.numerator) == abs(x) and square.denominator == 1:
+            return f"{sign}√({square})"
+        if square.numerator == 1 and 1 / math.sqrt(square.denominator) == abs(x):
+            return f"{sign}1/√({square.denominator})"
     return short.replace("e-0", "e-").replace("e+", "e")
 
 
@@ -83,8 +92,17 @@ def constant_text(x: Any, style: Style) -> tuple[str, int]:
     above, slash, below = text.partition("/")
     precedence = SIGN if text.startswith("-") else PRODUCT if slash else ATOM
     if slash:
-        return style.fraction(style.number(above), style.number(below)), precedence
-    return style.number(text), precedence
+        return style.fraction(_root(above, style), _root(below, style)), precedence
+    return _root(text, style), precedence
+
+
+def _root(text: str, style: Style) -> str:
+    """A number that may be the square root of another."""
+    sign, root, inside = text.partition("√(")
+    if not root:
+        return style.number(text)
+    under = style.around("√(", style.number(inside[:-1]), ")")
+    return style.row([style.sign("-"), under]) if sign else under
 
 
 def _inside(x: Any, least: int, style: Style) -> str:
@@ -148,9 +166,13 @@ def _call(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
     named = [
         style.row([style.words(f"{key}="), style.words(param_text(value))])
         for key, value in x.params.items()
-        if value is not None
+        if value is not None and value is not False
     ]
     return style.call(notation.signs[0], [*arguments, *named]), ATOM
+
+
+def _bare(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
+    return style.call(notation.signs[0], [_write(part, style)[0] for part in x.inputs]), ATOM
 
 
 def _index(x: Any, _notation: Notation, style: Style) -> tuple[str, int]:
@@ -192,6 +214,7 @@ _LAYOUTS = {
     "fraction": _fraction,
     "power": _power,
     "call": _call,
+    "bare": _bare,
     "index": _index,
     "first": _first,
 }

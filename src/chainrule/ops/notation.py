@@ -11,8 +11,8 @@ class Notation(NamedTuple):
     """A layout that every writer knows (text, LaTeX, MathML), with its signs.
 
     Args:
-        layout: infix, prefix, postfix, around, relation, fraction, power, call, index, or first
-            (the first input stands for the whole).
+        layout: infix, prefix, postfix, around, relation, fraction, power, call, bare (a call
+            without its static arguments), index, or first (the first input is the whole).
         signs: one sign, or the left and the right bracket.
         precedence: how tightly the result binds.
         inner: for each input the least precedence that needs no parentheses.

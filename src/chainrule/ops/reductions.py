@@ -71,19 +71,37 @@ def _tie_share(y: Any, x: Any, axis: Any) -> Any:
     return chosen / sum(chosen, axis=axis, keepdims=True)
 
 
+def _axes(inputs: Inputs, params: Params) -> tuple[list[int], str]:
+    """The axes of a reduction, and how a formula names them."""
+    ndim, axis = inputs[0].ndim, params.get("axis")
+    axes = (
+        list(range(ndim)) if axis is None else sorted({int(i) % ndim for i in np.atleast_1d(axis)})
+    )
+    return axes, f"{'axis' if len(axes) == 1 else 'axes'}{'_'.join(map(str, axes))}"
+
+
+def _kept(name: str) -> Callable[[Inputs, Params], Notation | None]:
+    """Mean_axis1(x) where the axis stays with length one; else a call."""
+
+    def notation(inputs: Inputs, params: Params) -> Notation | None:
+        if not params.get("keepdims", False):
+            return None
+        return Notation("bare", (f"{name}_{_axes(inputs, params)[1]}",), ATOM, ())
+
+    return notation
+
+
 def _sum_sign(inputs: Inputs, params: Params) -> Notation | None:
     """Σ with the axes it is over: a leading axis goes, another stays with length one."""
-    ndim, axis, keepdims = inputs[0].ndim, params.get("axis"), params.get("keepdims", False)
-    axes = sorted({i % ndim for i in np.atleast_1d(axis)}) if axis is not None else range(ndim)
+    ndim, keepdims = inputs[0].ndim, params.get("keepdims", False)
+    axes, name = _axes(inputs, params)
     if not keepdims and len(axes) == ndim:
         return prefix("Σ ", inner=ATOM)
     if not keepdims and axes == [0]:
         return prefix("Σ_batch ", inner=ATOM)
     if not keepdims:
         return None
-    return prefix(
-        f"Σ_{'axis' if len(axes) == 1 else 'axes'}{'_'.join(map(str, axes))} ", inner=ATOM
-    )
+    return prefix(f"Σ_{name} ", inner=ATOM)
 
 
 def entries(x: Any, axis: Any) -> Any:
@@ -107,13 +125,22 @@ mean = Reduction(
     np.mean,
     lambda _y, _x, axis: 1 / entries(_x, axis),  # a number, no data
     complex=True,
+    notation=_kept("mean"),
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )
 max = Reduction(
-    np.max, _tie_share, name="max", doc="Largest entry; entries that tie share the derivative."
+    np.max,
+    _tie_share,
+    name="max",
+    notation=_kept("max"),
+    doc="Largest entry; entries that tie share the derivative.",
 )
 min = Reduction(
-    np.min, _tie_share, name="min", doc="Smallest entry; entries that tie share the derivative."
+    np.min,
+    _tie_share,
+    name="min",
+    notation=_kept("min"),
+    doc="Smallest entry; entries that tie share the derivative.",
 )
 
 __all__ = ["Reduction", "kept_shape", "max", "mean", "min", "sum"]

@@ -69,25 +69,30 @@ fold: Linear = Linear(
 )
 
 
-def _correlate(x: Any, w: Any, stride: Any, dilation: Any) -> Any:
+def _correlate(x: Any, w: Any, stride: Any = None, dilation: Any = None) -> Any:
     """Each kernel times every window: (N, C, *lengths) and (K, C, *size) to (N, K, *positions)."""
-    seen = _windows(x, w.shape[2:], stride, dilation)
+    seen = _windows(x, w.shape[2:], *_spacing(w.ndim - 2, stride, dilation))
     count = w.ndim - 2
     last = tuple(range(seen.ndim - count, seen.ndim))
     return np.moveaxis(np.tensordot(seen, w, ((1, *last), tuple(range(1, w.ndim)))), -1, 1)
 
 
-def _correlate_input(y: Any, w: Any, shape: Any, stride: Any, dilation: Any) -> Any:
+def _correlate_input(y: Any, w: Any, shape: Any, stride: Any = None, dilation: Any = None) -> Any:
     """Every entry of y times its kernel, added up where the windows were."""
     seen = np.moveaxis(np.tensordot(y, w, ((1,), (0,))), w.ndim - 1, 1)
-    return _unwindowed(seen, shape, w.shape[2:], stride, dilation)
+    return _unwindowed(seen, shape, w.shape[2:], *_spacing(w.ndim - 2, stride, dilation))
 
 
-def _correlate_kernel(x: Any, y: Any, size: Any, stride: Any, dilation: Any) -> Any:
+def _correlate_kernel(x: Any, y: Any, size: Any, stride: Any = None, dilation: Any = None) -> Any:
     """Every window times the entry of y it gave, added up over samples and positions."""
-    seen = _windows(x, size, stride, dilation)
+    seen = _windows(x, size, *_spacing(len(size), stride, dilation))
     places = (0, *range(2, y.ndim))
     return np.tensordot(y, seen, (places, places))
+
+
+def _spacing(count: int, stride: Any, dilation: Any) -> tuple[Any, Any]:
+    """Stride and dilation, 1 on each axis where nothing is given."""
+    return stride or (1,) * count, dilation or (1,) * count
 
 
 class Correlation(Multilinear):
@@ -182,13 +187,14 @@ def conv(
     spans = tuple(d * (k - 1) + 1 for k, d in zip(size, gaps, strict=True))
     if any(n < span for n, span in zip(x.shape[2:], spans, strict=True)):
         raise ValueError(f"conv: a kernel that spans {spans} does not fit into {x.shape[2:]}")
+    given = {"stride": steps, "dilation": gaps}
+    spacing = {key: value for key, value in given.items() if set(value) != {1}}
     own, part = channels // groups, kernels // groups
     parts = [
         correlate(
             getitem(x, (slice(None), slice(g * own, (g + 1) * own))) if groups > 1 else x,
             getitem(w, slice(g * part, (g + 1) * part)) if groups > 1 else w,
-            stride=steps,
-            dilation=gaps,
+            **spacing,
         )
         for g in range(groups)
     ]

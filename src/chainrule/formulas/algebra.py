@@ -1,0 +1,192 @@
+"""Products and sums: numbers collected in front, equal factors and terms taken together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.formulas.symbol import Symbol
+from chainrule.ops import arithmetic as ar
+from chainrule.ops import broadcasting as br
+from chainrule.ops import functions as fn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def full(number: float, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
+    """A number in a shape."""
+    if not shape:
+        return number
+    return Symbol.made(br.broadcast_to, (number,), {"shape": shape}, shape, dtype)
+
+
+def constant_of(x: Any) -> float | None:
+    """The number that x is everywhere, or None."""
+    if isinstance(x, Symbol):
+        if x.op is br.broadcast_to:
+            return constant_of(x.inputs[0])
+        return None
+    return float(x) if isinstance(x, int | float | np.floating | np.integer) else None
+
+
+def shaped(x: Any, like: Symbol) -> Any:
+    """`x` stretched to a shape, if it does not have it."""
+    number = constant_of(x)
+    if number is not None:
+        return full(number, like.shape, like.dtype)
+    if getattr(x, "shape", ()) == like.shape:
+        return x
+    return Symbol.made(br.broadcast_to, (x,), {"shape": like.shape}, like.shape, like.dtype)
+
+
+def narrow(x: Any) -> Any:
+    """`x` before it was stretched."""
+    while isinstance(x, Symbol) and x.op is br.broadcast_to:
+        x = x.inputs[0]
+    return x
+
+
+def key_of(x: Any) -> Any:
+    """Equal for formulas that are the same tree."""
+    if not isinstance(x, Symbol):
+        return x.tobytes() if isinstance(x, np.ndarray) else x
+    if x.op is None:
+        return x.name
+    return id(x.op), repr(x.params), *[key_of(part) for part in x.inputs]
+
+
+Factors = tuple[float, list[tuple[Any, float]]]
+
+
+def _factors(x: Any) -> Factors:
+    """A number times powers: x as a product."""
+    number = constant_of(x)
+    if number is not None:
+        return number, []
+    if isinstance(x, Symbol):
+        if x.op is br.broadcast_to:
+            return _factors(x.inputs[0])
+        decompose = _AS_PRODUCT.get(x.op)
+        if decompose is not None:
+            return decompose(x)
+    return 1.0, [(x, 1.0)]
+
+
+def _factors_of_product(x: Symbol) -> Factors:
+    (a, left), (b, right) = map(_factors, x.inputs)
+    return a * b, left + right
+
+
+def _factors_of_quotient(x: Symbol) -> Factors:
+    (a, left), (b, right) = map(_factors, x.inputs)
+    if b == 0:
+        return 1.0, [(x, 1.0)]
+    return a / b, left + [(base, -exponent) for base, exponent in right]
+
+
+def _factors_of_negative(x: Symbol) -> Factors:
+    a, bases = _factors(x.inputs[0])
+    return -a, bases
+
+
+def _factors_of_power(x: Symbol) -> Factors:
+    exponent = constant_of(x.inputs[1])
+    if exponent is None or not exponent:
+        return 1.0, [(x, 1.0)]
+    return 1.0, [(x.inputs[0], exponent)]
+
+
+_AS_PRODUCT: dict[Any, Callable[[Symbol], Factors]] = {
+    ar.multiply: _factors_of_product,
+    ar.divide: _factors_of_quotient,
+    ar.negative: _factors_of_negative,
+    ar.power: _factors_of_power,
+    fn.square: lambda x: (1.0, [(x.inputs[0], 2.0)]),
+    fn.reciprocal: lambda x: (1.0, [(x.inputs[0], -1.0)]),
+}
+
+
+def product_of(x: Symbol) -> Any:
+    coefficient, bases = _factors(x)
+    if not np.isfinite(coefficient):
+        return x
+    collected: dict[Any, tuple[Any, float]] = {}
+    for base, exponent in bases:
+        key = key_of(base), exponent > 0  # x/x stays: it is no number at 0
+        known = collected.get(key, (base, 0.0))
+        collected[key] = known[0], known[1] + exponent
+    if coefficient == 0:
+        return shaped(0.0, x)
+    above = [_raised(base, e) for base, e in collected.values() if e > 0]
+    below = [_raised(base, -e) for base, e in collected.values() if e < 0]
+    if below and coefficient and abs(round(1 / coefficient)) == 1 / abs(coefficient) > 1:
+        below.insert(0, 1 / abs(coefficient))
+        coefficient = np.sign(coefficient)
+    if abs(coefficient) != 1 or not above:
+        above.insert(0, abs(coefficient))
+    if coefficient < 0:
+        above[0] = -above[0] if not isinstance(above[0], Symbol) else op_on(ar.negative, above[0])
+    result = _chain(above)
+    return shaped(op_on(ar.divide, result, _chain(below)) if below else result, x)
+
+
+def _raised(base: Any, exponent: float) -> Any:
+    return base if exponent == 1 else op_on(ar.power, base, exponent)
+
+
+def _chain(parts: list[Any]) -> Any:
+    result = parts[0]
+    for part in parts[1:]:
+        result = op_on(ar.multiply, result, part)
+    return result
+
+
+def op_on(op: Any, *inputs: Any) -> Symbol:
+    """An elementwise op on formulas, as it stands."""
+    shape = np.broadcast_shapes(*[getattr(part, "shape", ()) for part in inputs])
+    dtypes = [part.dtype for part in inputs if isinstance(part, Symbol)]
+    return Symbol.made(op, inputs, {}, shape, np.result_type(*dtypes) if dtypes else np.float64)
+
+
+def _terms(x: Any, sign: float) -> list[tuple[float, Any]]:
+    """Numbers times what they multiply: x as a sum."""
+    if isinstance(x, Symbol):
+        if x.op is ar.add:
+            return _terms(x.inputs[0], sign) + _terms(x.inputs[1], sign)
+        if x.op is ar.subtract:
+            return _terms(x.inputs[0], sign) + _terms(x.inputs[1], -sign)
+    x = narrow(x)
+    number = constant_of(x)
+    if number is not None:
+        return [(sign * number, None)]
+    coefficient, bases = _factors(x)
+    if len(bases) == 1 and bases[0][1] == 1:
+        return [(sign * coefficient, bases[0][0])]
+    positive = x if coefficient == 1 or not bases else product_of(op_on(ar.divide, x, coefficient))
+    return [(sign * coefficient, positive)]
+
+
+def sum_of(x: Symbol) -> Any:
+    collected: dict[Any, tuple[float, Any]] = {}
+    for coefficient, term in _terms(x, 1.0):
+        key = None if term is None else key_of(term)
+        collected[key] = coefficient + collected.get(key, (0.0, term))[0], term
+    terms = [(c, term) for c, term in collected.values() if c]
+    if not terms:
+        return shaped(0.0, x)
+    first = next((i for i, (c, _) in enumerate(terms) if c > 0), 0)
+    terms.insert(0, terms.pop(first))
+    result = _scaled(*terms[0])
+    for c, term in terms[1:]:
+        result = op_on(ar.add if c > 0 else ar.subtract, result, _scaled(abs(c), term))
+    return shaped(result, x)
+
+
+def _scaled(coefficient: float, term: Any) -> Any:
+    if term is None:
+        return coefficient
+    if coefficient == 1:
+        return term
+    return product_of(op_on(ar.multiply, coefficient, term))
