@@ -204,7 +204,7 @@ table.trace {{ border-collapse: collapse; }}
 table.trace th, table.trace td {{ border-bottom: 1px solid #8888; padding: .4rem .8rem;
   text-align: left; white-space: nowrap; }}
 .aside {{ padding-left: 2rem; opacity: .7; }}
-math {{ font-size: 1.1em; }}
+math {{ font-size: 1.1em; padding-top: .2em; }}
 </style>
 </head>
 <body>
@@ -221,7 +221,7 @@ def to_html(blocks: Iterable[Block], title: str) -> str:
 
 
 def _math(inside: str) -> str:
-    return f"<math>{inside}</math>"
+    return f'<math displaystyle="true">{inside}</math>'
 
 
 def _equation_html(block: Equation) -> str:

@@ -267,11 +267,17 @@ class Steps:
 
 def _worth_a_name(node: Node, size: int, consumers: int) -> bool:
     op: Any = node.op
-    whole = op.needs_output and not op.gives_partials and not op.linear
+    inputs = node.inputs_then()
+    reads = any(
+        op.reads_output[0 if op.sequence else i]
+        for i, x in enumerate(inputs)
+        if isinstance(x, Node)
+    )
+    read_again = reads and op.needs_output
+    whole = read_again and not op.gives_partials
     if size > LONGEST or whole:
         return True
-    again = consumers > 1 or (op.needs_output and not op.linear)
-    return again and size >= WORTH_A_NAME
+    return (consumers > 1 or read_again) and size >= WORTH_A_NAME
 
 
 def _pulled(node: Node) -> list[tuple[Node, float]]:

@@ -85,7 +85,9 @@ class Op:
         self.views = views
         self.complex = self.COMPLEX if complex is None else complex
         self.__doc__ = doc
-        self.needs_output = any(_reads(rule, self.INPUTS_AT - 1) for rule in self.rules)
+        #: For each input, whether its own rule reads the output.
+        self.reads_output = tuple(_reads(rule, self.INPUTS_AT - 1) for rule in self.rules)
+        self.needs_output = any(self.reads_output)
         #: For each input, whether any rule reads its data: such data must not change meanwhile.
         self.needs = tuple(
             any(_reads(rule, self.INPUTS_AT + i) for rule in self.rules) for i in range(len(rules))
