@@ -92,3 +92,73 @@ def test_a_bad_argument_gives_one_line_and_exit_code_2(arguments, message):
     assert result.stdout == ""
     assert result.stderr.count("\n") == 1
     assert message in result.stderr
+
+
+MODEL = """
+import chainrule as cr
+x, T = 0.1, 0.25
+w1, b1, w2, b2 = cr.Value(0.15), cr.Value(0.40), cr.Value(0.45), cr.Value(0.65)
+a1 = cr.sigmoid(w1 * x + b1)
+z2 = w2 * a1 + b2
+a2 = cr.sigmoid(z2)
+E = 0.5 * (T - a2) ** 2
+"""
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(MODEL)
+    return path
+
+
+def test_explain(model, capsys):
+    assert cli.main(["explain", f"{model}:E", "--wrt", "w2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "∂E/∂w2 = ∂E/∂a2 · ∂a2/∂z2 · ∂z2/∂w2"
+    assert lines[-1].strip() == "= 0.05707"
+    assert cli.main(["explain", f"{model}:E", "--wrt", "w1", "--form", "table", "--digits", "3"]) == 0
+    assert "reverse ↑" in capsys.readouterr().out
+    assert cli.main(["explain", f"{model}:E", "--wrt", "w2", "--hide", "a2/z2"]) == 0
+    assert "____" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "beginning"),
+    [
+        ("d.html", [], "<!DOCTYPE html>"),
+        ("d.tex", [], "\\begin{aligned}"),
+        ("d.md", [], "$$"),
+        ("d.txt", [], "∂E/∂w2"),
+        ("d.txt", ["--format", "latex"], "\\begin{aligned}"),
+    ],
+)
+def test_explain_writes_a_file(model, tmp_path, capsys, name, options, beginning):
+    out = tmp_path / name
+    assert cli.main(["explain", f"{model}:E", "--wrt", "w2", "-o", str(out), *options]) == 0
+    assert out.read_text(encoding="utf-8").startswith(beginning)
+    assert capsys.readouterr().out.strip() == str(out)
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "message"),
+    [
+        ("model.py:E", ["--wrt", "q"], "'q' is no named node in the graph of E; there are w1"),
+        ("model.py:F", [], "has no variable 'F'; its nodes are w1, b1"),
+        ("model.py:x", [], "explain takes the Value or Tensor that was computed, got float"),
+        ("model.py", [], "'model.py' is no FILE:NAME such as model.py:E"),
+        ("nope.py:E", [], "No such file or directory"),
+        ("broken.py:E", [], "raised ZeroDivisionError: division by zero"),
+        ("model.py:E", ["--wrt", "w1", "-o", "no/such/dir.txt"], "cannot write to no"),
+        ("model.py:E", ["--rounding", "twice"], "rounding='twice'"),
+    ],
+)
+def test_explain_refuses(model, capsys, monkeypatch, target, options, message):
+    monkeypatch.chdir(model.parent)
+    (model.parent / "broken.py").write_text("1 / 0")
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(["explain", target, *options])
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1

@@ -12,7 +12,7 @@ from chainrule.derivation.case import Case
 from chainrule.derivation.entries import Entries, is_entry
 from chainrule.derivation.matrix import ArrayCase
 from chainrule.derivation.numbers import rounded
-from chainrule.derivation.telling import array_derivation, scalar_derivation
+from chainrule.derivation.telling import array_derivation, no_path, scalar_derivation
 from chainrule.engine import Node, adjoints, newest_first
 from chainrule.formulas.naming import Caller
 from chainrule.formulas.steps import Steps
@@ -116,6 +116,8 @@ def explained(
             return _array_told(steps, target, (form, digits, max_paths), to_step, hide)
         entries = Entries(steps, target)
         steps, root, target = entries.steps, entries.root, entries.target
+        if target is not None and id(target) not in steps.names:
+            return no_path(steps.name(root), entries.target_name, digits)
 
     def told(hidden: Sequence[str] | str) -> Derivation:
         case = Case(steps, _numbers(root), digits, to_step, _hidden(steps, hidden))
@@ -208,9 +210,8 @@ def _wants_arrays(steps: Steps, target: Node | None, *, entry: bool, form: str) 
     single = all(np.ndim(node._held) == 0 for node in steps.nodes)
     if entry or single:
         return False
-    if form in {"paths", "table"} and target is not None and np.size(target._held) == 1:
-        return False
-    return form != "table"
+    single_target = target is not None and np.size(target._held) == 1
+    return not (form in {"paths", "table"} and single_target)
 
 
 def _array_told(
@@ -224,6 +225,7 @@ def _array_told(
     form, digits, max_paths = options
 
     def told(hidden: Sequence[str] | str) -> Derivation:
+        steps.cotangent_values.clear()
         table = {id(node): np.asarray(y) for node, y in adjoints(steps.root).items()}
         case = ArrayCase(steps, table, digits, to_step, _hidden(steps, hidden))
         reveal = (lambda: told(())) if hidden else None

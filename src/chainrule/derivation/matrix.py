@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.blocks import Equation, Heading, Note
+from chainrule.derivation.blocks import Equation, Heading, Note, Table
 from chainrule.derivation.case import drift_text
 from chainrule.derivation.numbers import DTYPE_TOLERANCE, array, number
 from chainrule.engine import Node
 from chainrule.errors import DerivationError
-from chainrule.formulas.algebra import constant_of
+from chainrule.formulas.algebra import constant_of, narrow
 from chainrule.formulas.reading import read
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
@@ -48,10 +48,13 @@ class ArrayCase:
     digits: int
     to_step: Callable[[float], float] | None
     hidden: frozenset[tuple[str, str]]
-    #: δ names, with their values.
-    deltas: dict[str, Any] = field(default_factory=dict)
     #: Formulas on their way down, with the named node each is the adjoint of.
     carriers: dict[int, tuple[Any, Node]] = field(default_factory=dict)
+
+    @property
+    def deltas(self) -> dict[str, Any]:
+        """The names of cotangents, with their values."""
+        return self.steps.cotangent_values
 
     @property
     def root(self) -> Node:
@@ -216,10 +219,8 @@ def _parameter(steps: Steps, node: Node) -> str:
 def _shown(case: ArrayCase, node: Node | None, formula: Any) -> Any:
     if node is not None and (case.name(case.root), case.name(node)) in case.hidden:
         return Blank()
-    number = constant_of(formula)
-    if number is None:
-        return formula
-    return number if not formula.shape else Joined((number, Words(" everywhere")), "")
+    single = narrow(formula)  # one number in every entry: the shape stands beside it
+    return formula if getattr(single, "shape", ()) else single
 
 
 def _final(case: ArrayCase, node: Node, y_bar: Any) -> Iterator[Any]:
@@ -303,6 +304,33 @@ def array_adjoint_blocks(
             for i, x_bar in steps.cotangents(node, y_bar).items():
                 if i in onward:
                     received.setdefault(i, []).append(_passed(x_bar, i, edges[id(node)]))
+
+
+def array_table_blocks(
+    case: ArrayCase, nodes: Sequence[Node], edges: dict[int, list[Node]]
+) -> Iterator[Any]:
+    """Forward and reverse trace side by side, in the order of the forward pass."""
+    equations = {
+        id(node): equation
+        for node, equation in zip(
+            nodes,
+            [b for b in array_adjoint_blocks(case, nodes, edges) if isinstance(b, Equation)],
+            strict=True,
+        )
+    }
+    rows = []
+    for node in case.steps.steps:
+        name = case.name(node)
+        cells: list[Any] = [Symbol(name)]
+        if node.op is not None:
+            cells.append(case.steps.formula(node))
+        cells.append(Words(array(case.values[name], case.digits)))
+        back: Any = Words("")
+        if id(node) in equations:
+            equation = equations[id(node)]
+            back = (equation.left, *[formula for row in equation.rows for formula in row])
+        rows.append([tuple(cells), back])
+    yield Table(["forward ↓", "reverse ↑"], rows)
 
 
 def _passed(x_bar: Any, i: int, inputs: Sequence[Node]) -> Any:

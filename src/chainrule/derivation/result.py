@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.blocks import to_html, to_latex, to_markdown, to_text
+from chainrule.derivation.blocks import Equation, to_html, to_latex, to_markdown, to_text
 from chainrule.formulas.writing import written
 
 if TYPE_CHECKING:
@@ -25,11 +26,19 @@ class Path:
     """
 
     def __init__(self, case: Case, nodes: Sequence[Node], contribution: float) -> None:
-        pairs = list(pairwise(nodes))
+        self._case, self._pairs = case, list(pairwise(nodes))
         self.nodes = tuple(case.name(node) for node in nodes)
-        self.factors = tuple(written(case.partial(y, x)) for y, x in pairs)
-        self.values = tuple(case.evaluated(case.partial(y, x)) for y, x in pairs)
         self.contribution = contribution
+
+    @cached_property
+    def factors(self) -> tuple[str, ...]:
+        """The formula of each partial on the way."""
+        return tuple(written(self._case.partial(y, x)) for y, x in self._pairs)
+
+    @cached_property
+    def values(self) -> tuple[float, ...]:
+        """The number of each partial on the way."""
+        return tuple(self._case.evaluated(self._case.partial(y, x)) for y, x in self._pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
@@ -46,6 +55,10 @@ class Path:
 
     def __repr__(self) -> str:
         return f"<Path {' → '.join(self.nodes)}: {self.contribution:g}>"
+
+
+def _listed(x: Any) -> Any:
+    return x.tolist() if isinstance(x, np.ndarray | np.generic) else x
 
 
 class Derivation:
@@ -90,13 +103,20 @@ class Derivation:
         return to_html(self._blocks, self._facts["title"])
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain data: numbers, names, and formulas as text."""
-        value = self.value
+        """As plain data: `equations` as text, the numbers of the `names` in them, the paths."""
         facts = {key: x for key, x in self._facts.items() if key != "title"}
         return facts | {
-            "value": value.tolist() if isinstance(value, np.ndarray) else value,
+            "value": _listed(self.value),
+            "names": {name: _listed(x) for name, x in facts["names"].items()},
+            "equations": [
+                {
+                    "left": None if block.left is None else written(block.left),
+                    "rows": [[written(formula) for formula in row] for row in block.rows],
+                }
+                for block in self._blocks
+                if isinstance(block, Equation)
+            ],
             "paths": [path.to_dict() for path in self.paths],
-            "text": self.text(),
         }
 
     def reveal(self) -> Derivation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from chainrule.derivation.blocks import Equation, Heading, Note, Table
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from chainrule.derivation.paths import Route, Ways
     from chainrule.engine import Node
 
+#: A path of more factors than this is printed by its first and its last.
+MOST_FACTORS, FIRST_FACTORS, LAST_FACTORS = 40, 20, 10
 #: Groups of paths that are printed.
 MOST_GROUPS = 40
 
@@ -33,7 +36,7 @@ def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> 
     if len(routes) == count == 1:
         path = told[0]
         rows: list[list[Any]] = []
-        if len(routes[0].nodes) > 2:
+        if 2 < len(routes[0].nodes) <= MOST_FACTORS:
             names = [case.name(node) for node in routes[0].nodes]
             rows.append([Joined(tuple(map(Derivative, names, names[1:])))])
         rows += [[row] for row in path.rows]
@@ -51,7 +54,10 @@ def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> 
             words += f"; the {len(routes)} largest:" if len(routes) > 1 else "; the largest:"
         yield Equation(left, [[Words(words)]])
         for i, (route, path) in enumerate(zip(routes, told, strict=True), start=1):
-            chain = " → ".join(case.name(node) for node in route.nodes)
+            names = [case.name(node) for node in route.nodes]
+            if len(names) > MOST_FACTORS:
+                names[FIRST_FACTORS:-LAST_FACTORS] = ["…"]
+            chain = " → ".join(names)
             value = Printed(number(path.value, case.digits))
             last = [path.rows[-1]] if path.rows[-1] == value else [path.rows[-1], value]
             rows = [[row] for row in (path.rows[0], *path.rows[2:-1])] if len(path.rows) > 1 else []
@@ -77,20 +83,26 @@ class Told:
 
 def told_path(case: Case, route: Route) -> Told:
     """The rows of one path: formulas, numbers in them, factors."""
-    pairs = list(zip(route.nodes, route.nodes[1:], strict=False))
+    pairs = list(pairwise(route.nodes))
+    if len(pairs) > MOST_FACTORS:
+        return _told_shortly(case, pairs, route.contribution)
     formulas = [case.partial(y, x) for y, x in pairs]
     hidden = [case.is_hidden(y, x) for y, x in pairs]
     factors = [case.evaluated(formula) for formula in formulas]
     if case.to_step is None:
         chain = " → ".join(case.name(node) for node in route.nodes)
-        case.check(f"the formula of {chain}", _times(factors, None), route.contribution, 0.0)
+        case.check(
+            f"the formula of {chain}",
+            _times(factors, None),
+            route.contribution,
+            lambda: math.prod(map(case.size, formulas)),
+        )
     else:
         factors = [case.to_step(factor) for factor in factors]
     value = _times(factors, case.to_step)
 
     def numbers(digits: int) -> list[Any]:
-        values = case.values
-        names = {name: number(values[name], digits) for name in case.steps.used(formulas)}
+        names = {name: number(case.number(name), digits) for name in case.steps.used(formulas)}
         with_numbers = Joined(
             tuple(
                 Blank() if blank else substituted(formula, names)
@@ -112,6 +124,16 @@ def told_path(case: Case, route: Route) -> Told:
     rows: list[Any] = [shown, *numbers(digits)]
     rows = [row for i, row in enumerate(rows) if not i or written(row) != written(rows[i - 1])]
     return Told(rows, value, _off_note(off, value, digits, case.digits))
+
+
+def _told_shortly(case: Case, pairs: Sequence[tuple[Node, Node]], value: float) -> Told:
+    """A long path: its first and last factors, and the product that the sweep found."""
+    left_out = len(pairs) - FIRST_FACTORS - LAST_FACTORS
+    gap = Words(f"… {left_out:,} factors …")
+    shown = [*pairs[:FIRST_FACTORS], *pairs[-LAST_FACTORS:]]
+    formulas = [Blank() if case.is_hidden(y, x) else case.partial(y, x) for y, x in shown]
+    factors = [*formulas[:FIRST_FACTORS], gap, *formulas[FIRST_FACTORS:]]
+    return Told([Joined(tuple(factors))], value)
 
 
 def _off_note(off: float | None, value: float, used: int, digits: int) -> str:
@@ -147,7 +169,7 @@ def _sum_of_paths(
         )
         return
     if case.to_step is None:
-        case.check("the sum over the paths", added, total, scale)
+        case.check("the sum over the paths", added, total, lambda: scale)
 
     def shown(more: int) -> list[Any]:
         return [Joined(tuple(Printed(number(v, more)) for v in values), " + ")]
@@ -181,7 +203,7 @@ def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
     total = case.adjoints[id(ways.target)]
     scale = ways.absolute_sum()
     added = sum(group.contribution for group in groups)
-    case.check("the sum over the layers", added, total, scale)
+    case.check("the sum over the layers", added, total, lambda: scale)
     left = Derivative(case.name(case.root), case.name(ways.target))
     count = ways.count()
     yield Heading(f"{written(left)}: {count:,} paths, by the layers they go through")

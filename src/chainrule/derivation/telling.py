@@ -11,6 +11,7 @@ from chainrule.derivation.blocks import Equation, Heading, Note
 from chainrule.derivation.matrix import (
     array_adjoint_blocks,
     array_path_blocks,
+    array_table_blocks,
     matrix_blocks,
     order_note,
     shape_text,
@@ -18,10 +19,10 @@ from chainrule.derivation.matrix import (
 from chainrule.derivation.numbers import array, number
 from chainrule.derivation.paths import Ways
 from chainrule.derivation.result import Derivation, Path
-from chainrule.derivation.routes import layer_blocks, path_blocks
+from chainrule.derivation.routes import MOST_FACTORS, layer_blocks, path_blocks
 from chainrule.derivation.traces import adjoint_blocks, table_blocks
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import Printed, Words, written
+from chainrule.formulas.writing import Derivative, Printed, Words, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from chainrule.derivation.case import Case
     from chainrule.derivation.matrix import ArrayCase
     from chainrule.engine import Node
+
+#: Definitions of automatic names that are printed.
+MOST_DEFINITIONS = 40
 
 
 def array_derivation(
@@ -38,34 +42,19 @@ def array_derivation(
     max_paths: int,
     reveal: Callable[[], Derivation] | None,
 ) -> Derivation:
+    """The derivation for arrays."""
     steps, root = case.steps, case.name(case.root)
     form = "matrix" if form == "auto" else form
-    facts: dict[str, Any] = {
-        "title": f"Derivation of {root}",
-        "root": root,
-        "wrt": None,
-        "value": None,
-        "digits": case.digits,
-        "form": form,
-    }
-    lead: list[Any] = []
     if target is None:
         lead = [Heading(f"The backward pass of {root} = {array(case.root._held, case.digits)}")]
-        targets = [node for node in steps.steps if node.op is None]
         nodes = steps.steps[::-1]
         edges = {id(node): steps.inputs(node) for node in nodes}
-    else:
-        ways = Ways(steps, target, numbers=False)
-        targets, nodes = [target], ways.nodes
-        edges = {i: [x for x, _ in pairs] for i, pairs in ways.edges.items()}
-        facts |= {
-            "title": f"∂{root}/∂{case.name(target)}",
-            "wrt": case.name(target),
-            "value": case.adjoints[id(target)],
-            "path_count": ways.count(),
-        }
-    if form == "paths" and target is not None:
-        count = ways.count()
+        blocks = _array_blocks(case, form, nodes, edges, [n for n in steps.steps if n.op is None])
+        blocks += order_note(case, nodes)
+        return _derivation(case, form, None, [*lead, *blocks], reveal)
+    ways = Ways(steps, target, numbers=False)
+    count = ways.count()
+    if form == "paths":
         if count > max_paths:
             raise ValueError(
                 f"{count:,} paths of arrays lead from {root} to {case.name(target)}, max_paths is"
@@ -73,13 +62,24 @@ def array_derivation(
             )
         routes = [route.nodes for route in ways.every()]
         blocks = list(array_path_blocks(case, routes, count))
-    elif form == "adjoints":
-        blocks = list(array_adjoint_blocks(case, nodes, edges))
     else:
-        blocks = list(matrix_blocks(case, targets))
-    if target is None:
-        blocks += order_note(case, nodes)
-    return Derivation([*lead, *_where(case, blocks)], facts, (), reveal)
+        edges = {i: [x for x, _ in pairs] for i, pairs in ways.edges.items()}
+        blocks = _array_blocks(case, form, ways.nodes, edges, [target])
+    return _derivation(case, form, target, blocks, reveal, count)
+
+
+def _array_blocks(
+    case: ArrayCase,
+    form: str,
+    nodes: Sequence[Node],
+    edges: dict[int, list[Node]],
+    targets: Sequence[Node],
+) -> list[Any]:
+    if form == "adjoints":
+        return list(array_adjoint_blocks(case, nodes, edges))
+    if form == "table":
+        return list(array_table_blocks(case, nodes, edges))
+    return list(matrix_blocks(case, targets))
 
 
 def scalar_derivation(
@@ -88,32 +88,24 @@ def scalar_derivation(
     options: tuple[str, int, int | None, str | None],
     reveal: Callable[[], Derivation] | None,
 ) -> Derivation:
+    """The derivation for single numbers."""
     form, max_paths, top, group_by = options
     steps = case.steps
     root = case.name(case.root)
     if form == "matrix":
         raise ValueError(f'form="matrix" is for arrays, {root} is computed from single numbers')
-    facts: dict[str, Any] = {
-        "title": f"Derivation of {root}",
-        "root": root,
-        "wrt": None,
-        "value": None,
-        "digits": case.digits,
-    }
     if target is None:
-        nodes = steps.steps[::-1]
         form = "table" if form == "table" else "adjoints"
-        blocks = list((table_blocks if form == "table" else adjoint_blocks)(case, nodes, None))
-        facts["form"] = form
-        heading = [Heading(f"The backward pass of {root} = {_value(case, case.root)}")]
-        return Derivation([*heading, *_where(case, blocks)], facts, (), reveal)
+        made = table_blocks if form == "table" else adjoint_blocks
+        heading = Heading(f"The backward pass of {root} = {_value(case, case.root)}")
+        blocks = [heading, *made(case, steps.steps[::-1], None)]
+        return _derivation(case, form, None, blocks, reveal)
     ways = Ways(steps, target)
     count = ways.count()
-    total = case.adjoints[id(target)]
     routes = []
-    lead: list[Any] = []
     if form == "auto":
-        form = "paths" if count <= max_paths or top is not None else "adjoints"
+        few = count <= max_paths and len(ways.nodes) <= MOST_FACTORS
+        form = "paths" if few or top is not None else "adjoints"
     if group_by is not None:
         form = "layers"
         blocks = list(layer_blocks(case, ways))
@@ -125,22 +117,64 @@ def scalar_derivation(
         blocks = list(path_blocks(case, ways, routes, count))
     else:
         made = table_blocks if form == "table" else adjoint_blocks
-        blocks = list(made(case, ways.nodes, ways))
-        what = f"∂{root}/∂{case.name(target)} = {number(total, case.digits)}"
-        if form == "table" or (root, case.name(target)) in case.hidden:
-            what = f"∂{root}/∂{case.name(target)}"
-        words = "1 path" if count == 1 else f"the sum over {count:,} paths"
-        lead = [Heading(f"{what}, {words}, each node once:")]
-    notes = [Note(text) for text in (_remark(case, ways, total),) if text]
+        blocks = [_headline(case, target, count, form), *made(case, ways.nodes, ways)]
+    blocks += [Note(text) for text in (_remark(case, ways, case.adjoints[id(target)]),) if text]
     paths = [Path(case, route.nodes, route.contribution) for route in routes]
-    facts |= {
-        "title": f"∂{root}/∂{case.name(target)}",
-        "wrt": case.name(target),
-        "value": total,
-        "form": form,
-        "path_count": count,
+    return _derivation(case, form, target, blocks, reveal, count, paths)
+
+
+def no_path(root: str, wrt: str, digits: int) -> Derivation:
+    """An entry that the root was not computed from."""
+    blocks = [
+        Equation(Derivative(root, wrt), [[Printed("0")]]),
+        Note(f"No path leads from {wrt} to {root}: {root} was not computed from this entry."),
+    ]
+    facts = {
+        "title": f"∂{root}/∂{wrt}",
+        "root": root,
+        "wrt": wrt,
+        "value": 0.0,
+        "form": "paths",
+        "digits": digits,
+        "path_count": 0,
+        "names": {},
     }
-    return Derivation([*lead, *_where(case, blocks), *notes], facts, paths, reveal)
+    return Derivation(blocks, facts)
+
+
+def _headline(case: Case, target: Node, count: int, form: str) -> Heading:
+    root, wrt = case.name(case.root), case.name(target)
+    value = f" = {number(case.adjoints[id(target)], case.digits)}"
+    if form == "table" or (root, wrt) in case.hidden or case.to_step is not None:
+        value = ""
+    paths = "1 path" if count == 1 else f"the sum over {count:,} paths"
+    return Heading(f"∂{root}/∂{wrt}{value}, {paths}, each node once:")
+
+
+def _derivation(
+    case: Case | ArrayCase,
+    form: str,
+    target: Node | None,
+    blocks: Sequence[Any],
+    reveal: Callable[[], Derivation] | None,
+    count: int | None = None,
+    paths: Sequence[Path] = (),
+) -> Derivation:
+    """Blocks with what their automatic names stand for, and the facts beside them."""
+    steps, root = case.steps, case.name(case.root)
+    blocks = [*blocks, *_where(case, blocks)]
+    used = steps.used(_formulas(blocks))
+    facts = {
+        "title": f"Derivation of {root}" if target is None else f"∂{root}/∂{case.name(target)}",
+        "root": root,
+        "wrt": None if target is None else case.name(target),
+        "value": None if target is None else case.adjoints[id(target)],
+        "form": form,
+        "digits": case.digits,
+        "path_count": count,
+        "names": {name: steps.values[name] for name in used if name in steps.values},
+    }
+    return Derivation(blocks, facts, paths, reveal)
 
 
 def _value(case: Case, node: Node) -> str:
@@ -148,35 +182,41 @@ def _value(case: Case, node: Node) -> str:
 
 
 def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
-    """The blocks, and what the automatic names in them stand for."""
+    """What the automatic names in blocks stand for."""
     steps = case.steps
     automatic = {
         steps.name(node): node
         for node in steps.steps
         if id(node) not in steps.given and node.op is not None
     }
-    pending = steps.used(_formulas(blocks))
+    pending = steps.used(_formulas(blocks))[::-1]
     if steps.name(steps.root) in automatic:
-        pending.insert(0, steps.name(steps.root))
+        pending.append(steps.name(steps.root))
     told: dict[str, Any] = {}
     plain: dict[str, Any] = {}
+    left_out = False
     while pending:
-        name = pending.pop(0)
+        name = pending.pop()
         if name in automatic and name not in told:
+            if len(told) == MOST_DEFINITIONS:
+                left_out = True
+                continue
             node = automatic[name]
             formula = steps.formula(node)
-            shown = array(steps.values[name], case.digits)
+            shown = array(case.values[name], case.digits)
             last = Words(shown) if np.ndim(node._held) else Printed(shown)
             aside = shape_text(np.shape(node._held)) if np.ndim(node._held) else ""
             told[name] = Equation(Symbol(name), [[formula, last]], (), aside)
-            pending += steps.used([formula])
+            pending = [*steps.used([formula])[::-1], *pending]
         elif steps.is_automatic_constant(name):
-            shown = array(steps.values[name], case.digits)
-            plain[name] = Equation(Symbol(name), [[Words(shown)]])
+            numbers = [Words(array(steps.values[name], case.digits))]
+            rows = [[Words(steps.pulled[name])], numbers] if name in steps.pulled else [numbers]
+            plain[name] = Equation(Symbol(name), rows)
     if not told and not plain:
-        return list(blocks)
+        return []
     in_order = sorted(told, key=lambda name: automatic[name].index)
-    return [*blocks, Note("where"), *plain.values(), *[told[name] for name in in_order]]
+    more = [Note("… other automatic names are left out …")] if left_out else []
+    return [Note("where"), *plain.values(), *[told[name] for name in in_order], *more]
 
 
 def _formulas(blocks: Sequence[Any]) -> list[Any]:

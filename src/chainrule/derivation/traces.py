@@ -64,14 +64,14 @@ def _consumers(
             found[id(x)].append((node, partial))
     for node in nodes:
         if node is not case.root:
-            terms = [float(product(case.adjoints[id(y)], p)) for y, p in found[id(node)]]
-            case.check(
-                f"the sum over what was computed from {case.name(node)}",
-                sum(terms),
-                case.adjoints[id(node)],
-                sum(map(abs, terms)),
-            )
+            _check_sum(case, node, found[id(node)])
     return found
+
+
+def _check_sum(case: Case, node: Node, consumers: Sequence[tuple[Node, float]]) -> None:
+    terms = [float(product(case.adjoints[id(y)], p)) for y, p in consumers]
+    what = f"the sum over what was computed from {case.name(node)}"
+    case.check(what, sum(terms), case.adjoints[id(node)], lambda: sum(map(abs, terms)))
 
 
 def bar(case: Case, node: Node) -> str:
@@ -94,8 +94,15 @@ def _adjoint_row(
             product(bars[bar(case, y)], p) for (y, _), p in zip(consumers, factors, strict=True)
         ]
         value = case.adjoints[id(node)]
-        scale = float(sum(abs(t) for t in terms))
-        case.check(f"the formula of {bar(case, node)}", float(sum(terms)), value, scale)
+        case.check(
+            f"the formula of {bar(case, node)}",
+            float(sum(terms)),
+            value,
+            lambda: sum(
+                abs(adjoints[id(y)]) * case.size(formula)
+                for (y, _), formula in zip(consumers, formulas, strict=True)
+            ),
+        )
     else:
         factors = [case.to_step(factor) for factor in factors]
         value = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from chainrule.ops import broadcasting as br
 from chainrule.ops import functions as fn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def full(number: float, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
@@ -190,3 +191,29 @@ def _scaled(coefficient: float, term: Any) -> Any:
     if coefficient == 1:
         return term
     return product_of(op_on(ar.multiply, coefficient, term))
+
+
+# ------------------------------------------------------------------ sizes
+
+
+def size_of(x: Any, names: Mapping[str, float]) -> tuple[float, float]:
+    """The number a formula gives, and the size of what it adds up on the way.
+
+    Rounding errors are in proportion to the second, which cancellation does not make smaller.
+    """
+    if not isinstance(x, Symbol):
+        return float(x), abs(float(x))
+    if x.op is None:
+        return names[x.name], abs(names[x.name])
+    parts = [size_of(part, names) for part in x.inputs]
+    with np.errstate(all="ignore"):
+        value = float(x.op.evaluate([np.float64(v) for v, _ in parts], x.params))
+    sizes = [size for _, size in parts]
+    if x.op in {ar.add, ar.subtract}:
+        return value, sum(sizes)
+    if x.op is ar.multiply:
+        return value, math.prod(sizes)
+    if x.op is ar.divide:
+        (_, above), (below, size) = parts
+        return value, above * size / below**2 if below else math.inf
+    return value, max(abs(value), *sizes)

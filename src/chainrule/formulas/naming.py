@@ -110,7 +110,7 @@ def _variables(caller: Caller, wanted: set[int], constants: Mapping[int, Any]) -
         own = {
             name: thing
             for name, thing in list(scope.items())
-            if not name.startswith("_") and name not in _SKIPPED
+            if name.isidentifier() and not name.startswith("_") and name not in _SKIPPED
         }
         bound = defaultdict(list)
         for name, thing in own.items():

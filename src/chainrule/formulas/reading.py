@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from chainrule.ops.partials import zero_wins
 from chainrule.traced import Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _TOKEN = re.compile(
@@ -137,6 +138,9 @@ class _Reader:
         if self.kind == "sign" and self.piece in {"-", "−"}:
             self.advance()
             return ar.negative(self.expression(SIGN))
+        if self.kind == "sign" and self.piece == "+":
+            self.advance()
+            return self.expression(SIGN)
         base = self.raised(self.atom())
         if self.kind == "sign" and self.piece == "^":
             self.advance()
@@ -195,6 +199,8 @@ class _Reader:
         return (ops.sqrt if opening == "√" else ops.absolute)(inside)
 
     def value(self, name: str) -> Any:
+        if name not in self.names:  # between backticks a prime stands for a backtick, too
+            name = next((n for n in self.names if n.replace("`", "′") == name), name)
         if name not in self.names:
             raise self.refusal(f"{name!r} is no name of the graph")
         value = self.names[name]
@@ -255,14 +261,12 @@ class _Reader:
 
     def until(self, closing: str, *, keep: bool = False) -> str:
         """The text behind the present piece, up to a sign that is in no inner bracket."""
-        depth, start = 0, self.at
-        for i in range(start, len(self.text)):
-            c = self.text[i]
+        start = self.at
+        for i, c, depth in _outside_quotes(self.text, start):
             if depth == 0 and c in closing:
                 self.at = i if keep else i + 1
                 self.advance()
                 return self.text[start:i].strip()
-            depth += (c in "([") - (c in ")]")
         raise self.refusal(f"{closing!r} expected")
 
 
@@ -284,15 +288,20 @@ def summed_over(axes: str, x: Any) -> Any:
 
 def _split(text: str) -> list[str]:
     """Parts between the commas that are in no bracket."""
-    parts, depth, part = [], 0, ""
-    for c in text:
-        depth += (c in "([") - (c in ")]")
-        if c == "," and depth == 0:
-            parts.append(part)
-            part = ""
-        else:
-            part += c
-    return [p.strip() for p in [*parts, part] if p.strip()]
+    commas = [i for i, c, depth in _outside_quotes(text, 0) if c == "," and depth == 0]
+    parts = [text[i + 1 : j] for i, j in pairwise([-1, *commas, len(text)])]
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _outside_quotes(text: str, start: int) -> Iterator[tuple[int, str, int]]:
+    """The characters of a text that are in no quotes, with the depth of brackets before each."""
+    depth, quoted = 0, False
+    for i in range(start, len(text)):
+        c = text[i]
+        quoted ^= c == "'"
+        if not quoted:
+            yield i, c, depth
+            depth += (c in "([") - (c in ")]")
 
 
 def _param(text: str) -> Any:

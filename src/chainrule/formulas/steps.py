@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: A formula of more ops than this gets a name of its own.
 LONGEST = 24
+#: A function of a function is written out, one more inside gets a name.
+DEEPEST = 2
 #: From so many ops on a result that is read again, by its own rule or by several others, is named.
 WORTH_A_NAME = 3
 
@@ -62,16 +64,23 @@ class Steps:
         self.names: dict[int, str] = {}
         always = {id(root), *map(id, keep)}
         consumers = self._consumers()
-        sizes: dict[int, int] = {}
+        sizes: dict[int, tuple[int, int]] = {}
         for node in self.nodes:
             i = id(node)
-            size = 1 + sum(sizes.get(id(x), 0) for x in node.inputs_then())
+            inner = [sizes.get(id(x), (0, 0)) for x in node.inputs_then()]
+            size = 1 + sum(pair[0] for pair in inner)
+            depth = _is_function(node) + max([pair[1] for pair in inner], default=0)
             if i in named:
                 self.names[i] = named[i]
-            elif node.op is None or i in always or _worth_a_name(node, size, consumers[i]):
+            elif (
+                node.op is None
+                or i in always
+                or depth > DEEPEST
+                or _worth_a_name(node, size, consumers[i])
+            ):
                 self.names[i] = fresh()
             else:
-                sizes[i] = size
+                sizes[i] = size, depth
         self.steps = [node for node in self.nodes if id(node) in self.names]
         self.values: dict[str, Any] = {}
         for node in self.steps:
@@ -80,6 +89,10 @@ class Steps:
         self._expressions: dict[int, Any] = {}
         self._fresh_constant = automatic_names([*self.values, *self.constants.values()], "c")
         self._counts: dict[Any, str] = {}
+        #: Numbers of cotangents that formulas name.
+        self.cotangent_values: dict[str, Any] = {}
+        #: Names of cotangents that are known by their numbers only, and what they are.
+        self.pulled: dict[str, str] = {}
 
     def _consumers(self) -> Counter[int]:
         return Counter(
@@ -239,10 +252,28 @@ class Steps:
         wanted = [i for i, x in enumerate(inputs) if isinstance(x, Node)]
         values = [self.expression(x) for x in inputs]
         y = self.expression(node)
-        x_bars = node.op.vjp(wanted, y_bar, y, values, node.params)
+        try:
+            x_bars = node.op.vjp(wanted, y_bar, y, values, node.params)
+        except (TypeError, ValueError, AttributeError, NotImplementedError):
+            return self._pull_numbers(node, y_bar)
         return [
             (inputs[i], x_bar) for i, x_bar in zip(wanted, x_bars, strict=True) if x_bar is not None
         ]
+
+    def _pull_numbers(self, node: Node, y_bar: Any) -> list[tuple[Node, Any]]:
+        """What a rule gives that cannot be evaluated on symbols: a name for its numbers."""
+        assert node.op is not None
+        at = written(y_bar)
+        number = read(at, self.values | self.cotangent_values)
+        seed = np.broadcast_to(number, np.shape(node._held))
+        pairs = []
+        for x, x_bar in node.pull(seed, record=False):
+            name = self._fresh_constant()
+            self.values[name] = x_bar
+            self._automatic_constants.add(name)
+            self.pulled[name] = f"what {node.op.name} passes on of {at}"
+            pairs.append((x, Symbol(name, np.shape(x_bar), np.asarray(x_bar).dtype)))
+        return pairs
 
     def partial(self, node: Node, x: Node) -> Any:
         """The formula ∂node/∂x for single numbers; 0 where the step does not depend on x."""
@@ -263,6 +294,12 @@ class Steps:
                     found[x.name] = None
                 pending += x.inputs[::-1]
         return list(found)
+
+
+def _is_function(node: Node) -> bool:
+    """Whether the op is one that a formula writes as a function of one thing, such as sin."""
+    op: Any = node.op
+    return op is not None and len(op.rules) == 1 and callable(op.rules[0])
 
 
 def _worth_a_name(node: Node, size: int, consumers: int) -> bool:
