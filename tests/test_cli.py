@@ -117,7 +117,8 @@ def test_explain(model, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "∂E/∂w2 = ∂E/∂a2 · ∂a2/∂z2 · ∂z2/∂w2"
     assert lines[-1].strip() == "= 0.05707"
-    assert cli.main(["explain", f"{model}:E", "--wrt", "w1", "--form", "table", "--digits", "3"]) == 0
+    options = ["--wrt", "w1", "--form", "table", "--digits", "3"]
+    assert cli.main(["explain", f"{model}:E", *options]) == 0
     assert "reverse ↑" in capsys.readouterr().out
     assert cli.main(["explain", f"{model}:E", "--wrt", "w2", "--hide", "a2/z2"]) == 0
     assert "____" in capsys.readouterr().out

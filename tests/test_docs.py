@@ -113,6 +113,15 @@ def test_example_digits(monkeypatch, capsys):
     assert held_out >= 95
 
 
+def test_example_vanishing_gradient(monkeypatch, capsys):
+    out = run_example("vanishing_gradient", monkeypatch=monkeypatch, capsys=capsys)
+    rows = [line.split() for line in out.splitlines()[2:6]]
+    assert [row[1] for row in rows] == ["1.0e-01", "7.2e-05", "4.1e-10", "1.4e-20"]
+    assert {row[4] for row in rows} == {"(1.00)"}
+    assert "Gradient flow of E" in out
+    assert "The gradient vanishes" in out
+
+
 def test_every_example_is_run_by_a_test():
     names = {path.stem for path in (ROOT / "examples").glob("*.py")}
-    assert names == {"two_neurons", "three_two_two", "two_moons", "digits"}
+    assert names == {"two_neurons", "three_two_two", "two_moons", "digits", "vanishing_gradient"}
