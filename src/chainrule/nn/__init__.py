@@ -3,11 +3,11 @@
 from chainrule.nn import scalar
 from chainrule.nn.layers import MLP, Linear
 from chainrule.nn.losses import cross_entropy, half_squared_error, mean_squared_error
+from chainrule.ops.convolution import conv
 from chainrule.ops.windows import (
     average_pool,
     batch_norm,
     binary_cross_entropy,
-    conv,
     dropout,
     embedding,
     layer_norm,

@@ -44,6 +44,7 @@ FAMILIES = (
     "arithmetic",
     "broadcasting",
     "complex_numbers",
+    "convolution",
     "creation",
     "cumulative",
     "exponentials",
