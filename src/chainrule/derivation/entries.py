@@ -44,6 +44,10 @@ class Entries:
         self._constants: dict[int, str] = {}
         self._alive: list[Any] = []
         _require_few(steps)
+        if any(np.asarray(node._held).dtype.kind == "c" for node in steps.nodes):
+            raise ValueError(
+                'an entry of a graph with complex numbers is not explained: form="matrix" is'
+            )
         for node in steps.nodes:
             self._arrays[id(node)] = array = self._computed(node)
             if id(node) in steps.given or node is steps.root:

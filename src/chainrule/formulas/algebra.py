@@ -147,7 +147,8 @@ def _chain(parts: list[Any]) -> Any:
 def op_on(op: Any, *inputs: Any) -> Symbol:
     """An elementwise op on formulas, as it stands."""
     shape = np.broadcast_shapes(*[getattr(part, "shape", ()) for part in inputs])
-    dtypes = [part.dtype for part in inputs if isinstance(part, Symbol)]
+    dtypes = [part.dtype for part in inputs if isinstance(part, Symbol | np.ndarray)]
+    dtypes += [np.dtype(complex) for part in inputs if isinstance(part, complex)]
     return Symbol.made(op, inputs, {}, shape, np.result_type(*dtypes) if dtypes else np.float64)
 
 

@@ -28,7 +28,7 @@ _SUPERSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻"
 _TOKEN = re.compile(
     r"(?P<space>\s*)(?:"
     r"(?P<quoted>`[^`]*`)"
-    r"|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\binf\b|\bnan\b)"
+    r"|(?P<number>\d+\.?\d*(?:e[+-]?\d+)?j?|\binf\b|\bnan\b)"
     rf"|(?P<name>{DERIVATIVE_NAME}|{NAME})"
     rf"|(?P<super>[{_SUPERSCRIPTS}]+)"
     r"|(?P<sign>[-+−·*⊙⊗/^ᵀ√|()\[\],=<>≤≥≠:@])"
@@ -169,7 +169,7 @@ class _Reader:
         kind, piece = self.kind, self.piece
         if kind == "number":
             self.advance()
-            return np.float64(piece)
+            return np.complex128(piece) if piece.endswith("j") else np.float64(piece)
         if kind == "quoted":
             self.advance()
             return self.value(piece[1:-1])

@@ -19,7 +19,8 @@ from chainrule.formulas.reading import product, read
 from chainrule.formulas.rewriting import simplified
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import written
-from chainrule.ops.base import shape_of
+from chainrule.ops.arithmetic import real
+from chainrule.ops.base import is_complex, shape_of
 from chainrule.ops.reductions import entry_count
 
 if TYPE_CHECKING:
@@ -257,7 +258,9 @@ class Steps:
         except (TypeError, ValueError, AttributeError, NotImplementedError):
             return self._pull_numbers(node, y_bar)
         return [
-            (inputs[i], x_bar) for i, x_bar in zip(wanted, x_bars, strict=True) if x_bar is not None
+            (inputs[i], _real_where(inputs[i], x_bar))
+            for i, x_bar in zip(wanted, x_bars, strict=True)
+            if x_bar is not None
         ]
 
     def _pull_numbers(self, node: Node, y_bar: Any) -> list[tuple[Node, Any]]:
@@ -294,6 +297,11 @@ class Steps:
                     found[x.name] = None
                 pending += x.inputs[::-1]
         return list(found)
+
+
+def _real_where(x: Node, x_bar: Any) -> Any:
+    """A real input among complex ones gets the real part, as in backward."""
+    return real(x_bar) if is_complex(x_bar) and not is_complex(x._held) else x_bar
 
 
 def _is_function(node: Node) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -166,9 +167,20 @@ def _call(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
     named = [
         style.row([style.words(f"{key}="), style.words(param_text(value))])
         for key, value in x.params.items()
-        if value is not None and value is not False
+        if not _goes_without_saying(x.op, key, value)
     ]
     return style.call(notation.signs[0], [*arguments, *named]), ATOM
+
+
+def _goes_without_saying(op: Any, key: str, value: Any) -> bool:
+    """Whether a static argument is what the op takes where none is given."""
+    if value is not None and value is not False:
+        return False
+    try:
+        default = inspect.signature(op.forward).parameters[key].default
+    except (KeyError, TypeError, ValueError):
+        return True
+    return default is value or (op.numpy is not None and default is not inspect.Parameter.empty)
 
 
 def _bare(x: Any, notation: Notation, style: Style) -> tuple[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-COMPARISON, SUM, PRODUCT, MATRIX, SIGN, POWER, ATOM = range(7)
+COMPARISON, SUM, REDUCTION, PRODUCT, MATRIX, SIGN, POWER, ATOM = range(8)
 
 
 class Notation(NamedTuple):

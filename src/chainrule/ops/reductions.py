@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.ops.arithmetic import indicator
 from chainrule.ops.base import Op, constant
 from chainrule.ops.broadcasting import stretched
-from chainrule.ops.notation import ATOM, Notation, prefix
+from chainrule.ops.notation import ATOM, REDUCTION, Notation, prefix
 from chainrule.ops.partials import Elementwise
 from chainrule.ops.shapes import reshaped
 from chainrule.traced import Traced
@@ -96,12 +96,12 @@ def _sum_sign(inputs: Inputs, params: Params) -> Notation | None:
     ndim, keepdims = inputs[0].ndim, params.get("keepdims", False)
     axes, name = _axes(inputs, params)
     if not keepdims and len(axes) == ndim:
-        return prefix("Σ ", inner=ATOM)
+        return prefix("Σ ", REDUCTION, inner=ATOM)
     if not keepdims and axes == [0]:
-        return prefix("Σ_batch ", inner=ATOM)
+        return prefix("Σ_batch ", REDUCTION, inner=ATOM)
     if not keepdims:
         return None
-    return prefix(f"Σ_{name} ", inner=ATOM)
+    return prefix(f"Σ_{name} ", REDUCTION, inner=ATOM)
 
 
 def entries(x: Any, axis: Any) -> Any:
