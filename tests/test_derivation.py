@@ -243,6 +243,20 @@ def test_a_rebound_name_gets_primes():
         assert row in lines
 
 
+def test_a_rebound_label_goes_on():
+    c, a = cr.Value(2.0, label="c"), cr.Value(3.0, label="a")
+    c += a
+    c *= a
+    assert str(cr.explain(c, a, form="table")).count("c″") > 1
+
+
+def test_names_around_a_comprehension():
+    w, x = cr.Value(0.5), cr.Value(2.0)
+    E = w * x
+    (derivation,) = [cr.explain(E, wrt=v) for v in (w,)]
+    assert "x" in str(derivation)
+
+
 def test_labels_that_repeat_get_primes():
     h = cr.Value(0.5, label="h")
     for _ in range(2):
@@ -365,7 +379,7 @@ def test_a_note_where_one_more_digit_is_not_enough():
         y = y * x
         y.label = "p"
     derivation = cr.explain(y, w[0], digits=3)
-    assert "the factors as printed, to 4 digits, give" in str(derivation)
+    assert "the numbers as printed, to 4 digits, give" in str(derivation)
 
 
 def test_rounding_after_every_step():
@@ -447,6 +461,11 @@ def test_refusals():
         ({"form": "matrix"}, 'form="matrix" is for arrays'),
         ({"digits": 0}, "digits=0: a whole number from 1 on"),
         ({"top": 0}, "top=0"),
+        ({"digits": True}, "digits=True"),
+        ({"max_paths": 0}, "max_paths=0"),
+        ({"top": 2, "form": "table"}, "top= is about paths"),
+        ({"group_by": "layer", "form": "paths"}, "group_by= is a form of its own"),
+        ({"rounding": "0sf"}, "rounding='0sf'"),
         ({"group_by": "row"}, "group_by='row'"),
         ({"hide": "q/w"}, "hide='q/w' is no step of this graph: try E/w"),
         ({"names": {"w": E}}, "another is labelled 'w'"),
@@ -456,8 +475,16 @@ def test_refusals():
         with pytest.raises(ValueError, match=r".") as caught:
             cr.explain(E, w, **options)
         assert message in str(caught.value)
-    with pytest.raises(TypeError, match="names= maps names to nodes"):
-        cr.explain(E, w, names={1: w})
+    a, b = cr.Value(1.0), cr.Value(2.0)
+    with pytest.raises(ValueError, match="one name to two"):
+        cr.explain(a * b, a, names={a: "p", b: "p"})
+    for options, message in [
+        ({"names": {1: w}}, "names= maps names to nodes"),
+        ({"names": ["p"]}, "names= maps names to nodes"),
+        ({"hide": 3}, 'hide= takes steps such as "a2/z2"'),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            cr.explain(E, w, **options)
 
 
 def test_a_graph_that_was_not_recorded():
@@ -484,6 +511,56 @@ def test_why_a_gradient_is_zero():
     assert "stop_gradient" in str(cr.explain(s, z))
     d = z * 2.0 - 2.0 * z
     assert cr.explain(d, z).value == 0.0
+
+
+def test_the_root_in_itself():
+    w = cr.Value(2.0, label="w")
+    E = w * 2.0
+    assert str(cr.explain(E, E)) == "∂E/∂E = 1"
+    assert cr.explain(w, w).value == 1.0
+
+
+def test_nested_functions_take_no_exponential_time():
+    w, h = cr.Value(1.0, label="w"), cr.Value(0.5, label="x")
+    for _ in range(60):
+        h = cr.sin(w * h)
+    derivation = cr.explain(h, w)
+    assert max(map(len, str(derivation).splitlines())) < 2000
+
+
+def test_zero_times_infinity_is_told():
+    a = cr.Value(0.0, label="a")
+    b = cr.sqrt(a)
+    E = b * b
+    assert cr.explain(E, a).value == 0.0
+    assert "0 · inf = 0" in str(cr.explain(E, a, form="adjoints"))
+    x = cr.Value(0.0, label="x")
+    with pytest.raises(ZeroDivisionError, match="the derivative of sqrt"):
+        cr.explain(cr.sqrt(x * x), x)
+
+
+def test_numbers_that_floats_lose():
+    x = cr.Value(-400.0, label="x")
+    E = 1 / (1 + cr.exp(-x))
+    assert "floats lose them" in str(cr.explain(E, x))
+    w = cr.Value(0.9, label="w")
+    h = cr.Value(0.5)
+    for k in range(3000):
+        h = cr.sigmoid(w * h)
+        h.label = f"h{k}"
+    assert "floats lose them" in str(cr.explain(h, "h0"))
+
+
+def test_a_node_with_many_consumers_is_told_shortly():
+    a, s = cr.Value(2.0, label="a"), 0.0
+    for k in range(300):
+        y = a * float(k)
+        y.label = f"y{k}"
+        s = s + y
+    lines = str(cr.explain(s)).splitlines()
+    assert max(map(len, lines)) < 400
+    assert any("terms …" in line for line in lines)
+    assert any("more: its adjoint" in line for line in lines)
 
 
 def test_nan_is_named():

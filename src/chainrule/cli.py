@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chainrule import __version__, demo
 from chainrule.derivation.explanation import FORMS, Options, explained
 from chainrule.engine import Node
-from chainrule.errors import ChangedDataError
 from chainrule.formulas.naming import Caller
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ def _run_explain(options: argparse.Namespace, error: Callable[[str], NoReturn]) 
     )  # fmt: skip
     try:
         derivation = explained(root, options.wrt, caller, None, how)
-    except (TypeError, ValueError, ChangedDataError) as problem:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as problem:
         error(str(problem))
     suffix = options.out.suffix if options.out else ""
     text = getattr(derivation, options.format or _BY_SUFFIX.get(suffix, "text"))()
@@ -141,7 +140,7 @@ def _loaded(target: str, error: Callable[[str], NoReturn]) -> tuple[Any, Caller]
     try:
         code = compile(source, str(path), "exec")
         exec(code, scope)  # noqa: S102 -- to run the user's file is what the user asks for
-    except Exception as problem:  # noqa: BLE001 -- whatever the user's file raises
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 -- whatever the file raises
         error(f"{path} raised {type(problem).__name__}: {problem}")
     nodes = [key for key, x in scope.items() if isinstance(x, Node)]
     if variable not in scope:

@@ -168,7 +168,10 @@ def to_markdown(blocks: Iterable[Block]) -> str:
             continue
         flush()
         if isinstance(block, Table):
-            rows = [[f"${_cell(cell, LATEX)}$" for cell in row] for row in block.rows]
+            rows = [
+                [f"${_cell(cell, LATEX)}$".replace("|", r"\vert ") for cell in row]
+                for row in block.rows
+            ]
             rule = ["---"] * len(block.headings)
             table = [block.headings, rule, *rows]
             parts.append("\n".join(f"| {' | '.join(row)} |" for row in table))
@@ -180,7 +183,7 @@ def to_markdown(blocks: Iterable[Block]) -> str:
 
 
 def _escaped_markdown(text: str) -> str:
-    return "".join("\\" + c if c in "\\`*_[]<>|" else c for c in text)
+    return "".join("\\" + c if c in "\\`*_[]<>|$" else c for c in text)
 
 
 # ------------------------------------------------------------------ HTML

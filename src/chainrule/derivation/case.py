@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.derivation.numbers import number
-from chainrule.errors import DerivationError, FormulaError
+from chainrule.errors import DerivationError
 from chainrule.formulas.algebra import size_of
-from chainrule.formulas.reading import read
-from chainrule.formulas.styles import takes_bar
+from chainrule.formulas.styles import TEXT, takes_bar
+from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import written
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: How far what is printed may be from the gradient, relative to the size of what is added up.
 TOLERANCE = 1e-12
+#: Products of numbers below this may be lost, in one order of multiplication and not in another.
+SMALLEST = 1e-150
 
 
 @dataclass
@@ -36,6 +38,10 @@ class Case:
     to_step: Callable[[float], float] | None
     hidden: frozenset[tuple[str, str]]
     formulas: dict[tuple[int, int], Any] = field(default_factory=dict)
+    #: Whether a formula gave 0/0 where the gradient is 0 by the convention 0·∞ = 0, or too much.
+    by_convention: bool = False
+    #: Whether numbers were met that floats cannot compute with any more.
+    too_small: bool = False
 
     @property
     def root(self) -> Node:
@@ -48,8 +54,28 @@ class Case:
         """The formula of ∂y/∂x."""
         key = id(y), id(x)
         if key not in self.formulas:
-            self.formulas[key] = self.steps.partial(y, x)
+            self.formulas[key] = self._named(y, x, self.steps.partial(y, x))
         return self.formulas[key]
+
+    def _named(self, y: Node, x: Node, formula: Any) -> Any:
+        """The partial of an op that is known by its numbers only goes by the name ∂y/∂x."""
+        op: Any = y.op
+        short = len(written(formula)) <= self.digits + 2
+        if isinstance(formula, Symbol) or not op.opaque or short:
+            return formula
+        name = f"∂{TEXT.name(self.name(y))}/∂{TEXT.name(self.name(x))}"
+        self.steps.values[name] = formula
+        return Symbol(name)
+
+    @cached_property
+    def scales(self) -> dict[int, float]:
+        """For each node the size of all that is added up in its adjoint, cancelling or not."""
+        scales = {id(self.root): 1.0}
+        for node in reversed(self.steps.steps):
+            for x in self.steps.inputs(node) if id(node) in scales else ():
+                size = scales[id(node)] * self.size(self.partial(node, x))
+                scales[id(x)] = scales.get(id(x), 0.0) + size
+        return scales
 
     def is_hidden(self, y: Node, x: Node) -> bool:
         return (self.name(y), self.name(x)) in self.hidden
@@ -67,11 +93,10 @@ class Case:
             return exact
         for node in self.steps.steps:
             if node.op is not None:
-                formula = self.steps.formula(node)
-                try:
-                    value = self._read(formula, exact)
-                except FormulaError:  # an entry of an op that is known by its numbers only
-                    value = exact[self.name(node)]
+                op: Any = node.op
+                value = exact[self.name(node)]
+                if not op.opaque:
+                    value = self._read(self.steps.formula(node), exact)
                 exact[self.name(node)] = self.to_step(value)
         return exact
 
@@ -79,7 +104,7 @@ class Case:
         # Writing a formula may have named constants since the values were gathered.
         used = self.steps.used([formula])
         names = {name: values.get(name, self.steps.values[name]) for name in used}
-        return float(read(written(formula), names))
+        return float(self.steps.number(formula, names))
 
     def number(self, name: str) -> float:
         """What a name stands for."""
@@ -102,6 +127,12 @@ class Case:
         """
         if given == expected or (math.isnan(given) and math.isnan(expected)):
             return
+        if (math.isnan(given) and expected == 0) or math.isinf(given):
+            self.by_convention = True
+            return
+        if max(abs(given), abs(expected)) < SMALLEST:
+            self.too_small = True
+            return
         difference = abs(given - expected)
         if difference <= TOLERANCE * abs(expected):
             return
@@ -110,6 +141,17 @@ class Case:
                 f"{what} gives {given!r}, backward gives {expected!r}: this is a fault of the"
                 f" derivation, please report it"
             )
+
+
+def count_text(count: int) -> str:
+    """A number of paths, exactly up to a hundred digits."""
+    digits = count.bit_length() * math.log10(2)
+    return f"{count:,}" if digits < 100 else f"about 10^{int(digits)}"
+
+
+def paths_text(count: int) -> str:
+    """1 path, 2 paths."""
+    return "1 path" if count == 1 else f"{count_text(count)} paths"
 
 
 def drift_text(drifted: float, exact: float) -> str:
@@ -126,3 +168,14 @@ def share_text(part: float, whole: float) -> str:
     if not whole:
         return "no share"
     return f"{part / whole:.1%}"
+
+
+def order_text(name: str, into: list[str]) -> str:
+    """Why a node that went into several others comes after all of them."""
+    most = into if len(into) <= 4 else [*into[:3], f"{len(into) - 3:,} more"]
+    listed = ", ".join(most[:-1]) + " and " + most[-1]
+    return (
+        f"({name} went into {listed}: its adjoint is the sum over all of them and may be used only"
+        f" when it is complete. That is why the order is topological: a node comes after everything"
+        f" that was computed from it.)"
+    )

@@ -16,7 +16,9 @@ from chainrule.errors import DerivationError
 from chainrule.formulas.steps import Steps
 from chainrule.ops.broadcasting import astype
 from chainrule.ops.indexing import getitem
+from chainrule.ops.notation import call
 from chainrule.ops.partials import Elementwise
+from chainrule.ops.reductions import entries, mean
 from chainrule.value import Value
 
 if TYPE_CHECKING:
@@ -52,11 +54,14 @@ class Entries:
             self._arrays[id(node)] = array = self._computed(node)
             if id(node) in steps.given or node is steps.root:
                 self._named(array, steps.name(node), self._names)
-        self.root: Node = self._arrays[id(steps.root)].item()
+        self.root: Any = self._arrays[id(steps.root)].item()
         self.target: Node | None = None if wrt is None else self._entry(wrt)
         keep = [] if self.target is None else [self.target]
         self.target_name = self._names.get(id(self.target), "wrt")
-        self.steps = Steps(self.root, keep, pinned=(self._names, self._constants))
+        if not isinstance(self.root, Value):  # no entry of a Tensor has reached it
+            self.root = Value(float(self.root))
+        pinned = self._names, self._constants
+        self.steps = Steps(self.root, keep, pinned=pinned, taken=steps.names.values())
         if self.target is not None and wrt is not None:
             self._compare(wrt)
 
@@ -73,7 +78,8 @@ class Entries:
             entry = array[index]
             place = f"[{','.join(map(str, index))}]" if index else ""
             known = names if isinstance(entry, Value) else self._constants
-            known.setdefault(id(entry), name + place)
+            bare = name.rstrip("′″‴")
+            known.setdefault(id(entry), bare + place + name[len(bare) :])
 
     def _computed(self, node: Node) -> np.ndarray:
         if node.op is None:
@@ -88,7 +94,7 @@ class Entries:
             if not isinstance(y, np.ndarray):
                 y = _objects([y], node)
             fits = y.shape == np.shape(node._held) and _close(y, node)
-        except (TypeError, ValueError, AttributeError, NotImplementedError):
+        except (TypeError, ValueError, AttributeError, ArithmeticError, NotImplementedError):
             fits = False
         entries: np.ndarray = y if fits else self._by_numbers(node)
         return entries
@@ -100,7 +106,7 @@ class Entries:
             return x
         array: np.ndarray = np.asarray(x).astype(float).astype(object)
         self._alive.append(array)
-        symbol = self._steps.constants.get(id(x))
+        symbol = self._steps.constants.names.get(id(x))
         if symbol:
             self._named(array, symbol, self._constants)
         return array
@@ -123,7 +129,8 @@ class Entries:
                 for x in sources
                 for p in np.broadcast_to(found[id(x)], np.shape(x._held)).flat
             ]
-            y.append(_node(op.name, float(held[index]), parts, partials))
+            place = f"{op.name}[{','.join(map(str, index))}]" if index else op.name
+            y.append(_node(place, float(held[index]), parts, partials))
         return _objects(y, node)
 
     def _compare(self, wrt: Node) -> None:
@@ -160,6 +167,9 @@ def is_entry(wrt: Any, nodes: Sequence[Node]) -> bool:
 def _applied(op: Any, inputs: list[Any], params: Any) -> Any:
     if op is astype:
         return inputs[0]
+    if op is mean:
+        (x,) = inputs
+        return np.sum(x, **params) * (1 / entries(x, params.get("axis")))
     if type(op) is Elementwise and op.scalar is not None and not params:
         return np.frompyfunc(op, len(inputs), 1)(*inputs)
     return op.compute(inputs, params)
@@ -179,10 +189,19 @@ def _close(y: np.ndarray, node: Node) -> bool:
     return np.allclose(data, expected, rtol=1e-5, atol=1e-8, equal_nan=True)
 
 
-def _node(name: str, data: float, inputs: list[Any], partials: list[float]) -> Value:
-    """A Value with known partials."""
-    kept = [(x, p) for x, p in zip(inputs, partials, strict=True) if isinstance(x, Value)]
-    op = Elementwise(lambda *_: data, *[p for _, p in kept], name=name, scalar=lambda *_: data)
+def _node(name: str, data: float, inputs: list[Any], partials: list[float]) -> Any:
+    """A Value with known partials, of those entries that it depends on."""
+    kept = [(x, p) for x, p in zip(inputs, partials, strict=True) if isinstance(x, Value) and p]
+    if not kept:
+        return data
+    op = Elementwise(
+        lambda *_: data,
+        *[p for _, p in kept],
+        name="entry",
+        scalar=lambda *_: data,
+        notation=call(name),
+    )
+    op.opaque = True  # type: ignore[misc]
     y: Value = op(*[x for x, _ in kept])
     return y
 
@@ -196,10 +215,13 @@ def _require_few(steps: Steps) -> None:
     for node in steps.nodes:
         sizes = [np.size(x._held if isinstance(x, Node) else x) for x in node.inputs_then()]
         op: Any = node.op
-        inner = 1
-        if op is not None and not op.gives_partials and not op.linear and len(sizes) > 1:
-            inner = min(sizes)
-        count += max([np.size(node._held), *sizes]) * inner if sizes else np.size(node._held)
+        own = np.size(node._held)
+        if op is not None and op.needs_output and type(op) is not Elementwise:
+            count += own * max(sizes)
+        elif op is not None and not op.gives_partials and not op.linear and len(sizes) == 2:
+            count += int(np.sqrt(float(own) * sizes[0] * sizes[1]))  # n·m·k for two matrices
+        else:
+            count += max([own, *sizes])
     if count > MOST_OPERATIONS:
         raise ValueError(
             f"the graph has about {count:,} single operations (limit {MOST_OPERATIONS:,}): one"

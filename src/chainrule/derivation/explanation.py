@@ -12,7 +12,7 @@ from chainrule.derivation.case import Case
 from chainrule.derivation.entries import Entries, is_entry
 from chainrule.derivation.matrix import ArrayCase
 from chainrule.derivation.numbers import rounded
-from chainrule.derivation.telling import array_derivation, no_path, scalar_derivation
+from chainrule.derivation.telling import array_derivation, no_path, of_itself, scalar_derivation
 from chainrule.engine import Node, adjoints, newest_first
 from chainrule.formulas.naming import Caller
 from chainrule.formulas.steps import Steps
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from chainrule.derivation.result import Derivation
 
+#: Numbers that were rounded are printed as they are, with up to so many digits.
+ROUNDED_DIGITS = 12
 FORMS = ("auto", "paths", "adjoints", "table", "matrix")
 
 
@@ -103,10 +105,15 @@ def explained(
         )
     _checked(form, digits, max_paths, top, group_by)
     to_step = rounded(rounding, digits)
+    if to_step is not None:
+        digits = ROUNDED_DIGITS
     steps = Steps(root, [wrt] if isinstance(wrt, Node) else [], names, caller)
     wrt = _entry_by_name(steps, wrt)
     entry = is_entry(wrt, steps.nodes) and id(wrt) not in steps.names
     target = wrt if entry else _found(steps, wrt)
+    if target is root:
+        return of_itself(steps.name(root), digits)
+    _check_arrays(steps, form, entry=entry, rounding=to_step is not None)
     if isinstance(root, Tensor):
         if _wants_arrays(steps, target, entry=entry, form=form):
             if top is not None or group_by is not None:
@@ -116,7 +123,7 @@ def explained(
             return _array_told(steps, target, (form, digits, max_paths), to_step, hide)
         entries = Entries(steps, target)
         steps, root, target = entries.steps, entries.root, entries.target
-        if target is not None and id(target) not in steps.names:
+        if target is not None and id(target) not in steps.names and target is not root:
             return no_path(steps.name(root), entries.target_name, digits)
 
     def told(hidden: Sequence[str] | str) -> Derivation:
@@ -127,14 +134,31 @@ def explained(
     return told(hide)
 
 
+def _check_arrays(steps: Steps, form: str, *, entry: bool, rounding: bool) -> None:
+    """Refuse what cannot be explained of arrays."""
+    if np.size(steps.root._held) != 1:
+        name, shape = steps.name(steps.root), np.shape(steps.root._held)
+        raise ValueError(
+            f"explain takes one number, {name} has the shape {shape}: reduce it (np.sum, np.mean)"
+            f" or take one entry of it"
+        )
+    if entry and form == "matrix":
+        raise ValueError('form="matrix" explains whole arrays: leave the index of wrt out')
+    if rounding and any(np.iscomplexobj(node._held) for node in steps.nodes):
+        raise ValueError("rounding= is about real numbers, this graph has complex ones")
+
+
 def _checked(form: str, digits: int, max_paths: int, top: int | None, group_by: str | None) -> None:
     if form not in FORMS:
         raise ValueError(f"form={form!r}: one of {', '.join(FORMS)}")
-    for name, count, least in (("digits", digits, 1), ("max_paths", max_paths, 0)):
-        if not isinstance(count, int) or count < least:
-            raise ValueError(f"{name}={count!r}: a whole number from {least} on")
-    if top is not None and (not isinstance(top, int) or top < 1):
-        raise ValueError(f"top={top!r}: a whole number from 1 on")
+    for name, count in (("digits", digits), ("max_paths", max_paths), ("top", top)):
+        given = count is not None or name != "top"
+        if given and (type(count) is not int or count < 1):
+            raise ValueError(f"{name}={count!r}: a whole number from 1 on")
+    if top is not None and form not in {"auto", "paths"}:
+        raise ValueError(f'top= is about paths, form={form!r} has none: form="paths"')
+    if group_by is not None and (form != "auto" or top is not None):
+        raise ValueError("group_by= is a form of its own: it takes no form= and no top=")
     if group_by not in {None, "layer"}:
         raise ValueError(f'group_by={group_by!r}: "layer" or None')
 
@@ -188,12 +212,20 @@ def _numbers(root: Node) -> dict[int, float]:
     return {id(node): float(np.asarray(y)) for node, y in adjoints(root).items()}
 
 
-def _hidden(steps: Steps, hide: Sequence[str] | str) -> frozenset[tuple[str, str]]:
-    """Pairs of names; ValueError for what is no step."""
-    known = {(steps.name(node), steps.name(x)) for node in steps.steps for x in steps.inputs(node)}
+def _hidden(
+    steps: Steps, hide: Sequence[str] | str, *, arrays: bool = False
+) -> frozenset[tuple[str, str]]:
+    """Pairs of names; ValueError for what is no step. Between arrays only J/x has a formula."""
+    known = (
+        set()
+        if arrays
+        else {(steps.name(node), steps.name(x)) for node in steps.steps for x in steps.inputs(node)}
+    )
     known |= {(steps.name(steps.root), steps.name(node)) for node in steps.steps}
     found = set()
-    for text in [hide] if isinstance(hide, str) else hide:
+    if not isinstance(hide, str | list | tuple | set | frozenset):
+        raise TypeError(f'hide= takes steps such as "a2/z2", got {hide!r}')
+    for text in map(str, [hide] if isinstance(hide, str) else hide):
         y, _, x = text.replace("∂", "").partition("/")
         if (y, x) not in known:
             pairs = [f"{a}/{b}" for a, b in sorted(known)]
@@ -227,7 +259,7 @@ def _array_told(
     def told(hidden: Sequence[str] | str) -> Derivation:
         steps.cotangent_values.clear()
         table = {id(node): np.asarray(y) for node, y in adjoints(steps.root).items()}
-        case = ArrayCase(steps, table, digits, to_step, _hidden(steps, hidden))
+        case = ArrayCase(steps, table, digits, to_step, _hidden(steps, hidden, arrays=True))
         reveal = (lambda: told(())) if hidden else None
         return array_derivation(case, target, form, max_paths, reveal)
 

@@ -168,12 +168,14 @@ def gradient_flow(root: Any, *, names: Mapping[Any, Any] | None = None) -> Gradi
             parameters.setdefault(layer, []).append(node)
         elif _is_activation(node):
             activations.setdefault(layer - 1, []).append(node)
-    first = min([*parameters, *activations])
-    layers = [
-        _layer(steps, adjoints, i - first + 1, parameters.get(i, []), activations.get(i, []))
-        for i in range(first, deepest + 2)
-        if i in parameters or i in activations
-    ]
+    # What comes after the last parameters is the loss.
+    first, last = min(parameters), max(parameters)
+    with np.errstate(all="ignore"):
+        layers = [
+            _layer(steps, adjoints, i - first + 1, parameters.get(i, []), activations.get(i, []))
+            for i in range(first, last + 1)
+            if i in parameters or i in activations
+        ]
     return GradientFlow(steps.name(root), layers)
 
 
@@ -244,6 +246,8 @@ def _listed(gradients: dict[str, float]) -> str:
 
 
 def _warnings(layers: list[Layer], ratio: float | None) -> Any:
+    if not all(np.isfinite(layer.size) for layer in layers):
+        yield "The gradient is not finite: look for the first NaN or infinity, cr.detect_anomaly."
     if ratio is not None and ratio < VANISHED:
         yield (
             f"The gradient vanishes: the first layer gets {ratio:.1g} of what the last gets. Use"

@@ -7,6 +7,7 @@ rules read it; what is elementwise in between is written out.
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -15,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.derivation.blocks import Equation, Heading, Note, Table
-from chainrule.derivation.case import drift_text
+from chainrule.derivation.case import drift_text, order_text
 from chainrule.derivation.numbers import DTYPE_TOLERANCE, array, number
 from chainrule.engine import Node
 from chainrule.errors import DerivationError
 from chainrule.formulas.algebra import constant_of, narrow
-from chainrule.formulas.reading import read
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Blank, Derivative, Joined, Printed, Words, written
@@ -30,11 +30,13 @@ from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.reductions import sum as summation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from chainrule.formulas.steps import Steps
 
 TOLERANCE = 1e-12
+#: A sum of more terms than this is added up in parts.
+MOST_TERMS = 8
 #: A formula of a cotangent with more ops than this gets a name.
 LONGEST = 12
 
@@ -48,6 +50,9 @@ class ArrayCase:
     digits: int
     to_step: Callable[[float], float] | None
     hidden: frozenset[tuple[str, str]]
+    #: Whether a formula gave 0/0 where the gradient is 0 by the convention 0·∞ = 0, or too much.
+    by_convention: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
     #: Formulas on their way down, with the named node each is the adjoint of.
     carriers: dict[int, tuple[Any, Node]] = field(default_factory=dict)
 
@@ -71,9 +76,19 @@ class ArrayCase:
             for node in self.steps.steps:
                 if node.op is not None:
                     formula = self.steps.formula(node)
-                    known = self.steps.values | values
-                    values[self.name(node)] = self.rounded(read(written(formula), known))
+                    known = ChainMap(values, self.steps.values)
+                    values[self.name(node)] = self.rounded(self.steps.number(formula, known))
         return values
+
+    def fresh(self, letter: str) -> str:
+        """A name that nothing has yet, such as s1."""
+        count = self.counts.get(letter, 0)
+        while True:
+            count += 1
+            name = f"{letter}{count}"
+            if name not in self.deltas and name not in self.steps.values:
+                self.counts[letter] = count
+                return name
 
     def rounded(self, x: Any) -> np.ndarray:
         """Each entry rounded as hand work would."""
@@ -87,21 +102,29 @@ class ArrayCase:
         if self.to_step is None:
             self.check(what, formula, exact)
             return exact
-        names = self.steps.values | self.values | self.deltas
-        return np.broadcast_to(self.rounded(read(written(formula), names)), exact.shape)
+        names = ChainMap(self.deltas, self.values, self.steps.values)
+        return np.broadcast_to(self.rounded(self.steps.number(formula, names)), exact.shape)
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest entry of all adjoints, which rounding errors are in proportion to."""
+        return max(float(np.max(np.abs(x), initial=0.0)) for x in self.adjoints.values())
 
     def check(self, what: str, formula: Any, expected: Any) -> None:
         """Read a formula back from its text and compare it with the adjoint."""
         text = written(formula)
-        given = np.asarray(read(text, self.steps.values | self.deltas))
+        given = np.asarray(self.steps.number(formula, ChainMap(self.deltas, self.steps.values)))
         expected = np.asarray(expected)
-        largest = max(float(np.max(np.abs(x), initial=0.0)) for x in self.adjoints.values())
+        largest = self.largest
         tolerance = DTYPE_TOLERANCE.get(str(expected.dtype), TOLERANCE)
         given = np.broadcast_to(given, expected.shape) if given.size == 1 else given
         if given.shape != expected.shape and given.size == expected.size:
             given = given.reshape(expected.shape)
         if given.shape == expected.shape:
             same = (given == expected) | (np.isnan(given) & np.isnan(expected))
+            convention = (np.isnan(given) & (expected == 0)) | np.isinf(given)
+            self.by_convention |= bool(np.any(convention & ~same))
+            same |= convention
             with np.errstate(invalid="ignore"):
                 near = np.abs(given - expected) <= tolerance * (np.abs(expected) + largest)
             if np.all(same | near):
@@ -139,7 +162,7 @@ def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
         terms = table.pop(id(node), None)
         if terms is None:
             continue
-        y_bar = terms[0] if len(terms) == 1 else _finished(case, total(terms), node)
+        y_bar = yield from _added(case, terms, node)
         if id(node) in steps.given:
             case.carriers.setdefault(id(y_bar), (y_bar, node))
         if id(node) in wanted:
@@ -156,6 +179,22 @@ def matrix_blocks(case: ArrayCase, targets: Sequence[Node]) -> Iterator[Any]:
             if id(x) in reaches:
                 passed = x_bar if x_bar is y_bar else _finished(case, x_bar, x)
                 table.setdefault(id(x), []).append(passed)
+
+
+def _added(case: ArrayCase, terms: list[Any], node: Node) -> Generator[Any, None, Any]:
+    """What several consumers passed on; of many, parts of the sum get names."""
+    while len(terms) > MOST_TERMS:
+        parts = []
+        for i in range(0, len(terms), MOST_TERMS):
+            part = _finished(case, total(terms[i : i + MOST_TERMS]), node)
+            name = case.fresh("s")
+            value = np.asarray(case.steps.number(part, ChainMap(case.deltas, case.steps.values)))
+            value = np.broadcast_to(value, np.shape(node._held))
+            case.deltas[name] = value if case.to_step is None else case.rounded(value)
+            yield Equation(Symbol(name), [[_shown(case, None, part)]], (), _shapes(part))
+            parts.append(Symbol(name, value.shape, value.dtype))
+        terms = parts
+    return terms[0] if len(terms) == 1 else _finished(case, total(terms), node)
 
 
 def _reaching(steps: Steps, wanted: set[int]) -> dict[int, int]:
@@ -195,13 +234,14 @@ def _delta(case: ArrayCase, node: Node, y_bar: Any) -> tuple[str, Equation | Non
     digits = re.search(r"(\d+)[′″‴]*$", base)
     named = carrier is not None and re.fullmatch(r"\w+", base)
     name = f"δ{digits[1]}" if digits else f"δ_{base}" if named else "δ"
-    while name in case.deltas or name in case.steps.values:
-        name += "′"
+    if name in case.deltas or name in case.steps.values:
+        name = case.fresh("δ_v")
     value = case.value(name, node, y_bar)
     case.deltas[name] = value
     meaning = [Derivative(case.name(case.root), base)] if carrier is not None else []
-    rows = [[*meaning, _shown(case, carrier, y_bar)]]
-    return name, Equation(Symbol(name), rows + _numbers(case, value), (), _shapes(y_bar))
+    shown = _shown(case, carrier, y_bar)
+    numbers = [] if isinstance(shown, Blank) else _numbers(case, value)
+    return name, Equation(Symbol(name), [[*meaning, shown], *numbers], (), _shapes(y_bar))
 
 
 def _parameter(steps: Steps, node: Node) -> str:
@@ -209,9 +249,11 @@ def _parameter(steps: Steps, node: Node) -> str:
     level = [node]
     for _ in range(3):
         inputs = [x for inner in level for x in inner.inputs_then() if isinstance(x, Node)]
-        for x in inputs:
-            if x.op is None and id(x) in steps.given:
-                return steps.name(x)
+        leaves = [steps.name(x) for x in inputs if x.op is None and id(x) in steps.given]
+        for letter in "Wwb":  # the weights of a layer, never its data
+            for name in leaves:
+                if name.startswith(letter) or f".{letter}" in name:
+                    return name
         level = [x for x in inputs if id(x) not in steps.names]
     return ""
 
@@ -294,11 +336,13 @@ def array_adjoint_blocks(
             yield Equation(y_bar, [[Printed("1")]])
             y_bar = one(held.shape, held.dtype)
         else:
-            formula = _finished(case, total(received[id(node)]), node)
+            formula = yield from _added(case, received[id(node)], node)
             value = case.value(bars[id(node)], node, formula)
             case.deltas[bars[id(node)]] = value
-            rows = [[_shown(case, node, formula)], *_numbers(case, value)]
-            yield Equation(y_bar, rows, (), _shapes(formula))
+            shown = _shown(case, node, formula)
+            numbers = [] if isinstance(shown, Blank) else _numbers(case, value)
+            yield Equation(y_bar, [[shown], *numbers], (), _shapes(formula))
+            yield from _drift(case, node, value)
         onward = {id(x) for x in edges.get(id(node), ())}
         if onward:
             for i, x_bar in steps.cotangents(node, y_bar).items():
@@ -310,13 +354,12 @@ def array_table_blocks(
     case: ArrayCase, nodes: Sequence[Node], edges: dict[int, list[Node]]
 ) -> Iterator[Any]:
     """Forward and reverse trace side by side, in the order of the forward pass."""
+    blocks = list(array_adjoint_blocks(case, nodes, edges))
+    by_name = {written(b.left): b for b in blocks if isinstance(b, Equation)}
+    root = case.name(case.root)
     equations = {
-        id(node): equation
-        for node, equation in zip(
-            nodes,
-            [b for b in array_adjoint_blocks(case, nodes, edges) if isinstance(b, Equation)],
-            strict=True,
-        )
+        id(node): by_name[written(Symbol(bar_name(root, case.name(node), bars=False)))]
+        for node in nodes
     }
     rows = []
     for node in case.steps.steps:
@@ -350,19 +393,22 @@ def array_path_blocks(
         y_bar: Any = one(held.shape, held.dtype)
         for y, x in pairwise(nodes):
             y_bar = _as_symbol(case.steps.cotangents(y, y_bar).get(id(x), 0.0), x)
-        value = np.asarray(read(written(y_bar), case.steps.values | case.values))
+        value = np.asarray(case.steps.number(y_bar, ChainMap(case.values, case.steps.values)))
         value = value if case.to_step is None else case.rounded(value)
         value = np.broadcast_to(value, np.shape(target._held)) if value.size == 1 else value
         contributions.append(value.reshape(np.shape(target._held)))
         chain = Joined(tuple(Symbol(case.name(node)) for node in nodes), " → ")
-        rows = [[_shown(case, None, y_bar)], *_numbers(case, contributions[-1])]
-        yield Equation(None, rows, [Words(f"path {i}: "), chain], _shapes(y_bar))
+        shown = _shown(case, target, y_bar)
+        numbers = [] if isinstance(shown, Blank) else _numbers(case, contributions[-1])
+        title = [Words(f"path {i}: "), chain]
+        yield Equation(None, [[shown], *numbers], title, _shapes(y_bar))
     summed = np.sum(contributions, axis=0)
     expected = np.asarray(case.adjoints[id(target)])
     if case.to_step is None:
         case.deltas["sum"] = summed
         case.check("the sum over the paths", Symbol("sum", summed.shape), expected)
-    yield Equation(left, _numbers(case, summed))
+    hidden = (case.name(case.root), case.name(target)) in case.hidden
+    yield Equation(left, [[Blank()]] if hidden else _numbers(case, summed))
     yield from _drift(case, target, summed)
 
 
@@ -375,12 +421,5 @@ def order_note(case: ArrayCase, nodes: Sequence[Node]) -> list[Note]:
     for node in nodes:
         into = consumers.get(id(node), [])
         if len(into) > 1:
-            listed = ", ".join(into[:-1]) + " and " + into[-1]
-            return [
-                Note(
-                    f"({case.name(node)} went into {listed}: its adjoint is the sum over all of"
-                    f" them and may be used only when it is complete. That is why the order is"
-                    f" topological: a node comes after everything that was computed from it.)"
-                )
-            ]
+            return [Note(order_text(case.name(node), into))]
     return []

@@ -46,13 +46,14 @@ def array(x: Any, digits: int) -> str:
     return re.sub(r"\s+", " ", shown).replace("[ ", "[").replace("] [", "], [")
 
 
-def substituted(formula: Any, numbers: Mapping[str, str]) -> Any:
-    """A formula with printed numbers in place of names."""
+def substituted(formula: Any, numbers: Mapping[str, str], digits: int) -> Any:
+    """A formula with printed numbers in place of names and of long constants."""
     if not isinstance(formula, Symbol):
-        return formula
+        text = written(formula)
+        return Printed(number(formula, digits)) if len(text) > digits + 4 else formula
     if formula.op is None:
         return Printed(numbers[formula.name]) if formula.name in numbers else formula
-    inputs = tuple(substituted(part, numbers) for part in formula.inputs)
+    inputs = tuple(substituted(part, numbers, digits) for part in formula.inputs)
     return Symbol.made(formula.op, inputs, formula.params, formula.shape, formula.dtype)
 
 
@@ -70,7 +71,7 @@ def rounded(spec: str, digits: int) -> Callable[[float], float] | None:
     if spec == "exact":
         return None
     match = re.fullmatch(r"(\d+)(dp|sf)", f"{digits}sf" if spec == "step" else str(spec))
-    if match is None:
+    if match is None or (match[2] == "sf" and int(match[1]) < 1):
         raise ValueError(
             f'rounding={spec!r}: use "exact", "step" (to `digits` significant digits after every'
             f' step), "4dp" or "4sf"'

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from chainrule.derivation.blocks import Equation, Heading, Note, Table
-from chainrule.derivation.case import drift_text, share_text
+from chainrule.derivation.case import count_text, drift_text, paths_text, share_text
 from chainrule.derivation.numbers import agreeing, number, substituted
 from chainrule.formulas.reading import product
 from chainrule.formulas.symbol import Symbol
@@ -32,7 +32,8 @@ def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> 
     root, target = case.root, ways.target
     total = case.adjoints[id(target)]
     left = Derivative(case.name(root), case.name(target))
-    told = [told_path(case, route) for route in routes]
+    brief = not len(routes) == count == 1
+    told = [told_path(case, route, brief=brief) for route in routes]
     if len(routes) == count == 1:
         path = told[0]
         rows: list[list[Any]] = []
@@ -46,10 +47,10 @@ def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> 
         if written(rows[-1][0]) != written(final):
             rows.append([final])
         yield Equation(left, rows)
-        if path.note:
+        if path.note and not case.is_hidden(root, target):
             yield Note(path.note)
     else:
-        words = f"sum over {count:,} paths"
+        words = f"sum over {paths_text(count)}"
         if len(routes) < count:
             words += f"; the {len(routes)} largest:" if len(routes) > 1 else "; the largest:"
         yield Equation(left, [[Words(words)]])
@@ -57,19 +58,16 @@ def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> 
             names = [case.name(node) for node in route.nodes]
             if len(names) > MOST_FACTORS:
                 names[FIRST_FACTORS:-LAST_FACTORS] = ["…"]
-            chain = " → ".join(names)
+            chain = Joined(tuple(Symbol(name) for name in names), " → ")
             value = Printed(number(path.value, case.digits))
-            last = [path.rows[-1]] if path.rows[-1] == value else [path.rows[-1], value]
-            rows = [[row] for row in (path.rows[0], *path.rows[2:-1])] if len(path.rows) > 1 else []
-            yield Equation(None, [*rows, last], [Words(f"path {i}: "), _chain(chain)])
+            same = written(path.rows[-1]) == written(value)
+            last = [path.rows[-1]] if same else [path.rows[-1], value]
+            rows = [[row] for row in path.rows[:-1]]
+            yield Equation(None, [*rows, last], [Words(f"path {i}: "), chain])
             if path.note:
                 yield Note(path.note)
         yield from _sum_of_paths(case, ways, [path.value for path in told], count, total)
     yield from _drift(case, [path.value for path in told], len(routes) == count, total)
-
-
-def _chain(names: str) -> Any:
-    return Joined(tuple(Symbol(name) for name in names.split(" → ")), " → ")
 
 
 @dataclass
@@ -81,8 +79,8 @@ class Told:
     note: str = ""
 
 
-def told_path(case: Case, route: Route) -> Told:
-    """The rows of one path: formulas, numbers in them, factors."""
+def told_path(case: Case, route: Route, *, brief: bool = False) -> Told:
+    """The rows of one path: formulas, numbers in them (unless brief), factors."""
     pairs = list(pairwise(route.nodes))
     if len(pairs) > MOST_FACTORS:
         return _told_shortly(case, pairs, route.contribution)
@@ -105,7 +103,7 @@ def told_path(case: Case, route: Route) -> Told:
         names = {name: number(case.number(name), digits) for name in case.steps.used(formulas)}
         with_numbers = Joined(
             tuple(
-                Blank() if blank else substituted(formula, names)
+                Blank() if blank else substituted(formula, names, digits)
                 for formula, blank in zip(formulas, hidden, strict=True)
             )
         )
@@ -115,7 +113,7 @@ def told_path(case: Case, route: Route) -> Told:
                 for factor, blank in zip(factors, hidden, strict=True)
             )
         )
-        return [with_numbers, as_factors]
+        return [as_factors] if brief else [with_numbers, as_factors]
 
     digits, off = case.digits, None
     if case.to_step is None and not any(hidden) and math.isfinite(value):
@@ -140,7 +138,7 @@ def _off_note(off: float | None, value: float, used: int, digits: int) -> str:
     if off is None:
         return ""
     return (
-        f"(the factors as printed, to {used} digits, give {number(off, digits)}; with all digits"
+        f"(the numbers as printed, to {used} digits, give {number(off, digits)}; with all digits"
         f" it is {number(value, digits)})"
     )
 
@@ -161,6 +159,9 @@ def _sum_of_paths(
     scale = ways.absolute_sum()
     digits = case.digits
     added = sum(values)
+    hidden = case.is_hidden(case.root, ways.target)
+    if len(values) < count and hidden:
+        return
     if len(values) < count:
         sizes = sum(map(abs, values))
         yield Note(
@@ -169,7 +170,7 @@ def _sum_of_paths(
         )
         return
     if case.to_step is None:
-        case.check("the sum over the paths", added, total, lambda: scale)
+        case.check("the sum over the paths", added, total, lambda: case.scales[id(ways.target)])
 
     def shown(more: int) -> list[Any]:
         return [Joined(tuple(Printed(number(v, more)) for v in values), " + ")]
@@ -178,10 +179,9 @@ def _sum_of_paths(
     off = None
     if case.to_step is None and all(map(math.isfinite, values)):
         digits, off = agreeing(shown, final, case.digits)
-    hidden = case.is_hidden(case.root, ways.target)
     result = Blank() if hidden else Printed(number(final, case.digits))
     yield Equation(None, [[shown(digits)[0], result]], ())
-    if off is not None:
+    if off is not None and not hidden:
         yield Note(
             f"(the contributions as printed give {number(off, case.digits)}; with all digits it is"
             f" {number(final, case.digits)})"
@@ -201,16 +201,15 @@ def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
     layers = ways.layers()
     groups = ways.by_layer()
     total = case.adjoints[id(ways.target)]
-    scale = ways.absolute_sum()
     added = sum(group.contribution for group in groups)
-    case.check("the sum over the layers", added, total, lambda: scale)
+    case.check("the sum over the layers", added, total, lambda: case.scales[id(ways.target)])
     left = Derivative(case.name(case.root), case.name(ways.target))
     count = ways.count()
-    yield Heading(f"{written(left)}: {count:,} paths, by the layers they go through")
+    yield Heading(f"{written(left)}: {paths_text(count)}, by the layers they go through")
     rows = [
         [
             Words(" → ".join(_layer_name(case, layers[i]) for i in group.layers)),
-            Words(f"{group.paths:,}"),
+            Words(count_text(group.paths)),
             Printed(number(group.contribution, case.digits)),
             Words(share_text(group.contribution, total)),
         ]
@@ -219,7 +218,8 @@ def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
     yield Table(["layers", "paths", "contribution", "share"], rows)
     if len(groups) > MOST_GROUPS:
         yield Note(f"… {len(groups) - MOST_GROUPS:,} smaller rows are left out …")
-    yield Equation(left, [[Printed(number(total, case.digits))]])
+    hidden = case.is_hidden(case.root, ways.target)
+    yield Equation(left, [[Blank() if hidden else Printed(number(total, case.digits))]])
 
 
 def _layer_name(case: Case, nodes: Sequence[Node]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.derivation.blocks import Equation, Heading, Note
+from chainrule.derivation.case import SMALLEST, count_text, paths_text
 from chainrule.derivation.matrix import (
     array_adjoint_blocks,
     array_path_blocks,
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
     from chainrule.derivation.matrix import ArrayCase
     from chainrule.engine import Node
 
+#: Said where a formula has no value at the point but the gradient has.
+CONVENTION = (
+    "At this point a formula is 0/0 or 0·∞ or overflows; the number is what backward gives, where"
+    " 0·∞ counts as 0."
+)
+#: Equations between arrays that are printed: of more than so many, the first and the last.
+MOST_EQUATIONS, FIRST_EQUATIONS, LAST_EQUATIONS = 60, 40, 10
 #: Definitions of automatic names that are printed.
 MOST_DEFINITIONS = 40
 
@@ -50,22 +58,41 @@ def array_derivation(
         nodes = steps.steps[::-1]
         edges = {id(node): steps.inputs(node) for node in nodes}
         blocks = _array_blocks(case, form, nodes, edges, [n for n in steps.steps if n.op is None])
-        blocks += order_note(case, nodes)
+        blocks += [*order_note(case, nodes), *_array_remark(case)]
         return _derivation(case, form, None, [*lead, *blocks], reveal)
     ways = Ways(steps, target, numbers=False)
     count = ways.count()
     if form == "paths":
         if count > max_paths:
             raise ValueError(
-                f"{count:,} paths of arrays lead from {root} to {case.name(target)}, max_paths is"
-                f' {max_paths}: raise it, or use form="adjoints"'
+                f"{count_text(count)} paths of arrays lead from {root} to {case.name(target)},"
+                f' max_paths is {max_paths}: raise it, or use form="adjoints"'
             )
         routes = [route.nodes for route in ways.every()]
         blocks = list(array_path_blocks(case, routes, count))
     else:
         edges = {i: [x for x, _ in pairs] for i, pairs in ways.edges.items()}
         blocks = _array_blocks(case, form, ways.nodes, edges, [target])
-    return _derivation(case, form, target, blocks, reveal, count)
+    return _derivation(case, form, target, [*blocks, *_array_remark(case)], reveal, count)
+
+
+def _bounded(blocks: list[Any]) -> list[Any]:
+    """The first equations and the last, where there are too many for a page."""
+    if len(blocks) <= MOST_EQUATIONS:
+        return blocks
+    left_out = len(blocks) - FIRST_EQUATIONS - LAST_EQUATIONS
+    gap = Note(f"… {left_out:,} equations between are left out …")
+    return [*blocks[:FIRST_EQUATIONS], gap, *blocks[-LAST_EQUATIONS:]]
+
+
+def _array_remark(case: ArrayCase) -> list[Note]:
+    bad = [n for n in case.steps.steps if not np.all(np.isfinite(n._held))]
+    if bad:
+        first = min(bad, key=lambda node: node.index)
+        return [Note(f"{case.name(first)} is not finite: look there first.")]
+    if case.by_convention:
+        return [Note(CONVENTION)]
+    return []
 
 
 def _array_blocks(
@@ -75,11 +102,11 @@ def _array_blocks(
     edges: dict[int, list[Node]],
     targets: Sequence[Node],
 ) -> list[Any]:
-    if form == "adjoints":
-        return list(array_adjoint_blocks(case, nodes, edges))
     if form == "table":
         return list(array_table_blocks(case, nodes, edges))
-    return list(matrix_blocks(case, targets))
+    if form == "adjoints":
+        return _bounded(list(array_adjoint_blocks(case, nodes, edges)))
+    return _bounded(list(matrix_blocks(case, targets)))
 
 
 def scalar_derivation(
@@ -99,6 +126,8 @@ def scalar_derivation(
         made = table_blocks if form == "table" else adjoint_blocks
         heading = Heading(f"The backward pass of {root} = {_value(case, case.root)}")
         blocks = [heading, *made(case, steps.steps[::-1], None)]
+        worst = max(case.adjoints.values(), key=lambda x: not math.isfinite(x))
+        blocks += [Note(text) for text in (_remark(case, None, worst),) if text]
         return _derivation(case, form, None, blocks, reveal)
     ways = Ways(steps, target)
     count = ways.count()
@@ -119,7 +148,7 @@ def scalar_derivation(
         made = table_blocks if form == "table" else adjoint_blocks
         blocks = [_headline(case, target, count, form), *made(case, ways.nodes, ways)]
     blocks += [Note(text) for text in (_remark(case, ways, case.adjoints[id(target)]),) if text]
-    paths = [Path(case, route.nodes, route.contribution) for route in routes]
+    paths = [Path(case, r.nodes, r.contribution) for r in routes if not case.hidden]
     return _derivation(case, form, target, blocks, reveal, count, paths)
 
 
@@ -147,7 +176,7 @@ def _headline(case: Case, target: Node, count: int, form: str) -> Heading:
     value = f" = {number(case.adjoints[id(target)], case.digits)}"
     if form == "table" or (root, wrt) in case.hidden or case.to_step is not None:
         value = ""
-    paths = "1 path" if count == 1 else f"the sum over {count:,} paths"
+    paths = paths_text(count) if count == 1 else f"the sum over {paths_text(count)}"
     return Heading(f"∂{root}/∂{wrt}{value}, {paths}, each node once:")
 
 
@@ -162,7 +191,8 @@ def _derivation(
 ) -> Derivation:
     """Blocks with what their automatic names stand for, and the facts beside them."""
     steps, root = case.steps, case.name(case.root)
-    blocks = [*blocks, *_where(case, blocks)]
+    if form != "table":  # a table tells every name
+        blocks = [*blocks, *_where(case, blocks)]
     used = steps.used(_formulas(blocks))
     facts = {
         "title": f"Derivation of {root}" if target is None else f"∂{root}/∂{case.name(target)}",
@@ -177,6 +207,21 @@ def _derivation(
     return Derivation(blocks, facts, paths, reveal)
 
 
+def of_itself(root: str, digits: int) -> Derivation:
+    """The derivative of the root in itself."""
+    facts = {
+        "title": f"∂{root}/∂{root}",
+        "root": root,
+        "wrt": root,
+        "value": 1.0,
+        "form": "paths",
+        "digits": digits,
+        "path_count": 1,
+        "names": {},
+    }
+    return Derivation([Equation(Derivative(root, root), [[Printed("1")]])], facts)
+
+
 def _value(case: Case, node: Node) -> str:
     return number(case.values[case.name(node)], case.digits)
 
@@ -184,11 +229,7 @@ def _value(case: Case, node: Node) -> str:
 def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
     """What the automatic names in blocks stand for."""
     steps = case.steps
-    automatic = {
-        steps.name(node): node
-        for node in steps.steps
-        if id(node) not in steps.given and node.op is not None
-    }
+    automatic = {steps.name(node): node for node in steps.steps if id(node) not in steps.given}
     pending = steps.used(_formulas(blocks))[::-1]
     if steps.name(steps.root) in automatic:
         pending.append(steps.name(steps.root))
@@ -202,12 +243,12 @@ def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
                 left_out = True
                 continue
             node = automatic[name]
-            formula = steps.formula(node)
+            formulas = [] if node.op is None else [steps.formula(node)]
             shown = array(case.values[name], case.digits)
             last = Words(shown) if np.ndim(node._held) else Printed(shown)
             aside = shape_text(np.shape(node._held)) if np.ndim(node._held) else ""
-            told[name] = Equation(Symbol(name), [[formula, last]], (), aside)
-            pending = [*steps.used([formula])[::-1], *pending]
+            told[name] = Equation(Symbol(name), [[*formulas, last]], (), aside)
+            pending = [*steps.used(formulas)[::-1], *pending]
         elif steps.is_automatic_constant(name):
             numbers = [Words(array(steps.values[name], case.digits))]
             rows = [[Words(steps.pulled[name])], numbers] if name in steps.pulled else [numbers]
@@ -227,28 +268,38 @@ def _formulas(blocks: Sequence[Any]) -> list[Any]:
         x = pending.pop()
         if isinstance(x, Symbol):
             found.append(x)
+        elif isinstance(x, Derivative):
+            found += [Symbol(x.y), Symbol(x.x)]
         elif isinstance(x, tuple | list):
             pending += x
     return found
 
 
-def _remark(case: Case, ways: Ways, total: float) -> str:
+def _remark(case: Case, ways: Ways | None, total: float) -> str:
     """Why a gradient is zero, or where NaN comes from."""
     bad = [n for n in case.steps.steps if not math.isfinite(float(np.asarray(n._held)))]
-    if bad:
+    if bad and not (math.isfinite(total) and math.isfinite(float(np.asarray(case.root._held)))):
         first = min(bad, key=lambda node: node.index)
         name = case.name(first)
         made = f" = {written(case.steps.formula(first))}" if first.op is not None else ""
         return f"{name}{made} is {number(first._held, 4)}: nothing computed from it is a gradient."
-    if total or not ways.nodes:
-        return ""
+    if case.by_convention:
+        return CONVENTION
+    if case.too_small:
+        return f"Numbers below {SMALLEST:g} are met: floats lose them in products."
+    return "" if ways is None or total or not ways.nodes else _why_zero(case, ways)
+
+
+def _why_zero(case: Case, ways: Ways) -> str:
     zero = [(y, x) for y in ways.nodes for x, partial in ways.edges.get(id(y), ()) if not partial]
-    if not zero:
+    if not zero and ways.count() > 1 and ways.absolute_sum():
         return "The contributions cancel: the gradient is zero although no factor is."
+    if not zero:
+        return "The product of the factors is smaller than the smallest float, so it is zero."
     reasons = []
     for y, x in zero[:3]:
         formula = written(case.partial(y, x))
-        shown = "0" if formula == "0.0" else f"{formula} = 0"
+        shown = "0" if formula == "0" else f"{formula} = 0"
         reasons.append(f"∂{case.name(y)}/∂{case.name(x)} = {shown}{_why(case, y)}")
     more = f" and {len(zero) - 3:,} more" if len(zero) > 3 else ""
     return f"The gradient is zero because {', '.join(reasons)}{more}."
@@ -261,5 +312,5 @@ def _why(case: Case, y: Node) -> str:
         if op is not None and inner.op is not None and op.gives_partials:
             partials = [p for p in op.rules if not callable(p)]
             if partials and all(p == 0 for p in partials):
-                return f" ({op.name}: {op.__doc__})"
+                return f" ({op.name}: {op.__doc__.rstrip('.')})"
     return ""

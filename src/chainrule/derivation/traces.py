@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from chainrule.derivation.blocks import Equation, Note, Table
-from chainrule.derivation.case import drift_text
+from chainrule.derivation.case import drift_text, order_text
 from chainrule.derivation.numbers import agreeing, number
 from chainrule.formulas.reading import product
 from chainrule.formulas.styles import bar_name
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Rows of a trace that are printed: from its beginning, and from its end.
 FIRST_ROWS, LAST_ROWS = 40, 10
+#: Terms of a sum that are printed.
+MOST_TERMS = 8
 
 
 def adjoint_blocks(case: Case, nodes: Sequence[Node], ways: Ways | None) -> Iterator[Any]:
@@ -71,7 +73,7 @@ def _consumers(
 def _check_sum(case: Case, node: Node, consumers: Sequence[tuple[Node, float]]) -> None:
     terms = [float(product(case.adjoints[id(y)], p)) for y, p in consumers]
     what = f"the sum over what was computed from {case.name(node)}"
-    case.check(what, sum(terms), case.adjoints[id(node)], lambda: sum(map(abs, terms)))
+    case.check(what, sum(terms), case.adjoints[id(node)], lambda: case.scales[id(node)])
 
 
 def bar(case: Case, node: Node) -> str:
@@ -85,43 +87,11 @@ def _adjoint_row(
     left = Symbol(bar(case, node))
     if node is case.root:
         return Equation(left, [[Printed("1")]])
+    if len(consumers) > MOST_TERMS:
+        return _long_row(case, node, consumers)
     formulas = [case.partial(y, node) for y, _ in consumers]
     hidden = [case.is_hidden(y, node) for y, _ in consumers]
-    bars = {bar(case, y): adjoints[id(y)] for y, _ in consumers}
-    factors = [case.evaluated(formula) for formula in formulas]
-    if case.to_step is None:
-        terms = [
-            product(bars[bar(case, y)], p) for (y, _), p in zip(consumers, factors, strict=True)
-        ]
-        value = case.adjoints[id(node)]
-        case.check(
-            f"the formula of {bar(case, node)}",
-            float(sum(terms)),
-            value,
-            lambda: sum(
-                abs(adjoints[id(y)]) * case.size(formula)
-                for (y, _), formula in zip(consumers, formulas, strict=True)
-            ),
-        )
-    else:
-        factors = [case.to_step(factor) for factor in factors]
-        value = 0.0
-        for (y, _), factor in zip(consumers, factors, strict=True):
-            value = case.to_step(value + case.to_step(float(product(adjoints[id(y)], factor))))
-        adjoints[id(node)] = value
-
-    def row(pairs: Sequence[tuple[Any, Any]]) -> Any:
-        terms = []
-        for (first, second), blank in zip(pairs, hidden, strict=True):
-            if blank:
-                terms.append(Joined((first, Blank())))
-            elif isinstance(second, float) and second == 1:
-                terms.append(first)
-            else:
-                terms.append(Joined((first, second)))
-        return terms[0] if len(terms) == 1 else Joined(tuple(terms), " + ")
-
-    symbols = [Symbol(bar(case, y)) for y, _ in consumers]
+    factors, value = _added_up(case, node, consumers, formulas, adjoints)
 
     def printed(digits: int) -> list[Any]:
         numbers = [Printed(number(adjoints[id(y)], digits)) for y, _ in consumers]
@@ -129,19 +99,69 @@ def _adjoint_row(
             1.0 if not isinstance(f, Symbol) and f == 1 else Printed(number(p, digits))
             for f, p in zip(formulas, factors, strict=True)
         ]
-        return [row(list(zip(numbers, by, strict=True)))]
+        return [_terms(numbers, by, hidden)]
 
     digits = case.digits
     if case.to_step is None and not any(hidden) and math.isfinite(value):
         digits, _ = agreeing(printed, value, case.digits)
-    final = (
-        Blank()
-        if (case.name(case.root), case.name(node)) in case.hidden
-        else Printed(number(value, case.digits))
-    )
-    rows = [row(list(zip(symbols, formulas, strict=True))), *printed(digits), final]
+    secret = (case.name(case.root), case.name(node)) in case.hidden
+    final = Blank() if secret else Printed(number(value, case.digits))
+    symbols = [Symbol(bar(case, y)) for y, _ in consumers]
+    rows = [_terms(symbols, formulas, hidden), *printed(digits), final]
     texts = [written(r) for r in rows]
     return Equation(left, [[r for i, r in enumerate(rows) if not i or texts[i] != texts[i - 1]]])
+
+
+def _added_up(
+    case: Case,
+    node: Node,
+    consumers: Sequence[tuple[Node, float]],
+    formulas: Sequence[Any],
+    adjoints: dict[int, float],
+) -> tuple[list[float], float]:
+    """The partials as numbers and the adjoint: checked, or rounded after every step."""
+    factors = [case.evaluated(formula) for formula in formulas]
+    bars = [adjoints[id(y)] for y, _ in consumers]
+    if case.to_step is None:
+        value = case.adjoints[id(node)]
+        given = float(sum(product(y_bar, p) for y_bar, p in zip(bars, factors, strict=True)))
+        what = f"the formula of {bar(case, node)}"
+        case.check(what, given, value, lambda: case.scales[id(node)])
+        return factors, value
+    factors = [case.to_step(factor) for factor in factors]
+    value = 0.0
+    for y_bar, factor in zip(bars, factors, strict=True):
+        value = case.to_step(value + case.to_step(float(product(y_bar, factor))))
+    adjoints[id(node)] = value
+    return factors, value
+
+
+def _terms(bars: Sequence[Any], partials: Sequence[Any], hidden: Sequence[bool]) -> Any:
+    """Adjoints times partials, added; a partial of 1 is not written."""
+    terms: list[Any] = []
+    for y_bar, partial, blank in zip(bars, partials, hidden, strict=True):
+        if blank:
+            terms.append(Joined((y_bar, Blank())))
+        elif isinstance(partial, float) and partial == 1:
+            terms.append(y_bar)
+        else:
+            terms.append(Joined((y_bar, partial)))
+    return terms[0] if len(terms) == 1 else Joined(tuple(terms), " + ")
+
+
+def _long_row(case: Case, node: Node, consumers: Sequence[tuple[Node, float]]) -> Equation:
+    """The adjoint of a node that went into many: the first terms and the last."""
+    shown = [*consumers[: MOST_TERMS - 2], *consumers[-2:]]
+    terms: list[Any] = [
+        Blank()
+        if case.is_hidden(y, node)
+        else Joined((Symbol(bar(case, y)), case.partial(y, node)))
+        for y, _ in shown
+    ]
+    terms.insert(MOST_TERMS - 2, Words(f"… {len(consumers) - MOST_TERMS:,} terms …"))
+    hidden = (case.name(case.root), case.name(node)) in case.hidden
+    final = Blank() if hidden else Printed(number(case.adjoints[id(node)], case.digits))
+    return Equation(Symbol(bar(case, node)), [[Joined(tuple(terms), " + "), final]])
 
 
 def _explained_order(
@@ -151,12 +171,7 @@ def _explained_order(
     for node in nodes:
         if len(consumers[id(node)]) > 1:
             names = [case.name(y) for y, _ in consumers[id(node)]]
-            listed = ", ".join(names[:-1]) + " and " + names[-1]
-            return node, (
-                f"({case.name(node)} went into {listed}: its adjoint is the sum over all of them"
-                f" and may be used only when it is complete. That is why the order is topological:"
-                f" a node comes after everything that was computed from it.)"
-            )
+            return node, order_text(case.name(node), names)
     return None
 
 

@@ -52,7 +52,7 @@ def narrow(x: Any) -> Any:
 def key_of(x: Any) -> Any:
     """Equal for formulas that are the same tree."""
     if not isinstance(x, Symbol):
-        return x.tobytes() if isinstance(x, np.ndarray) else x
+        return "number", x.tobytes() if isinstance(x, np.ndarray) else repr(x)
     if x.op is None:
         return x.name
     return id(x.op), repr(x.params), *[key_of(part) for part in x.inputs]
@@ -94,9 +94,9 @@ def _factors_of_negative(x: Symbol) -> Factors:
 
 def _factors_of_power(x: Symbol) -> Factors:
     exponent = constant_of(x.inputs[1])
-    if exponent is None or not exponent:
+    if exponent is None:
         return 1.0, [(x, 1.0)]
-    return 1.0, [(x.inputs[0], exponent)]
+    return 1.0, [(x.inputs[0], exponent)] if exponent else []
 
 
 _AS_PRODUCT: dict[Any, Callable[[Symbol], Factors]] = {
@@ -122,7 +122,7 @@ def product_of(x: Symbol) -> Any:
         return shaped(0.0, x)
     above = [_raised(base, e) for base, e in collected.values() if e > 0]
     below = [_raised(base, -e) for base, e in collected.values() if e < 0]
-    if below and coefficient and abs(round(1 / coefficient)) == 1 / abs(coefficient) > 1:
+    if below and 1e-9 < abs(coefficient) < 1 and (1 / abs(coefficient)).is_integer():
         below.insert(0, 1 / abs(coefficient))
         coefficient = np.sign(coefficient)
     if abs(coefficient) != 1 or not above:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MOST_OBJECTS, DEEPEST = 100_000, 4
 #: Variables of a notebook that hold everything ever shown.
 _SKIPPED = frozenset({"In", "Out", "exit", "quit"})
+_INNER = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>", "<lambda>"})
 _PRIMES = ("", "′", "″", "‴")
 
 
@@ -40,6 +41,9 @@ class Caller(NamedTuple):
     def of(cls, frame: FrameType) -> Caller:
         """The function or module that a frame belongs to."""
         scopes = [frame.f_locals]
+        while frame.f_code.co_name in _INNER and frame.f_back is not None:
+            frame = frame.f_back  # a comprehension or a lambda sees the names around it
+            scopes.append(frame.f_locals)
         if frame.f_globals is not frame.f_locals:
             scopes.append(frame.f_globals)
         return cls(scopes, frame.f_code)
@@ -61,7 +65,7 @@ def names_of(
         ValueError: for a name given twice.
         TypeError: for names that are no text.
     """
-    base = {id(node): node.label for node in nodes if node.label}
+    base = {id(node): str(node.label) for node in nodes if node.label}
     constants = {
         id(x): x
         for node in nodes
@@ -86,7 +90,12 @@ def names_of(
     taken = labels | set(chosen.values())
     missing = {i for i in known | set(constants) if i not in base and i not in chosen}
     found = _variables(caller, missing, constants) if caller is not None and missing else {}
-    found = {i: name for i, name in found.items() if name not in taken}
+    by_id = {id(node): node for node in nodes}
+    found = {
+        i: name
+        for i, name in found.items()
+        if name not in taken or base.get(id(_origin(by_id.get(i)))) == name
+    }
     base |= {i: name for i, name in found.items() if i in known}
     _rebound(nodes, base)
     named = _numbered(nodes, base)
@@ -95,11 +104,20 @@ def names_of(
     return named, {i: name for i, name in free.items() if name not in used}
 
 
-def _checked(given: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+def _checked(given: Any) -> Iterator[tuple[str, Any]]:
+    if not hasattr(given, "items"):
+        raise TypeError(f"names= maps names to nodes, got {given!r}")
+    seen: dict[Any, Any] = {}
     for key, value in given.items():
         name, thing = (value, key) if isinstance(key, Node) else (key, value)
         if not isinstance(name, str) or not name:
             raise TypeError(f"names= maps names to nodes, got {key!r}: {value!r}")
+        if name in seen or id(thing) in seen:
+            raise ValueError(
+                f"names= gives '{name}' and '{seen.get(id(thing), name)}' to one node"
+                f" or one name to two"
+            )
+        seen[name] = seen[id(thing)] = name
         yield name, thing
 
 
@@ -112,7 +130,7 @@ def _variables(caller: Caller, wanted: set[int], constants: Mapping[int, Any]) -
             for name, thing in list(scope.items())
             if name.isidentifier() and not name.startswith("_") and name not in _SKIPPED
         }
-        bound = defaultdict(list)
+        bound: dict[int, list[str]] = defaultdict(list)
         for name, thing in own.items():
             if id(thing) in wanted and id(thing) not in found:
                 bound[id(thing)].append(name)
@@ -184,15 +202,26 @@ def _rebound(nodes: Sequence[Node], base: dict[int, str]) -> None:
     """Give what `c += …` was computed from the name c, too."""
     for node in reversed(nodes):
         name = base.get(id(node))
-        if name is None or node.op is None:
-            continue
-        before = None
-        if node.op is assigned:
-            before = node.inputs[-1]
-        elif node.site is not None and rebinds(node.site):
-            before = node.inputs[0]
-        if isinstance(before, Node):
+        before = _before(node)
+        if name is not None and before is not None:
             base.setdefault(id(before), name)
+
+
+def _before(node: Node) -> Node | None:
+    """What an operator such as += has replaced by this node."""
+    before = None
+    if node.op is assigned:
+        before = node.inputs[-1]
+    elif node.op is not None and node.site is not None and rebinds(node.site):
+        before = node.inputs[0]
+    return before if isinstance(before, Node) else None
+
+
+def _origin(node: Node | None) -> Node | None:
+    """The first of all that += has replaced by this node."""
+    while node is not None and (before := _before(node)) is not None:
+        node = before
+    return node
 
 
 def _numbered(nodes: Sequence[Node], base: Mapping[int, str]) -> dict[int, str]:

@@ -52,12 +52,13 @@ FUNCTIONS = {
 }
 
 
-def read(text: str, names: Mapping[str, Any]) -> Any:
+def read(text: str, names: Mapping[str, Any], functions: Mapping[str, Any] | None = None) -> Any:
     """The value of a formula, or its Symbol: whatever the names stand for is computed with.
 
     Args:
         text: a formula as `written` writes it.
         names: what each name means: a number, an array or a Symbol.
+        functions: ops beside those of the library, by name.
 
     Raises:
         FormulaError: for a name that is not known, or text that is no formula.
@@ -66,14 +67,14 @@ def read(text: str, names: Mapping[str, Any]) -> Any:
     np.float64(17.0)
     """
     with np.errstate(all="ignore"):
-        return _Reader(text, names).whole()
+        return _Reader(text, names, functions or {}).whole()
 
 
 class _Reader:
     """A parser of operator precedence."""
 
-    def __init__(self, text: str, names: Mapping[str, Any]) -> None:
-        self.text, self.names = text, names
+    def __init__(self, text: str, names: Mapping[str, Any], functions: Mapping[str, Any]) -> None:
+        self.text, self.names, self.functions = text, names, functions
         self.at = 0
         self.bars = 0
         self.advance()
@@ -159,7 +160,7 @@ class _Reader:
                 base = ops.matrix_transpose(base)
             elif self.piece == "[":
                 index = self.until("]")
-                parts = [_param(part) for part in _split(index)]
+                parts = [_param(part, self.names) for part in _split(index)]
                 base = base[parts[0] if len(parts) == 1 and not index.endswith(",") else (*parts,)]
             else:
                 break
@@ -204,7 +205,10 @@ class _Reader:
         if name not in self.names:
             raise self.refusal(f"{name!r} is no name of the graph")
         value = self.names[name]
-        return np.float64(value) if isinstance(value, float | int) else value
+        if isinstance(value, float | int | np.bool_):
+            return np.float64(value)
+        is_mask = isinstance(value, np.ndarray) and value.dtype.kind == "b"
+        return value.astype(float) if is_mask else value
 
     def relation(self) -> Any:
         left = self.expression(SUM)
@@ -218,7 +222,7 @@ class _Reader:
         return holds if isinstance(holds, Traced) else np.multiply(holds, 1.0)
 
     def call(self, piece: str) -> Any:
-        function = FUNCTIONS.get(piece) or ops.TABLE.get(piece)
+        function = self.functions.get(piece) or FUNCTIONS.get(piece) or ops.TABLE.get(piece)
         self.advance()
         if piece.startswith("Σ") and function is None:
             inside = self.raised(self.atom())
@@ -239,7 +243,7 @@ class _Reader:
             if self.kind == "name" and ahead.startswith("=") and self.piece in function.params:
                 key = self.piece
                 self.advance()
-                params[key] = _param(self.until(",)", keep=True))
+                params[key] = _param(self.until(",)", keep=True), self.names)
             elif function.sequence and self.piece == "[":
                 self.advance()
                 arguments.append(self.sequence())
@@ -304,14 +308,15 @@ def _outside_quotes(text: str, start: int) -> Iterator[tuple[int, str, int]]:
             depth += (c in "([") - (c in ")]")
 
 
-def _param(text: str) -> Any:
-    """A static argument: a literal, a slice, an array or a tuple of them."""
-    if text == "...":
-        return ...
+def _param(text: str, names: Mapping[str, Any]) -> Any:
+    """A static argument: a literal, a name, a slice, an array or a tuple of them."""
+    known = {"...": ...}.get(text, names.get(text))
+    if known is not None:
+        return known
     if re.fullmatch(r"-?\d*:-?\d*(:-?\d*)?", text):
         return slice(*[int(part) if part else None for part in text.split(":")])
     if text.startswith("("):
-        return tuple(_param(part) for part in _split(text[1:-1]))
+        return tuple(_param(part, names) for part in _split(text[1:-1]))
     if text.startswith("["):
         return np.array(ast.literal_eval(text))
     try:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from chainrule.formulas.algebra import constant_of, full, narrow, op_on, product_of, shaped, sum_of
+from chainrule.formulas.algebra import (
+    constant_of,
+    full,
+    key_of,
+    narrow,
+    op_on,
+    product_of,
+    shaped,
+    sum_of,
+)
 from chainrule.formulas.symbol import Symbol
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import broadcasting as br
@@ -79,6 +88,8 @@ def _rewritten(x: Symbol, point: Point | None) -> Any:
             return shaped(x.inputs[2], x)
     if x.op is summation and point is not None and (number := point.constant_number(x)) is not None:
         return full(number, x.shape, x.dtype)
+    if x.op is where and key_of(x.inputs[1]) == key_of(x.inputs[2]):
+        return shaped(x.inputs[1], x)
     rewrite = REWRITES.get(x.op)
     return x if rewrite is None else rewrite(x)
 
@@ -116,12 +127,19 @@ def _reshaped(x: Symbol) -> Any:
 def _transposed(x: Symbol) -> Any:
     inner = x.inputs[0]
     axes = x.params.get("axes")
-    if axes is not None and tuple(axes) == tuple(range(len(x.shape))):
+    ndim = len(x.shape)
+    if axes is not None and tuple(axes) == tuple(range(ndim)):
         return inner
+    swaps = axes is not None and tuple(axes) == (*range(ndim - 2), ndim - 1, ndim - 2)
+    if swaps or x.op is sh.matrix_transpose or ndim == 2:
+        return _matrix_transposed(x, inner)
+    narrowed = narrow(inner)
+    return x if getattr(narrowed, "shape", ()) else shaped(narrowed, x)
+
+
+def _matrix_transposed(x: Symbol, inner: Any) -> Any:
     if not getattr(narrow(inner), "shape", ()):
         return shaped(narrow(inner), x)
-    if len(x.shape) != 2 and x.op is sh.transpose:
-        return x
     if isinstance(inner, Symbol) and inner.op is sh.matrix_transpose:
         return inner.inputs[0]
     if isinstance(inner, Symbol) and inner.op is matmul and len(x.shape) == 2:

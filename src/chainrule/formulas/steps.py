@@ -8,20 +8,21 @@ node in another is found by the rules of the ops, evaluated on symbols, and once
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import ChainMap, Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.engine import Node, newest_first
+from chainrule.formulas.constants import Constants
 from chainrule.formulas.naming import automatic_names, names_of
 from chainrule.formulas.reading import product, read
 from chainrule.formulas.rewriting import simplified
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import written
-from chainrule.ops.arithmetic import real
+from chainrule.ops import TABLE
+from chainrule.ops.arithmetic import add, real, subtract
 from chainrule.ops.base import is_complex, shape_of
-from chainrule.ops.reductions import entry_count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: A formula of more ops than this gets a name of its own.
 LONGEST = 24
+#: A sum may be longer.
+LONGEST_SUM = 400
 #: A function of a function is written out, one more inside gets a name.
 DEEPEST = 2
 #: From so many ops on a result that is read again, by its own rule or by several others, is named.
@@ -44,6 +47,7 @@ class Steps:
         keep: nodes that are steps in any case.
         given, caller: where names come from, see `naming`.
         pinned: names of nodes and constants that are settled already, by `id`.
+        taken: names that are not made up again.
 
     `names` maps the id of every step to its name, `values` each name (of constants, too) to its
     number or array.
@@ -56,12 +60,13 @@ class Steps:
         given: Mapping[Any, Any] | None = None,
         caller: Caller | None = None,
         pinned: tuple[dict[int, str], dict[int, str]] | None = None,
+        taken: Iterable[str] = (),
     ) -> None:
         self.root = root
         self.nodes = newest_first(root)[::-1]
-        named, self.constants = pinned or names_of(self.nodes, given, caller)
+        named, constants = pinned or names_of(self.nodes, given, caller)
         self.given = frozenset(named)
-        fresh = automatic_names([*named.values(), *self.constants.values()])
+        fresh = automatic_names([*named.values(), *constants.values(), *taken])
         self.names: dict[int, str] = {}
         always = {id(root), *map(id, keep)}
         consumers = self._consumers()
@@ -86,10 +91,12 @@ class Steps:
         self.values: dict[str, Any] = {}
         for node in self.steps:
             self.values[self.names[id(node)]] = node._held
-        self._automatic_constants: set[str] = set()
+        self.constants = Constants(constants, self.values)
         self._expressions: dict[int, Any] = {}
-        self._fresh_constant = automatic_names([*self.values, *self.constants.values()], "c")
-        self._counts: dict[Any, str] = {}
+        #: Ops of this graph that the library does not have, by name.
+        self.functions = {
+            op.name: op for node in self.nodes if (op := node.op) and TABLE.get(op.name) is not op
+        }
         #: Numbers of cotangents that formulas name.
         self.cotangent_values: dict[str, Any] = {}
         #: Names of cotangents that are known by their numbers only, and what they are.
@@ -138,18 +145,7 @@ class Steps:
             if id(x) not in self._expressions:
                 self._expressions[id(x)] = self._computed(x)
             return self._expressions[id(x)]
-        return self.constant(x)
-
-    def constant(self, x: Any) -> Any:
-        """A plain input: its name if it has one; an array always gets one."""
-        name = self.constants.get(id(x))
-        if name is None and np.ndim(x) and not np.all(np.asarray(x) == np.asarray(x).flat[:1]):
-            name = self.constants[id(x)] = self._fresh_constant()
-            self._automatic_constants.add(name)
-        if name is None:
-            return x
-        self.values[name] = x
-        return Symbol(name, np.shape(x), np.asarray(x).dtype)
+        return self.constants.expression(x)
 
     def region(self, node: Node) -> list[Node]:
         """The node and the unnamed nodes its formula takes in, consumers first."""
@@ -183,37 +179,22 @@ class Steps:
 
     def finished(self, formula: Any) -> Any:
         """A formula shortened, with the counts of means named."""
-        return simplified(self._counted(formula), self)
-
-    def _counted(self, x: Any) -> Any:
-        if not isinstance(x, Symbol) or x.op is None:
-            return x
-        if x.op is entry_count:
-            count = _entries(x)
-            if count not in self._counts:
-                own = len(self._counts)
-                name = f"N{own + 1}" if own else "N"
-                while name in self.values:
-                    name += "′"
-                self._counts[count] = name
-                self._automatic_constants.add(name)
-                self.values[name] = float(count)
-            return Symbol(self._counts[count])
-        inputs = tuple(self._counted(part) for part in x.inputs)
-        if all(a is b for a, b in zip(inputs, x.inputs, strict=True)):
-            return x
-        return Symbol.made(x.op, inputs, x.params, x.shape, x.dtype)
+        return simplified(self.constants.named(formula), self)
 
     def holds(self, condition: Symbol) -> bool:
         """Whether a condition holds for any entry at the values of this graph."""
-        return bool(np.any(read(written(condition), self.values)))
+        return bool(np.any(self.number(condition)))
 
     def constant_number(self, x: Symbol) -> float | None:
         """The number 0 or 1 that a formula of constants alone is everywhere, or None."""
-        if not set(self.used([x])) <= set(self.constants.values()):
+        if not self.constants.all_constant(set(self.used([x]))):
             return None
-        given = np.asarray(read(written(x), self.values))
-        return next((n for n in (0.0, 1.0) if np.all(given == n)), None)
+        given = np.asarray(self.number(x))
+        return next((n for n in (0.0, 1.0) if np.all(np.abs(given - n) < 1e-15)), None)
+
+    def number(self, formula: Any, names: Mapping[str, Any] | None = None) -> Any:
+        """What a formula gives, read back from its own text."""
+        return read(written(formula), self.values if names is None else names, self.functions)
 
     # -------------------------------------------------------------- partials
 
@@ -267,13 +248,11 @@ class Steps:
         """What a rule gives that cannot be evaluated on symbols: a name for its numbers."""
         assert node.op is not None
         at = written(y_bar)
-        number = read(at, self.values | self.cotangent_values)
+        number = self.number(y_bar, ChainMap(self.cotangent_values, self.values))
         seed = np.broadcast_to(number, np.shape(node._held))
         pairs = []
         for x, x_bar in node.pull(seed, record=False):
-            name = self._fresh_constant()
-            self.values[name] = x_bar
-            self._automatic_constants.add(name)
+            name = self.constants.fresh(x_bar)
             self.pulled[name] = f"what {node.op.name} passes on of {at}"
             pairs.append((x, Symbol(name, np.shape(x_bar), np.asarray(x_bar).dtype)))
         return pairs
@@ -284,7 +263,7 @@ class Steps:
 
     def is_automatic_constant(self, name: str) -> bool:
         """Whether a name was made up for an array or a count, so that it has to be told."""
-        return name in self._automatic_constants
+        return name in self.constants.automatic
 
     def used(self, formulas: Iterable[Any]) -> list[str]:
         """The names that formulas read, each once, in order."""
@@ -320,7 +299,7 @@ def _worth_a_name(node: Node, size: int, consumers: int) -> bool:
     )
     read_again = reads and op.needs_output
     whole = read_again and not op.gives_partials
-    if size > LONGEST or whole:
+    if op.opaque or whole or size > (LONGEST_SUM if op in {add, subtract} else LONGEST):
         return True
     return (consumers > 1 or read_again) and size >= WORTH_A_NAME
 
@@ -331,11 +310,3 @@ def _pulled(node: Node) -> list[tuple[Node, float]]:
         return [(x, float(np.asarray(p))) for x, p in node.pull(1.0, record=False)]
     except (ArithmeticError, ValueError):
         return [(x, float("inf")) for x in node.inputs_then() if isinstance(x, Node)]
-
-
-def _entries(x: Symbol) -> int:
-    inner = x.inputs[0]
-    axis = x.params.get("axis")
-    shape = inner.shape
-    axes = range(len(shape)) if axis is None else np.atleast_1d(axis)
-    return int(np.prod([shape[i] for i in axes], dtype=int))

@@ -55,6 +55,10 @@ _TEX_SPECIAL = {
     "<": "<",
     ">": ">",
     "′": "'",
+    "″": "''",
+    "‴": "'''",
+    "√": r"\surd ",
+    "ᵀ": r"^{\top}",
     "∂": r"\partial ",
     "−": "-",
     "‖": r"\|",
@@ -73,7 +77,7 @@ class Style:
     """How the pieces of a formula are put together; the text style is the base of all."""
 
     def name(self, name: str) -> str:
-        if _PLAIN.fullmatch(name):
+        if _PLAIN.fullmatch(name) and name not in {"inf", "nan"} and not name.startswith("Σ"):
             return name
         return "`" + name.replace("`", "′") + "`"
 
@@ -117,8 +121,9 @@ class Style:
 
 
 def takes_bar(name: str) -> bool:
-    """Whether a name is a letter with an index."""
-    return re.match(r"[^\W\d_](?![^\W\d_])", name) is not None
+    """Whether a name is a letter with an index, over which a bar can be drawn."""
+    simple = _PARTS.fullmatch(name) or _INDEXED.fullmatch(name)
+    return bool(simple) and re.match(r"[^\W\d_](?![^\W\d_.])", name) is not None
 
 
 def bar_name(root: str, name: str, *, bars: bool = True) -> str:
@@ -184,6 +189,7 @@ class Latex(Style):
         return rf"\frac{{{above}}}{{{below}}}"
 
     def power(self, base: str, exponent: str) -> str:
+        base = f"{{{base}}}" if "'" in base else base
         return f"{base}^{{{exponent}}}"
 
     def call(self, function: str, arguments: Sequence[str]) -> str:

@@ -19,6 +19,12 @@ class Printed(NamedTuple):
     text: str
 
 
+class NamedArray(np.ndarray):
+    """A static argument that a formula calls by a name."""
+
+    name: str
+
+
 class Words(NamedTuple):
     """Text between formulas."""
 
@@ -91,7 +97,8 @@ def constant_text(x: Any, style: Style) -> tuple[str, int]:
         return style.words(repr(complex(x))), ATOM
     text = number_text(float(x))
     above, slash, below = text.partition("/")
-    precedence = SIGN if text.startswith("-") else PRODUCT if slash else ATOM
+    several = slash or "e" in text
+    precedence = SIGN if text.startswith("-") else PRODUCT if several else ATOM
     if slash:
         return style.fraction(_root(above, style), _root(below, style)), precedence
     return _root(text, style), precedence
@@ -180,7 +187,7 @@ def _goes_without_saying(op: Any, key: str, value: Any) -> bool:
         default = inspect.signature(op.forward).parameters[key].default
     except (KeyError, TypeError, ValueError):
         return True
-    return default is value or (op.numpy is not None and default is not inspect.Parameter.empty)
+    return default is value or default is np._NoValue
 
 
 def _bare(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
@@ -208,15 +215,18 @@ def param_text(value: Any) -> str:
         parts = [value.start, value.stop, value.step]
         text = ":".join("" if part is None else str(part) for part in parts)
         return text.removesuffix(":") if value.step is None else text
-    if value is ...:
-        return "..."
+    if value is ... or isinstance(value, NamedArray):
+        return "..." if value is ... else value.name
     if isinstance(value, np.ndarray):
         return np.array2string(value, separator=",", threshold=10**9).replace("\n", "")
     if isinstance(value, type | np.dtype):
-        return np.dtype(value).name
-    return repr(value)
+        value = np.dtype(value).name
+        return str(value)
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
+#: Layouts that begin with their first input.
+_LEFT_FIRST = {"infix", "fraction", "power", "postfix", "index", "first"}
 _LAYOUTS = {
     "infix": _infix,
     "prefix": _prefix,
@@ -250,12 +260,27 @@ def _joined(x: Joined, style: Style) -> tuple[str, int]:
 
 
 def text_is_negative(part: Any) -> bool:
-    """Whether a formula begins with a minus sign."""
-    return written(part, TEXT).startswith("-")
+    """Whether a formula begins with a minus sign: its leftmost piece decides."""
+    while True:
+        if isinstance(part, Printed):
+            return part.text.startswith("-")
+        if isinstance(part, Joined):
+            part = part.parts[0]
+        elif not hasattr(part, "op"):
+            return not np.ndim(part) and not np.iscomplexobj(part) and float(part) < 0
+        elif part.op is None:
+            return False
+        else:
+            notation = part.op.written_as(part.inputs, part.params)
+            if notation is None or notation.layout not in _LEFT_FIRST:
+                return notation is not None and notation.signs[:1] == ("-",)
+            part = part.inputs[0]
 
 
 def _printed(x: Printed, style: Style) -> tuple[str, int]:
-    return style.number(x.text), SIGN if x.text.startswith("-") else ATOM
+    if x.text.startswith("-"):
+        return style.number(x.text), SIGN
+    return style.number(x.text), PRODUCT if "e" in x.text else ATOM
 
 
 _PIECES: dict[type, Any] = {

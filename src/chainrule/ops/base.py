@@ -50,6 +50,8 @@ class Op:
     linear: ClassVar[bool] = False
     #: Whether a rule is a local partial for each input.
     gives_partials: ClassVar[bool] = False
+    #: Whether the op is known by its numbers only, so that no formula can be read back with it.
+    opaque: ClassVar[bool] = False
     #: The position of the first input among the arguments of a rule; the output comes before.
     INPUTS_AT: ClassVar[int] = 1
     #: Whether a rule of this kind holds for complex numbers where a declaration is silent.

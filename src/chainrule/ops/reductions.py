@@ -84,7 +84,7 @@ def _kept(name: str) -> Callable[[Inputs, Params], Notation | None]:
     """Mean_axis1(x) where the axis stays with length one; else a call."""
 
     def notation(inputs: Inputs, params: Params) -> Notation | None:
-        if not params.get("keepdims", False):
+        if not params.get("keepdims", False) or not inputs[0].ndim:
             return None
         return Notation("bare", (f"{name}_{_axes(inputs, params)[1]}",), ATOM, ())
 
