@@ -1,5 +1,6 @@
 """`explain` of arrays: textbook form with shapes, every formula read back against backward."""
 
+import ast
 import json
 
 import numpy as np
@@ -49,6 +50,9 @@ def check_against_backward(derivation, root, leaf):
             continue
         formula = rows[0][-1] if left.startswith("δ") else rows[0][0]
         result = np.asarray(read(formula, names))
+        shape = ast.literal_eval(equation["shape"].replace(")(", "),(").split("→")[-1])
+        result = result.reshape(shape) if result.size == np.prod(shape) else result
+        result = np.broadcast_to(result, shape)
         names[left] = result
     result = np.broadcast_to(result, expected.shape) if result.size == 1 else result
     scale = max(float(np.max(np.abs(x))) for x in cr.adjoints(root).values())

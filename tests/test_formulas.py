@@ -30,6 +30,8 @@ REWRITTEN = [
     (-a + b, "b - a"),
     (a * 1.0 * b, "a·b"),
     (a * 0.0 + b, "b"),
+    (a / c - b / c, "(a - b)/c"),
+    (a * 2.0 / c + 1.0 / c, "(2·a + 1)/c"),
     (a * a * b, "a²·b"),
     (-(a * -2.0), "2·a"),
     (TABLE["negative"](-(a - b)), "a - b"),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.derivation.array_case import ArrayCase
 from chainrule.derivation.case import Case
 from chainrule.derivation.entries import Entries, is_entry
-from chainrule.derivation.matrix import ArrayCase
 from chainrule.derivation.numbers import rounded
 from chainrule.derivation.telling import array_derivation, no_path, of_itself, scalar_derivation
 from chainrule.engine import Node, adjoints, newest_first

@@ -112,6 +112,7 @@ class Derivation:
                 {
                     "left": None if block.left is None else written(block.left),
                     "rows": [[written(formula) for formula in row] for row in block.rows],
+                    "shape": block.aside.rpartition("→")[2] or "()",
                 }
                 for block in self._blocks
                 if isinstance(block, Equation)

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.blocks import Equation, Heading, Note
-from chainrule.derivation.case import SMALLEST, count_text, paths_text
-from chainrule.derivation.matrix import (
+from chainrule.derivation.array_forms import (
     array_adjoint_blocks,
     array_path_blocks,
     array_table_blocks,
-    matrix_blocks,
     order_note,
-    shape_text,
 )
+from chainrule.derivation.blocks import Equation, Heading, Note
+from chainrule.derivation.case import SMALLEST, count_text, paths_text
+from chainrule.derivation.matrix import matrix_blocks, shape_text
 from chainrule.derivation.numbers import array, number
 from chainrule.derivation.paths import Ways
 from chainrule.derivation.result import Derivation, Path
@@ -28,8 +27,8 @@ from chainrule.formulas.writing import Derivative, Printed, Words, written
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from chainrule.derivation.array_case import ArrayCase
     from chainrule.derivation.case import Case
-    from chainrule.derivation.matrix import ArrayCase
     from chainrule.engine import Node
 
 #: Said where a formula has no value at the point but the gradient has.

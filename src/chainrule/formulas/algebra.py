@@ -178,12 +178,48 @@ def sum_of(x: Symbol) -> Any:
     terms = [(c, term) for c, term in collected.values() if c]
     if not terms:
         return shaped(0.0, x)
+    below = _common_denominators([term for _, term in terms])
+    if below:
+        result = _written_sum([(c, _without(term, below)) for c, term in terms])
+        for base, exponent in below.values():
+            result = op_on(ar.divide, result, _raised(base, -exponent))
+        return shaped(result, x)
+    return shaped(_written_sum(terms), x)
+
+
+Powers = dict[Any, tuple[Any, float]]
+
+
+def _common_denominators(terms: list[Any]) -> Powers:
+    """Single numbers that every term is divided by, such as N."""
+    if len(terms) < 2 or any(term is None for term in terms):
+        return {}
+    found: list[Powers] = []
+    for term in terms:
+        below = [(b, e) for b, e in _factors(term)[1] if e < 0 and not getattr(b, "shape", ())]
+        found.append({(key_of(b), e): (b, e) for b, e in below})
+    return {key: p for key, p in found[0].items() if all(key in other for other in found)}
+
+
+def _without(term: Any, below: Powers) -> Any:
+    """A term without some of its denominators."""
+    coefficient, bases = _factors(term)
+    result: Any = coefficient
+    for base, exponent in bases:
+        if (key_of(base), exponent) not in below:
+            op = ar.multiply if exponent > 0 else ar.divide
+            result = op_on(op, result, _raised(base, abs(exponent)))
+    return product_of(result) if isinstance(result, Symbol) else result
+
+
+def _written_sum(terms: list[tuple[float, Any]]) -> Any:
+    """The terms one after the other, a positive one first."""
     first = next((i for i, (c, _) in enumerate(terms) if c > 0), 0)
     terms.insert(0, terms.pop(first))
     result = _scaled(*terms[0])
     for c, term in terms[1:]:
         result = op_on(ar.add if c > 0 else ar.subtract, result, _scaled(abs(c), term))
-    return shaped(result, x)
+    return result
 
 
 def _scaled(coefficient: float, term: Any) -> Any:

@@ -19,7 +19,7 @@ from chainrule.formulas.naming import automatic_names, names_of
 from chainrule.formulas.reading import product, read
 from chainrule.formulas.rewriting import simplified
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import written
+from chainrule.formulas.writing import NamedArray, written
 from chainrule.ops import TABLE
 from chainrule.ops.arithmetic import add, real, subtract
 from chainrule.ops.base import is_complex, shape_of
@@ -274,7 +274,11 @@ class Steps:
             if isinstance(x, Symbol):
                 if x.op is None:
                     found[x.name] = None
-                pending += x.inputs[::-1]
+                pending += [*x.params.values(), *x.inputs[::-1]]
+            elif isinstance(x, NamedArray):
+                found[x.name] = None
+            elif isinstance(x, tuple):
+                pending += x
         return list(found)
 
 
