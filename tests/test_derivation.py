@@ -285,7 +285,23 @@ def test_two_variables_of_one_number_give_no_name():
 
 
 def test_odd_labels_are_quoted_and_read_back():
-    for label in ("a b", "x-1", "2", "<b>", "$", "50%", "exp", "max", "Σ", "E′", "`", "ᵀ", "N"):
+    for label in (
+        "a b",
+        "x-1",
+        "2",
+        "<b>",
+        "$",
+        "50%",
+        "exp",
+        "max",
+        "Σ",
+        "E′",
+        "`",
+        "ᵀ",
+        "N",
+        "inf",
+        "nan",
+    ):
         w = cr.Value(2.0, label=label)
         E = cr.exp(w) * w**2
         E.label = "E"

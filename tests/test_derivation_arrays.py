@@ -401,3 +401,12 @@ def test_random_programs_of_arrays(data):
                 check_against_backward(cr.explain(root, leaf, form=form), root, leaf)
             entry = cr.explain(root, leaf[1])
             assert entry.value == pytest.approx(table[leaf][1], rel=1e-9, abs=1e-9)
+
+
+def test_a_label_that_is_a_sign():
+    for label in ("Σ", "δ", "N", "c1", "inf", "max"):
+        t = cr.Tensor([0.3, -0.2, 0.5], label=label)
+        y = t / cr.logsumexp(t)
+        E = np.sum(y)
+        assert cr.explain(E, t).value.shape == (3,)
+        assert cr.explain(E, t, form="adjoints").value.shape == (3,)

@@ -176,7 +176,7 @@ class _Reader:
             return self.value(piece[1:-1])
         if kind == "name":
             called = self.text[self.at : self.at + 1] == "("
-            if called or (piece.startswith("Σ") and piece not in self.names):
+            if called or piece.startswith("Σ"):  # a name that does so stands in backticks
                 return self.call(piece)
             self.advance()
             return self.value(piece)

@@ -77,7 +77,7 @@ class Style:
     """How the pieces of a formula are put together; the text style is the base of all."""
 
     def name(self, name: str) -> str:
-        if _PLAIN.fullmatch(name) and name not in {"inf", "nan"} and not name.startswith("Σ"):
+        if _PLAIN.fullmatch(name) and not re.match(r"(inf|nan)\b|Σ", name):
             return name
         return "`" + name.replace("`", "′") + "`"
 
