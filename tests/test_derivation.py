@@ -285,7 +285,7 @@ def test_two_variables_of_one_number_give_no_name():
 
 
 def test_odd_labels_are_quoted_and_read_back():
-    for label in (
+    odd = (
         "a b",
         "x-1",
         "2",
@@ -301,7 +301,8 @@ def test_odd_labels_are_quoted_and_read_back():
         "N",
         "inf",
         "nan",
-    ):
+    )
+    for label in odd:
         w = cr.Value(2.0, label=label)
         E = cr.exp(w) * w**2
         E.label = "E"

@@ -29,45 +29,53 @@ MOST_GROUPS = 40
 
 def path_blocks(case: Case, ways: Ways, routes: Sequence[Route], count: int) -> Iterator[Any]:
     """One path as a chain of equal rows, several each with a title, and their sum."""
-    root, target = case.root, ways.target
-    total = case.adjoints[id(target)]
-    left = Derivative(case.name(root), case.name(target))
-    brief = not len(routes) == count == 1
-    told = [told_path(case, route, brief=brief) for route in routes]
     if len(routes) == count == 1:
-        path = told[0]
-        rows: list[list[Any]] = []
-        if 2 < len(routes[0].nodes) <= MOST_FACTORS:
-            names = [case.name(node) for node in routes[0].nodes]
-            rows.append([Joined(tuple(map(Derivative, names, names[1:])))])
-        rows += [[row] for row in path.rows]
-        final = (
-            Blank() if case.is_hidden(root, target) else Printed(number(path.value, case.digits))
-        )
-        if written(rows[-1][0]) != written(final):
-            rows.append([final])
-        yield Equation(left, rows)
-        if path.note and not case.is_hidden(root, target):
-            yield Note(path.note)
+        path = told_path(case, routes[0])
+        yield from _one_path(case, routes[0], path)
+        values = [path.value]
     else:
-        words = f"sum over {paths_text(count)}"
-        if len(routes) < count:
-            words += f"; the {len(routes)} largest:" if len(routes) > 1 else "; the largest:"
-        yield Equation(left, [[Words(words)]])
-        for i, (route, path) in enumerate(zip(routes, told, strict=True), start=1):
-            names = [case.name(node) for node in route.nodes]
-            if len(names) > MOST_FACTORS:
-                names[FIRST_FACTORS:-LAST_FACTORS] = ["…"]
-            chain = Joined(tuple(Symbol(name) for name in names), " → ")
-            value = Printed(number(path.value, case.digits))
-            same = written(path.rows[-1]) == written(value)
-            last = [path.rows[-1]] if same else [path.rows[-1], value]
-            rows = [[row] for row in path.rows[:-1]]
-            yield Equation(None, [*rows, last], [Words(f"path {i}: "), chain])
-            if path.note:
-                yield Note(path.note)
-        yield from _sum_of_paths(case, ways, [path.value for path in told], count, total)
-    yield from _drift(case, [path.value for path in told], len(routes) == count, total)
+        told = [told_path(case, route, brief=True) for route in routes]
+        yield from _several_paths(case, ways, routes, told, count)
+        values = [path.value for path in told]
+    yield from _drift(case, ways, values, whole=len(routes) == count)
+
+
+def _one_path(case: Case, route: Route, path: Told) -> Iterator[Any]:
+    names = [case.name(node) for node in route.nodes]
+    hidden = case.is_hidden(route.nodes[0], route.nodes[-1])
+    rows: list[list[Any]] = []
+    if 2 < len(names) <= MOST_FACTORS:
+        rows.append([Joined(tuple(map(Derivative, names, names[1:])))])
+    rows += [[row] for row in path.rows]
+    final = Blank() if hidden else Printed(number(path.value, case.digits))
+    if written(rows[-1][0]) != written(final):
+        rows.append([final])
+    yield Equation(Derivative(names[0], names[-1]), rows)
+    if path.note and not hidden:
+        yield Note(path.note)
+
+
+def _several_paths(
+    case: Case, ways: Ways, routes: Sequence[Route], told: Sequence[Told], count: int
+) -> Iterator[Any]:
+    words = f"sum over {paths_text(count)}"
+    if len(routes) < count:
+        words += f"; the {len(routes)} largest:" if len(routes) > 1 else "; the largest:"
+    left = Derivative(case.name(case.root), case.name(ways.target))
+    yield Equation(left, [[Words(words)]])
+    for i, (route, path) in enumerate(zip(routes, told, strict=True), start=1):
+        names = [case.name(node) for node in route.nodes]
+        if len(names) > MOST_FACTORS:
+            names[FIRST_FACTORS:-LAST_FACTORS] = ["…"]
+        chain = Joined(tuple(map(Symbol, names)), " → ")
+        value = Printed(number(path.value, case.digits))
+        same = written(path.rows[-1]) == written(value)
+        last = [path.rows[-1]] if same else [path.rows[-1], value]
+        rows = [[row] for row in path.rows[:-1]]
+        yield Equation(None, [*rows, last], [Words(f"path {i}: "), chain])
+        if path.note:
+            yield Note(path.note)
+    yield from _sum_of_paths(case, ways, [path.value for path in told], count)
 
 
 @dataclass
@@ -152,11 +160,9 @@ def _times(factors: Sequence[float], to_step: Callable[[float], float] | None) -
     return result
 
 
-def _sum_of_paths(
-    case: Case, ways: Ways, values: Sequence[float], count: int, total: float
-) -> Iterator[Any]:
+def _sum_of_paths(case: Case, ways: Ways, values: Sequence[float], count: int) -> Iterator[Any]:
     """What the contributions add up to; of a few of many, their share."""
-    scale = ways.absolute_sum()
+    total, scale = case.adjoints[id(ways.target)], ways.absolute_sum()
     digits = case.digits
     added = sum(values)
     hidden = case.is_hidden(case.root, ways.target)
@@ -180,7 +186,7 @@ def _sum_of_paths(
     if case.to_step is None and all(map(math.isfinite, values)):
         digits, off = agreeing(shown, final, case.digits)
     result = Blank() if hidden else Printed(number(final, case.digits))
-    yield Equation(None, [[shown(digits)[0], result]], ())
+    yield Equation(None, [[shown(digits)[0], result]])
     if off is not None and not hidden:
         yield Note(
             f"(the contributions as printed give {number(off, case.digits)}; with all digits it is"
@@ -188,12 +194,11 @@ def _sum_of_paths(
         )
 
 
-def _drift(case: Case, values: Sequence[float], whole: bool, exact: float) -> Iterator[Any]:
+def _drift(case: Case, ways: Ways, values: Sequence[float], *, whole: bool) -> Iterator[Any]:
     """How far rounding every step has led from the exact value."""
-    if case.to_step is None or not whole:
+    if case.to_step is None or not whole or case.is_hidden(case.root, ways.target):
         return
-    drifted = case.to_step(sum(values))
-    yield Note(drift_text(drifted, exact))
+    yield Note(drift_text(case.to_step(sum(values)), case.adjoints[id(ways.target)]))
 
 
 def layer_blocks(case: Case, ways: Ways) -> Iterator[Any]:
