@@ -580,6 +580,55 @@ def test_a_node_with_many_consumers_is_told_shortly():
     assert any("more: its adjoint" in line for line in lines)
 
 
+def test_negative_numbers_stand_in_parentheses():
+    a, b = cr.Value(2.0, label="a"), cr.Value(-3.0, label="b")
+    f = b / a
+    assert "= -(-1.5)/2" in str(cr.explain(f, a))
+    s = cr.exp(-b) * b
+    assert "exp(-(-3))" in str(cr.explain(s, b))
+    assert "--" not in str(cr.explain(1.0 / cr.sqrt(-b), b))
+    assert "/(-3)" in str(cr.explain(a / b, b))
+
+
+def test_a_kink_is_told():
+    m = cr.Value(0.0, label="m")
+    for root in (abs(m), cr.relu(m), cr.maximum(m, 0.0)):
+        note = " ".join(str(cr.explain(root * 1.0, m)).splitlines())
+        assert "has a kink: there is no derivative, and the convention of the op" in note
+    x = cr.Value(0.5, label="x")
+    assert "kink" not in str(cr.explain(cr.relu(x), x))
+
+
+def test_a_loop_has_a_node_for_every_step():
+    w, h = cr.Value(0.8), cr.Value(0.5)
+    for _ in range(4):
+        h = cr.tanh(w * h)
+    assert cr.explain(h, wrt=w).path_count == 4
+
+
+def test_an_input_of_zero_stays_in_the_formula():
+    x2, w = 0.0, cr.Value(0.5)
+    o = cr.tanh(w * x2 + 0.3)
+    derivation = cr.explain(o, w)
+    assert "0·(1 - o²)" in str(derivation) or "(1 - o²)·0" in str(derivation)
+
+
+def test_a_blank_is_blank_wherever_it_stands():
+    E, names = two_neurons()
+    hidden = cr.explain(E, names["w1"], names=names, form="adjoints", hide=("E/a2", "E/z1"))
+    assert "0.4653" not in str(hidden)
+    assert "0.46525" not in str(hidden)
+    assert "0.01021" not in str(hidden)
+    with pytest.raises(ValueError, match="leaves nothing blank"):
+        cr.explain(E, names["w1"], names=names, hide="E/z2")
+
+
+def test_one_node_at_a_time():
+    E, names = two_neurons()
+    with pytest.raises(TypeError, match="wrt is one node at a time"):
+        cr.explain(E, [names["w1"], names["w2"]])
+
+
 def test_nan_is_named():
     z = cr.Value(float("nan"), label="z")
     h = z * 2.0

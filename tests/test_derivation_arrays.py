@@ -121,7 +121,7 @@ def test_attention_layer_norm_and_convolution_are_readable():
     assert first_rows(cr.explain(L))[2:8] == [
         "δ_Z = ∂L/∂Z = 2·Z   (4,3)",
         "δ_A = ∂L/∂A = δ_Z Vᵀ   (4,3)(3,4)→(4,4)",
-        "δ = 1/√(3)·A ⊙ (δ_A - Σ_axis1 (A ⊙ δ_A))   (4,4)",
+        "δ = ∂L/∂(Q Kᵀ) = 1/√(3)·A ⊙ (δ_A - Σ_axis1 (A ⊙ δ_A))   (4,4)",
         "∂L/∂V = Aᵀ δ_Z   (4,4)(4,3)→(4,3)",
         "∂L/∂K = δᵀ Q   (4,4)(4,3)→(4,3)",
         "∂L/∂Q = δ K   (4,4)(4,3)→(4,3)",

@@ -236,6 +236,8 @@ def test_nothing_is_run_as_python():
         (1 / math.sqrt(3), "1/√(3)"),
         (math.sqrt(2), "√(2)"),
         (math.pi, "3.141592653589793"),
+        (-math.log(2), "-log(2)"),
+        (math.log(10), "log(10)"),
         (1e-5, "1e-5"),
         (math.inf, "inf"),
     ],

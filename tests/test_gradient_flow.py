@@ -47,6 +47,15 @@ def test_the_factors_and_weights_multiply_to_the_ratio():
     assert biases
 
 
+def test_every_step_of_a_loop_is_a_row():
+    w, u, h = cr.Value(0.5, label="w"), cr.Value(0.3, label="u"), 0.1
+    for x in (1.0, -2.0, 0.5):
+        h = cr.tanh(w * h + u * x)
+    flow = cr.gradient_flow(0.5 * (h - 1.0) ** 2)
+    assert [layer.activation for layer in flow.layers] == ["tanh"] * 3
+    assert [len(layer.gradients) for layer in flow.layers] == [2, 0, 0]
+
+
 def test_dead_and_saturated_units():
     x = np.array([[1.0, 2.0], [0.5, -1.0]])
     W1 = cr.Tensor([[1.0, -1.0, 9.0], [0.0, -1.0, 9.0]], label="W1")

@@ -169,7 +169,9 @@ def _applied(op: Any, inputs: list[Any], params: Any) -> Any:
         return inputs[0]
     if op is mean:
         (x,) = inputs
-        return np.sum(x, **params) * (1 / entries(x, params.get("axis")))
+        count = entries(x, params.get("axis"))
+        total = np.sum(x, **params)
+        return total if count == 1 else total * (1 / count)
     if type(op) is Elementwise and op.scalar is not None and not params:
         return np.frompyfunc(op, len(inputs), 1)(*inputs)
     return op.compute(inputs, params)

@@ -192,6 +192,8 @@ def _found(steps: Steps, wrt: Any) -> Node | None:
         some = [steps.name(node) for node in steps.steps[:8]]
         hint = f"; near it: {', '.join(near)}" if near else f"; there are {', '.join(some)}"
         raise ValueError(f"'{wrt}' is no named node in the graph of {root}{hint}")
+    if isinstance(wrt, list | tuple | dict):
+        raise TypeError("wrt is one node at a time; without wrt all of them are explained")
     if not isinstance(wrt, Node):
         raise TypeError(
             f"wrt is a plain {type(wrt).__name__}, a constant: no derivative exists in it; make it"

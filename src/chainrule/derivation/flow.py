@@ -156,7 +156,7 @@ def gradient_flow(root: Any, *, names: Mapping[Any, Any] | None = None) -> Gradi
     steps = Steps(root, (), names, Caller.of(user_frame(2)))
     pairs = swept(root, root.new_seed(None), lambda _node: True)
     adjoints = {id(node): np.asarray(y_bar) for node, y_bar in pairs}
-    depth = _depths(steps)
+    depth, nearest = _depths(steps)
     deepest = max(depth.values())
     activations: dict[int, list[Node]] = {}
     parameters: dict[int, list[Node]] = {}
@@ -168,8 +168,9 @@ def gradient_flow(root: Any, *, names: Mapping[Any, Any] | None = None) -> Gradi
             parameters.setdefault(layer, []).append(node)
         elif _is_activation(node):
             activations.setdefault(layer - 1, []).append(node)
-    # What comes after the last parameters is the loss.
-    first, last = min(parameters), max(parameters)
+    # What comes after the last use of a parameter is the loss.
+    first = min(parameters)
+    last = max(deepest - nearest[id(node)] + 1 for nodes in parameters.values() for node in nodes)
     with np.errstate(all="ignore"):
         layers = [
             _layer(steps, adjoints, i - first + 1, parameters.get(i, []), activations.get(i, []))
@@ -184,17 +185,19 @@ def _is_activation(node: Node) -> bool:
     return type(op) is Elementwise and len(op.rules) == 1 and callable(op.rules[0])
 
 
-def _depths(steps: Steps) -> dict[int, int]:
-    """How many activations lie between each node and the root, on the longest way."""
-    depth = {id(steps.root): 0}
+def _depths(steps: Steps) -> tuple[dict[int, int], dict[int, int]]:
+    """How many activations lie between each node and the root, on the longest way and at least."""
+    depth, nearest = {id(steps.root): 0}, {id(steps.root): 0}
     for node in reversed(steps.nodes):
         if id(node) not in depth:
             continue
-        below = depth[id(node)] + _is_activation(node)
+        own = _is_activation(node)
         for x in node.inputs_then():
             if isinstance(x, Node):
-                depth[id(x)] = max(depth.get(id(x), 0), below)
-    return depth
+                depth[id(x)] = max(depth.get(id(x), 0), depth[id(node)] + own)
+                near = nearest[id(node)] + own
+                nearest[id(x)] = min(nearest.get(id(x), near), near)
+    return depth, nearest
 
 
 def _layer(

@@ -18,7 +18,7 @@ from chainrule.derivation.numbers import array, number
 from chainrule.engine import Node
 from chainrule.formulas.algebra import narrow
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import Blank, Derivative, Printed, Words, written
+from chainrule.formulas.writing import Blank, Derivative, DerivativeIn, Printed, Words, written
 from chainrule.ops.base import total
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.reductions import sum as summation
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 from chainrule.derivation.array_case import ArrayCase, as_symbol, one
 
+#: A formula longer than this is not written into ∂J/∂(…).
+LONGEST_INSIDE = 40
 #: A sum of more terms than this is added up in parts.
 MOST_TERMS = 8
 #: A formula of a cotangent with more ops than this gets a name.
@@ -121,10 +123,15 @@ def _delta(case: ArrayCase, node: Node, y_bar: Any) -> tuple[str, Equation | Non
     named = carrier is not None and re.fullmatch(r"\w+", base)
     name = f"δ{digits[1]}" if digits else f"δ_{base}" if named else "δ"
     if name in case.deltas or name in case.steps.values:
-        name = case.fresh("δ_v")
+        name = case.fresh("δ_")
     value = case.value(name, node, y_bar)
     case.deltas[name] = value
-    meaning = [Derivative(case.name(case.root), base)] if carrier is not None else []
+    root = case.name(case.root)
+    meaning: list[Any] = [Derivative(root, base)] if carrier is not None else []
+    if carrier is None:
+        inside = case.steps.formula(node)
+        if len(written(inside)) <= LONGEST_INSIDE:
+            meaning = [DerivativeIn(root, inside)]
     shown = shown_of(case, carrier, y_bar)
     numbers = [] if isinstance(shown, Blank) else numbers_of(case, value)
     return name, Equation(Symbol(name), [[*meaning, shown], *numbers], (), shapes_of(y_bar))

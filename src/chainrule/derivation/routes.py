@@ -121,6 +121,8 @@ def told_path(case: Case, route: Route, *, brief: bool = False) -> Told:
                 for factor, blank in zip(factors, hidden, strict=True)
             )
         )
+        if len(factors) == 1 and not brief:  # the factor is the result
+            return [with_numbers]
         return [as_factors] if brief else [with_numbers, as_factors]
 
     digits, off = case.digits, None

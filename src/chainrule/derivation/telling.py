@@ -15,6 +15,7 @@ from chainrule.derivation.array_forms import (
 )
 from chainrule.derivation.blocks import Equation, Heading, Note
 from chainrule.derivation.case import SMALLEST, count_text, paths_text
+from chainrule.derivation.kinks import kinks
 from chainrule.derivation.matrix import matrix_blocks, shape_text
 from chainrule.derivation.numbers import array, number
 from chainrule.derivation.paths import Ways
@@ -22,7 +23,7 @@ from chainrule.derivation.result import Derivation, Path
 from chainrule.derivation.routes import MOST_FACTORS, layer_blocks, path_blocks
 from chainrule.derivation.traces import adjoint_blocks, table_blocks
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import Derivative, Printed, Words, written
+from chainrule.formulas.writing import Blank, Derivative, Printed, Words, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -190,6 +191,10 @@ def _derivation(
 ) -> Derivation:
     """Blocks with what their automatic names stand for, and the facts beside them."""
     steps, root = case.steps, case.name(case.root)
+    if case.hidden and not _holds_blank(blocks):
+        pairs = ", ".join(f"{y}/{x}" for y, x in sorted(case.hidden))
+        raise ValueError(f'hide={pairs} leaves nothing blank in form="{form}": choose another')
+    blocks = [*blocks, *map(Note, kinks(steps, _formulas(blocks)))]
     if form != "table":  # a table tells every name
         blocks = [*blocks, *_where(case, blocks)]
     used = steps.used(_formulas(blocks))
@@ -249,14 +254,21 @@ def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
             told[name] = Equation(Symbol(name), [[*formulas, last]], (), aside)
             pending = [*steps.used(formulas)[::-1], *pending]
         elif steps.is_automatic_constant(name):
-            numbers = [Words(array(steps.values[name], case.digits))]
-            rows = [[Words(steps.pulled[name])], numbers] if name in steps.pulled else [numbers]
+            shown = array(steps.values[name], case.digits)
+            single: list[Any] = [Words(shown) if np.ndim(steps.values[name]) else Printed(shown)]
+            rows = [[Words(steps.pulled[name])], single] if name in steps.pulled else [single]
             plain[name] = Equation(Symbol(name), rows)
     if not told and not plain:
         return []
     in_order = sorted(told, key=lambda name: automatic[name].index)
     more = [Note("… other automatic names are left out …")] if left_out else []
     return [Note("where"), *plain.values(), *[told[name] for name in in_order], *more]
+
+
+def _holds_blank(x: Any) -> bool:
+    if isinstance(x, Blank):
+        return True
+    return isinstance(x, tuple | list) and any(map(_holds_blank, x))
 
 
 def _formulas(blocks: Sequence[Any]) -> list[Any]:

@@ -94,7 +94,10 @@ def _adjoint_row(
     factors, value = _added_up(case, node, consumers, formulas, adjoints)
 
     def printed(digits: int) -> list[Any]:
-        numbers = [Printed(number(adjoints[id(y)], digits)) for y, _ in consumers]
+        numbers = [
+            Blank() if _is_secret(case, y) else Printed(number(adjoints[id(y)], digits))
+            for y, _ in consumers
+        ]
         by = [
             1.0 if not isinstance(f, Symbol) and f == 1 else Printed(number(p, digits))
             for f, p in zip(formulas, factors, strict=True)
@@ -102,14 +105,19 @@ def _adjoint_row(
         return [_terms(numbers, by, hidden)]
 
     digits = case.digits
-    if case.to_step is None and not any(hidden) and math.isfinite(value):
+    blank = any(hidden) or any(_is_secret(case, y) for y, _ in consumers)
+    if case.to_step is None and not blank and math.isfinite(value):
         digits, _ = agreeing(printed, value, case.digits)
-    secret = (case.name(case.root), case.name(node)) in case.hidden
-    final = Blank() if secret else Printed(number(value, case.digits))
+    final = Blank() if _is_secret(case, node) else Printed(number(value, case.digits))
     symbols = [Symbol(bar(case, y)) for y, _ in consumers]
     rows = [_terms(symbols, formulas, hidden), *printed(digits), final]
     texts = [written(r) for r in rows]
     return Equation(left, [[r for i, r in enumerate(rows) if not i or texts[i] != texts[i - 1]]])
+
+
+def _is_secret(case: Case, node: Node) -> bool:
+    """Whether the adjoint of a node is to be left blank, wherever it stands."""
+    return (case.name(case.root), case.name(node)) in case.hidden
 
 
 def _added_up(
@@ -159,8 +167,9 @@ def _long_row(case: Case, node: Node, consumers: Sequence[tuple[Node, float]]) -
         for y, _ in shown
     ]
     terms.insert(MOST_TERMS - 2, Words(f"… {len(consumers) - MOST_TERMS:,} terms …"))
-    hidden = (case.name(case.root), case.name(node)) in case.hidden
-    final = Blank() if hidden else Printed(number(case.adjoints[id(node)], case.digits))
+    final = (
+        Blank() if _is_secret(case, node) else Printed(number(case.adjoints[id(node)], case.digits))
+    )
     return Equation(Symbol(bar(case, node)), [[Joined(tuple(terms), " + "), final]])
 
 

@@ -10,6 +10,8 @@ from chainrule.formulas.algebra import full
 from chainrule.formulas.naming import automatic_names
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import NamedArray
+from chainrule.ops.base import constant
+from chainrule.ops.notation import FIRST
 from chainrule.ops.reductions import entry_count
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 #: An index of more entries than this gets a name.
 LONGEST_INDEX = 12
+
+
+#: A factor 0 that the program multiplies by, often data: a formula keeps it.
+kept = constant(lambda x: x, 1, name="kept", notation=FIRST)
 
 
 class Constants:
@@ -42,6 +48,13 @@ class Constants:
         self.values[name] = value
         self.automatic.add(name)
         return name
+
+    def factor(self, x: Any) -> Any:
+        """A plain factor of a product."""
+        formula = self.expression(x)
+        if isinstance(formula, int | float) and formula == 0:
+            return Symbol.made(kept, (0.0,), {}, (), np.float64)
+        return formula
 
     def expression(self, x: Any) -> Any:
         """A plain input as a formula reads it: its name, or the number that it is everywhere."""

@@ -21,7 +21,7 @@ from chainrule.formulas.rewriting import simplified
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import NamedArray, written
 from chainrule.ops import TABLE
-from chainrule.ops.arithmetic import add, real, subtract
+from chainrule.ops.arithmetic import add, multiply, real, subtract
 from chainrule.ops.base import is_complex, shape_of
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Steps:
         self.names: dict[int, str] = {}
         always = {id(root), *map(id, keep)}
         consumers = self._consumers()
+        inside = self._inside_functions()
         sizes: dict[int, tuple[int, int]] = {}
         for node in self.nodes:
             i = id(node)
@@ -82,6 +83,7 @@ class Steps:
                 node.op is None
                 or i in always
                 or depth > DEEPEST
+                or (size > 1 and i in inside)
                 or _worth_a_name(node, size, consumers[i])
             ):
                 self.names[i] = fresh()
@@ -107,6 +109,18 @@ class Steps:
             id(x) for node in self.nodes for x in node.inputs_then() if isinstance(x, Node)
         )
 
+    def _inside_functions(self) -> set[int]:
+        """The functions that a further function is taken of, as in a loop h = tanh(w·h)."""
+        found: set[int] = set()
+        feeding: set[int] = set()
+        for node in reversed(self.nodes):
+            own = _is_function(node)
+            if own and id(node) in feeding:
+                found.add(id(node))
+            if own or id(node) in feeding:
+                feeding.update(id(x) for x in node.inputs_then() if isinstance(x, Node))
+        return found
+
     def name(self, node: Node) -> str:
         """What a step is called."""
         return self.names[id(node)]
@@ -130,9 +144,13 @@ class Steps:
 
     def _applied(self, node: Node) -> Any:
         assert node.op is not None
-        inputs = tuple(self.expression(x) for x in node.inputs_then())
+        inputs = tuple(self._inputs_of(node))
         held = np.asarray(node._held)
         return Symbol.made(node.op, inputs, node.params, held.shape, held.dtype)
+
+    def _inputs_of(self, node: Node) -> list[Any]:
+        plain = self.constants.factor if node.op is multiply else self.constants.expression
+        return [self.expression(x) if isinstance(x, Node) else plain(x) for x in node.inputs_then()]
 
     def expression(self, x: Any) -> Any:
         """An input as a formula reads it: a symbol, a number, or the formula of what has no name.
@@ -181,6 +199,11 @@ class Steps:
         """A formula shortened, with the counts of means named."""
         return simplified(self.constants.named(formula), self)
 
+    @property
+    def known(self) -> Mapping[str, Any]:
+        """Every name with its value, those of cotangents, too."""
+        return ChainMap(self.cotangent_values, self.values)
+
     def holds(self, condition: Symbol) -> bool:
         """Whether a condition holds for any entry at the values of this graph."""
         return bool(np.any(self.number(condition)))
@@ -224,7 +247,8 @@ class Steps:
                 continue
             for x, x_bar in self.pull(inner, y_bar):
                 target = found if id(x) in self.names else table
-                target[id(x)] = x_bar if id(x) not in target else target[id(x)] + x_bar
+                # The region is walked backwards, the formula is read forwards.
+                target[id(x)] = x_bar if id(x) not in target else x_bar + target[id(x)]
         return {i: self.finished(x_bar) for i, x_bar in found.items()}
 
     def pull(self, node: Node, y_bar: Any) -> list[tuple[Node, Any]]:
@@ -232,7 +256,7 @@ class Steps:
         assert node.op is not None
         inputs = node.inputs_then()
         wanted = [i for i, x in enumerate(inputs) if isinstance(x, Node)]
-        values = [self.expression(x) for x in inputs]
+        values = self._inputs_of(node)
         y = self.expression(node)
         try:
             x_bars = node.op.vjp(wanted, y_bar, y, values, node.params)
@@ -248,7 +272,7 @@ class Steps:
         """What a rule gives that cannot be evaluated on symbols: a name for its numbers."""
         assert node.op is not None
         at = written(y_bar)
-        number = self.number(y_bar, ChainMap(self.cotangent_values, self.values))
+        number = self.number(y_bar, self.known)
         seed = np.broadcast_to(number, np.shape(node._held))
         pairs = []
         for x, x_bar in node.pull(seed, record=False):
@@ -290,7 +314,9 @@ def _real_where(x: Node, x_bar: Any) -> Any:
 def _is_function(node: Node) -> bool:
     """Whether the op is one that a formula writes as a function of one thing, such as sin."""
     op: Any = node.op
-    return op is not None and len(op.rules) == 1 and callable(op.rules[0])
+    if op is None or not op.gives_partials:
+        return False
+    return len(op.rules) == 1 and callable(op.rules[0])
 
 
 def _worth_a_name(node: Node, size: int, consumers: int) -> bool:

@@ -116,6 +116,10 @@ class Style:
     def derivative(self, y: str, x: str) -> str:
         return f"∂{self.name(y)}/∂{self.name(x)}"
 
+    def derivative_in(self, y: str, x: str) -> str:
+        """∂y/∂x, where x is written already."""
+        return f"∂{self.name(y)}/∂{x}"
+
     #: Whether a fraction is written with a bar, which needs no parentheses.
     bars = False
 
@@ -197,7 +201,10 @@ class Latex(Style):
         return rf"{known}\left({', '.join(arguments)}\right)"
 
     def derivative(self, y: str, x: str) -> str:
-        return rf"\frac{{\partial {self.name(y)}}}{{\partial {self.name(x)}}}"
+        return self.derivative_in(y, self.name(x))
+
+    def derivative_in(self, y: str, x: str) -> str:
+        return rf"\frac{{\partial {self.name(y)}}}{{\partial {x}}}"
 
 
 def _letters(base: str) -> str:
@@ -290,8 +297,11 @@ class MathML(Style):
         return f"<mrow><mi>{html.escape(function)}</mi>{self.parenthesised(inside)}</mrow>"
 
     def derivative(self, y: str, x: str) -> str:
+        return self.derivative_in(y, self.name(x))
+
+    def derivative_in(self, y: str, x: str) -> str:
         d = "<mo>∂</mo>"
-        return self.fraction(self.row([d, self.name(y)]), self.row([d, self.name(x)]))
+        return self.fraction(self.row([d, self.name(y)]), self.row([d, x]))
 
 
 def _mo(sign: str) -> str:

@@ -42,6 +42,13 @@ class Derivative(NamedTuple):
     x: str
 
 
+class DerivativeIn(NamedTuple):
+    """∂y/∂(…), in what has no name."""
+
+    y: str
+    formula: Any
+
+
 class Joined(NamedTuple):
     """Formulas in a row: the factors of a path with " · ", contributions with " + "."""
 
@@ -75,18 +82,22 @@ def number_text(x: float) -> str:
         return repr(float(x))
     if x == int(x) and abs(x) < 1e15:
         return str(int(x))
-    short = repr(float(x))
-    if len(short) > 8:
-        fraction = Fraction(x).limit_denominator(1000)
-        if fraction.numerator / fraction.denominator == x:
-            return str(fraction)
-        square = Fraction(x * x).limit_denominator(1000)
-        sign = "-" if x < 0 else ""
-        if math.sqrt(square.numerator) == abs(x) and square.denominator == 1:
-            return f"{sign}√({square})"
-        if square.numerator == 1 and 1 / math.sqrt(square.denominator) == abs(x):
-            return f"{sign}1/√({square.denominator})"
-    return short.replace("e-0", "e-").replace("e+", "e")
+    short = repr(float(x)).replace("e-0", "e-").replace("e+", "e")
+    return short if len(short) <= 8 else _closed_form(x) or short
+
+
+def _closed_form(x: float) -> str:
+    """A long number as a fraction, a root or a logarithm that is exactly it; "" if none is."""
+    sign = "-" if x < 0 else ""
+    fraction, square = (Fraction(n).limit_denominator(1000) for n in (abs(x), x * x))
+    forms = {
+        str(fraction): fraction.numerator / fraction.denominator,
+        f"√({square.numerator})": math.sqrt(square.numerator),
+        f"1/√({square.denominator})": 1 / math.sqrt(square.denominator),
+        "log(2)": math.log(2),
+        "log(10)": math.log(10),
+    }
+    return next((sign + text for text, number in forms.items() if number == abs(x)), "")
 
 
 def constant_text(x: Any, style: Style) -> tuple[str, int]:
@@ -96,6 +107,10 @@ def constant_text(x: Any, style: Style) -> tuple[str, int]:
     if isinstance(x, complex | np.complexfloating):
         return style.words(repr(complex(x))), ATOM
     text = number_text(float(x))
+    if text.startswith(("log", "-log")):
+        sign = [style.sign("-")] if text.startswith("-") else []
+        argument = style.number(text.rpartition("(")[2][:-1])
+        return style.row([*sign, style.call("log", [argument])]), SIGN if sign else ATOM
     above, slash, below = text.partition("/")
     several = slash or "e" in text
     precedence = SIGN if text.startswith("-") else PRODUCT if several else ATOM
@@ -132,6 +147,8 @@ def _infix(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
 
 def _prefix(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
     inner = _inside(x.inputs[0], notation.inner[0], style)
+    if text_is_negative(x.inputs[0]) and not inner.startswith(style.parenthesised("")[:1]):
+        inner = style.parenthesised(inner)
     return style.row([style.sign(notation.signs[0]), inner]), notation.precedence
 
 
@@ -158,6 +175,8 @@ def _fraction(x: Any, notation: Notation, style: Style) -> tuple[str, int]:
     above, below = (
         _inside(part, least, style) for part, least in zip(x.inputs, notation.inner, strict=True)
     )
+    if text_is_negative(x.inputs[1]) and not below.startswith("("):
+        below = style.parenthesised(below)
     return style.fraction(above, below), PRODUCT
 
 
@@ -185,8 +204,8 @@ def _goes_without_saying(op: Any, key: str, value: Any) -> bool:
         return False
     try:
         default = inspect.signature(op.forward).parameters[key].default
-    except (KeyError, TypeError, ValueError):
-        return True
+    except (KeyError, TypeError, ValueError):  # some of NumPy's own have no signature
+        return value is False
     return default is value or default is np._NoValue
 
 
@@ -288,5 +307,9 @@ _PIECES: dict[type, Any] = {
     Words: lambda x, style: (style.words(x.text), ATOM),
     Blank: lambda _x, style: (style.blank(), ATOM),
     Derivative: lambda x, style: (style.derivative(x.y, x.x), ATOM),
+    DerivativeIn: lambda x, style: (
+        style.derivative_in(x.y, style.parenthesised(written(x.formula, style))),
+        ATOM,
+    ),
     Joined: _joined,
 }
