@@ -403,6 +403,20 @@ def test_random_programs_of_arrays(data):
             assert entry.value == pytest.approx(table[leaf][1], rel=1e-9, abs=1e-9)
 
 
+def test_arrays_made_of_a_named_one():
+    X, y = np.array([[1.0, 2.0], [0.5, -1.0], [2.0, 0.3]]), np.array([1.0, 0.0, 1.0])
+    w = cr.Tensor([0.1, -0.2], label="w")
+    p = cr.sigmoid(X @ w)
+    L = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    assert "(1 - y)/(1 - p)" in str(cr.explain(L, w))
+    V = cr.Tensor(np.ones((4, 2)), label="V")
+    E = np.sum((V @ X.T) ** 2)
+    assert first_rows(cr.explain(E, V)) == [
+        "δ = ∂E/∂(V Xᵀ) = 2·V Xᵀ   (4,3)",
+        "∂E/∂V = δ X   (4,3)(3,2)→(4,2)",
+    ]
+
+
 def test_a_label_that_is_a_sign():
     for label in ("Σ", "δ", "N", "c1", "inf", "max"):
         t = cr.Tensor([0.3, -0.2, 0.5], label=label)

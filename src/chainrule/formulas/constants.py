@@ -30,11 +30,18 @@ class Constants:
 
     Args:
         names: the names known for constants, by `id`.
+        arrays: the arrays among them, by `id`.
         values: where the value of every name is kept; shared with the steps of the graph.
     """
 
-    def __init__(self, names: Mapping[int, str], values: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        names: Mapping[int, str],
+        arrays: Mapping[int, np.ndarray],
+        values: dict[str, Any],
+    ) -> None:
         self.names = dict(names)
+        self._arrays = arrays
         self.values = values
         #: Names made up for arrays and counts, which have to be told.
         self.automatic: set[str] = set()
@@ -63,12 +70,26 @@ class Constants:
             array = np.asarray(x)
             if array.dtype.kind == "f" and array.size and np.all(array == array.flat[0]):
                 return full(float(array.flat[0]), array.shape, array.dtype)
+            derived = self._derived(array)
+            if derived is not None:
+                return derived
             name = self.names[id(x)] = self.fresh(x)
             self._alive.append(x)
         if name is None:
             return x
         self.values[name] = x
         return Symbol(name, np.shape(x), np.asarray(x).dtype)
+
+    def _derived(self, x: np.ndarray) -> Any:
+        """An unnamed array that is 1 - y or yᵀ of a named one, to the last bit."""
+        for y in self._arrays.values():
+            if y.dtype.kind != "f" or x.dtype != y.dtype:
+                continue
+            if x.shape == y.shape and np.array_equal(x, 1 - y):
+                return 1.0 - self.expression(y)
+            if y.ndim == 2 and x.shape == y.shape[::-1] and np.array_equal(x, y.T):
+                return self.expression(y).T
+        return None
 
     def named(self, x: Any) -> Any:
         """A formula in which every array has a name, also those that a rule has made."""

@@ -72,6 +72,11 @@ def names_of(
         for x in node.inputs
         if isinstance(x, float | np.ndarray | np.generic)
     }
+    constants |= {  # X, where X.T is used
+        id(x.base): x.base
+        for x in constants.values()
+        if isinstance(x, np.ndarray) and isinstance(x.base, np.ndarray)
+    }
     labels = set(base.values())
     known = {id(node) for node in nodes}
     chosen: dict[int, str] = {}

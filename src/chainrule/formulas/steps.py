@@ -93,7 +93,10 @@ class Steps:
         self.values: dict[str, Any] = {}
         for node in self.steps:
             self.values[self.names[id(node)]] = node._held
-        self.constants = Constants(constants, self.values)
+        plain = [x for node in self.nodes for x in node.inputs if isinstance(x, np.ndarray)]
+        bases = [x.base for x in plain if isinstance(x.base, np.ndarray)]
+        arrays = {id(x): x for x in [*plain, *bases] if id(x) in constants}
+        self.constants = Constants(constants, arrays, self.values)
         self._expressions: dict[int, Any] = {}
         #: Ops of this graph that the library does not have, by name.
         self.functions = {
