@@ -653,7 +653,7 @@ def test_it_shows_itself():
 def latex_rows(latex):
     body = latex.removeprefix("\\begin{aligned}\n").removesuffix("\n\\end{aligned}")
     for row in body.split(" \\\\\n"):
-        if "\\begin{array}" in row:
+        if "\\begin{array}" in row or "\\begin{bmatrix}" in row:  # mathtext has neither
             continue
         yield row.replace("&", "")
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.derivation.blocks import Equation, Heading, Note, Table
 from chainrule.derivation.case import order_text
-from chainrule.derivation.numbers import array
+from chainrule.derivation.numbers import displayed
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Blank, Derivative, Joined, Printed, Words, written
@@ -72,7 +72,7 @@ def array_table_blocks(
         cells: list[Any] = [Symbol(name)]
         if node.op is not None:
             cells.append(case.steps.formula(node))
-        cells.append(Words(array(case.values[name], case.digits)))
+        cells.append(displayed(case.values[name], case.digits))
         back: Any = Words("")
         if id(node) in equations:
             equation = equations[id(node)]

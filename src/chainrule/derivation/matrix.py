@@ -14,11 +14,11 @@ import numpy as np
 
 from chainrule.derivation.blocks import Equation, Note
 from chainrule.derivation.case import drift_text
-from chainrule.derivation.numbers import array, number
+from chainrule.derivation.numbers import displayed, number
 from chainrule.engine import Node
 from chainrule.formulas.algebra import narrow
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import Blank, Derivative, DerivativeIn, Printed, Words, written
+from chainrule.formulas.writing import Blank, Derivative, DerivativeIn, written
 from chainrule.ops.base import total
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.reductions import sum as summation
@@ -185,9 +185,8 @@ def drift(case: ArrayCase, node: Node, value: np.ndarray) -> Iterator[Note]:
 
 
 def numbers_of(case: ArrayCase, value: Any) -> list[list[Any]]:
-    return [
-        [Printed(array(value, case.digits)) if not value.ndim else Words(array(value, case.digits))]
-    ]
+    """The row of numbers of an equation."""
+    return [[displayed(value, case.digits)]]
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.formulas.reading import read
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.writing import Printed, written
+from chainrule.formulas.writing import Grid, Printed, Words, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +44,18 @@ def array(x: Any, digits: int) -> str:
         formatter={"float_kind": lambda entry: number(entry, digits)},
     )
     return re.sub(r"\s+", " ", shown).replace("[ ", "[").replace("] [", "], [")
+
+
+def displayed(x: Any, digits: int) -> Any:
+    """A number or an array as a piece of a formula."""
+    data = np.asarray(x)
+    text = array(data, digits)
+    if not data.ndim:
+        return Printed(text)
+    if not 0 < data.size <= MOST_ENTRIES or data.ndim > 2 or data.dtype.kind not in "fiu":
+        return Words(text)
+    rows = [[number(entry, digits) for entry in row] for row in np.atleast_2d(data)]
+    return Grid(tuple(map(tuple, rows)), text)
 
 
 def substituted(formula: Any, numbers: Mapping[str, str], digits: int) -> Any:

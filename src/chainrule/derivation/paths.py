@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chainrule.formulas.reading import product
 
@@ -82,15 +82,21 @@ class Ways:
 
     def every(self) -> Iterator[Route]:
         """All paths, in the order of the inputs."""
-        pending: list[tuple[tuple[Node, ...], float]] = [((self.root,), 1.0)]
+        # Each way is a node and the way before it, so that a long path is not copied at each step.
+        pending: list[tuple[Any, float]] = [((self.root, None), 1.0)]
         while pending:
-            nodes, contribution = pending.pop()
-            if nodes[-1] is self.target:
-                yield Route(nodes, contribution)
+            way, contribution = pending.pop()
+            node = way[0]
+            if node is self.target:
+                nodes = []
+                while way is not None:
+                    nodes.append(way[0])
+                    way = way[1]
+                yield Route(tuple(nodes[::-1]), contribution)
                 continue
             pending += [
-                ((*nodes, x), float(product(contribution, partial)))
-                for x, partial in reversed(self.edges[id(nodes[-1])])
+                ((x, way), float(product(contribution, partial)))
+                for x, partial in reversed(self.edges[id(node)])
             ]
 
     def largest(self, k: int) -> list[Route]:

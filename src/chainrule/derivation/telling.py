@@ -17,7 +17,7 @@ from chainrule.derivation.blocks import Equation, Heading, Note
 from chainrule.derivation.case import SMALLEST, count_text, paths_text
 from chainrule.derivation.kinks import kinks
 from chainrule.derivation.matrix import matrix_blocks, shape_text
-from chainrule.derivation.numbers import array, number
+from chainrule.derivation.numbers import array, displayed, number
 from chainrule.derivation.paths import Ways
 from chainrule.derivation.result import Derivation, Path
 from chainrule.derivation.routes import MOST_FACTORS, layer_blocks, path_blocks
@@ -248,14 +248,12 @@ def _where(case: Case | ArrayCase, blocks: Sequence[Any]) -> list[Any]:
                 continue
             node = automatic[name]
             formulas = [] if node.op is None else [steps.formula(node)]
-            shown = array(case.values[name], case.digits)
-            last = Words(shown) if np.ndim(node._held) else Printed(shown)
+            last = displayed(case.values[name], case.digits)
             aside = shape_text(np.shape(node._held)) if np.ndim(node._held) else ""
             told[name] = Equation(Symbol(name), [[*formulas, last]], (), aside)
             pending = [*steps.used(formulas)[::-1], *pending]
         elif steps.is_automatic_constant(name):
-            shown = array(steps.values[name], case.digits)
-            single: list[Any] = [Words(shown) if np.ndim(steps.values[name]) else Printed(shown)]
+            single: list[Any] = [displayed(steps.values[name], case.digits)]
             rows = [[Words(steps.pulled[name])], single] if name in steps.pulled else [single]
             plain[name] = Equation(Symbol(name), rows)
     if not told and not plain:

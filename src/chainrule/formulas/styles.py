@@ -116,6 +116,10 @@ class Style:
     def derivative(self, y: str, x: str) -> str:
         return f"∂{self.name(y)}/∂{self.name(x)}"
 
+    def grid(self, rows: Sequence[Sequence[str]], text: str) -> str:  # noqa: ARG002
+        """The entries of a matrix; in plain text as NumPy shows it."""
+        return text
+
     def derivative_in(self, y: str, x: str) -> str:
         """∂y/∂x, where x is written already."""
         return f"∂{self.name(y)}/∂{x}"
@@ -202,6 +206,10 @@ class Latex(Style):
 
     def derivative(self, y: str, x: str) -> str:
         return self.derivative_in(y, self.name(x))
+
+    def grid(self, rows: Sequence[Sequence[str]], text: str) -> str:  # noqa: ARG002
+        body = r" \\ ".join(" & ".join(map(self.number, row)) for row in rows)
+        return rf"\begin{{bmatrix}} {body} \end{{bmatrix}}"
 
     def derivative_in(self, y: str, x: str) -> str:
         return rf"\frac{{\partial {self.name(y)}}}{{\partial {x}}}"
@@ -298,6 +306,13 @@ class MathML(Style):
 
     def derivative(self, y: str, x: str) -> str:
         return self.derivative_in(y, self.name(x))
+
+    def grid(self, rows: Sequence[Sequence[str]], text: str) -> str:  # noqa: ARG002
+        lines = [
+            "<mtr>" + "".join(f"<mtd>{self.number(x)}</mtd>" for x in row) + "</mtr>"
+            for row in rows
+        ]
+        return f"<mrow>{_mo('[')}<mtable>{''.join(lines)}</mtable>{_mo(']')}</mrow>"
 
     def derivative_in(self, y: str, x: str) -> str:
         d = "<mo>∂</mo>"

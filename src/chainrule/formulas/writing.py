@@ -31,6 +31,13 @@ class Words(NamedTuple):
     text: str
 
 
+class Grid(NamedTuple):
+    """The entries of a vector or a matrix, as they are printed; `text` is the plain form."""
+
+    rows: tuple[tuple[str, ...], ...]
+    text: str
+
+
 class Blank(NamedTuple):
     """Something left out, to be filled in by the reader."""
 
@@ -311,5 +318,6 @@ _PIECES: dict[type, Any] = {
         style.derivative_in(x.y, style.parenthesised(written(x.formula, style))),
         ATOM,
     ),
+    Grid: lambda x, style: (style.grid(x.rows, x.text), ATOM),
     Joined: _joined,
 }
