@@ -406,6 +406,16 @@ def test_random_programs_of_arrays(data):
             assert entry.value == pytest.approx(table[leaf][1], rel=1e-9, abs=1e-9)
 
 
+def test_why_every_entry_is_zero():
+    x = cr.Tensor([-1.0, -2.0], label="x")
+    h = cr.relu(x)
+    h.label = "h"
+    note = " ".join(str(cr.explain(np.sum(h * 3.0), x)).split())
+    assert "Every entry is zero: nothing comes back through h = relu(x) to x." in note
+    s = cr.stop_gradient(x) * 2.0
+    assert "nothing comes back through" in str(cr.explain(np.sum(s), x))
+
+
 def test_arrays_made_of_a_named_one():
     X, y = np.array([[1.0, 2.0], [0.5, -1.0], [2.0, 0.3]]), np.array([1.0, 0.0, 1.0])
     w = cr.Tensor([0.1, -0.2], label="w")

@@ -73,7 +73,24 @@ def array_derivation(
     else:
         edges = {i: [x for x, _ in pairs] for i, pairs in ways.edges.items()}
         blocks = _array_blocks(case, form, ways.nodes, edges, [target])
-    return _derivation(case, form, target, [*blocks, *_array_remark(case)], reveal, count)
+    blocks += [*_array_remark(case), *_why_zeros(case, ways)]
+    return _derivation(case, form, target, blocks, reveal, count)
+
+
+def _why_zeros(case: ArrayCase, ways: Ways) -> list[Note]:
+    """Where a gradient that is zero in every entry was lost."""
+    zero = [x for x in ways.nodes if not np.any(case.adjoints[id(x)])]
+    if not any(x is ways.target for x in zero):
+        return []
+    lost = zero[0]
+    into = next(y for y in ways.nodes if any(x is lost for x, _ in ways.edges.get(id(y), ())))
+    formula = written(case.steps.formula(into))
+    return [
+        Note(
+            f"Every entry is zero: nothing comes back through {case.name(into)} = {formula} to"
+            f" {case.name(lost)}."
+        )
+    ]
 
 
 def _bounded(blocks: list[Any]) -> list[Any]:
