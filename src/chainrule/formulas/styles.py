@@ -162,7 +162,11 @@ class Latex(Style):
             return self.words(name)
         base = _letters(parts["base"])
         sub = (parts["sub"] or "").strip("_")
-        below = f"_{{{sub if sub.isdigit() or len(sub) == 1 else _roman(sub)}}}" if sub else ""
+        if re.fullmatch(r"[\d_]+", sub):  # w1_12, the weight 12 of layer 1
+            sub = sub.replace("_", ",")
+        elif len(sub) > 1:
+            sub = _roman(sub)
+        below = f"_{{{sub}}}" if sub else ""
         return f"{base}{below}{_primes(parts)}"
 
     def number(self, text: str) -> str:
@@ -256,7 +260,8 @@ class MathML(Style):
             return self.words(name)
         base = f"<mi>{html.escape(parts['base'])}</mi>"
         if sub := (parts["sub"] or "").strip("_"):
-            kind = "mn" if sub.isdigit() else "mi"
+            numbers = re.fullmatch(r"[\d_]+", sub)
+            kind, sub = ("mn", sub.replace("_", ",")) if numbers else ("mi", sub)
             base = f"<msub>{base}<{kind}>{html.escape(sub)}</{kind}></msub>"
         return f"<mrow>{base}{_mo(parts['primes'])}</mrow>" if parts["primes"] else base
 
