@@ -163,7 +163,7 @@ def plain_inputs(root):
 
 
 def programs_that_were_refused():
-    """What a reviewer found to fail, each as (root, wrt)."""
+    """Programs that could not be explained once, each as (root, wrt)."""
     random = np.random.default_rng(0)
     x, m = T([1.0, 2.0, 3.0], label="x"), T([1.0, 5.0, 2.0, 3.0], label="m")
     A, B = T(random.normal(size=(2, 3)), label="A"), T(random.normal(size=(3, 2)), label="B")
@@ -207,7 +207,7 @@ SQUARE = np.array([[2.0, 0.3, 0.1], [0.2, 1.5, 0.4], [0.1, 0.2, 1.0]])
 
 
 @pytest.mark.parametrize("form", ["matrix", "adjoints", "paths", "table", "step", "entry"])
-def test_what_a_reviewer_found(form):
+def test_programs_that_were_refused_once(form):
     for root, wrt in programs_that_were_refused():
         table = cr.adjoints(root)
         if form == "entry":
