@@ -220,6 +220,13 @@ def test_reading_refuses(text, message):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("exponent", [-8 / 3, 1 / 3, -1 / math.sqrt(3), -2.0, 0.5, 1e-9])
+def test_an_exponent_is_read_back_whole(exponent):
+    text = str(a**exponent)
+    assert float(read(text, {"a": 0.7})) == pytest.approx(0.7**exponent, rel=1e-14)
+    assert float(read(str(simplified(a**exponent)), {"a": 0.7})) == pytest.approx(0.7**exponent)
+
+
 def test_nothing_is_run_as_python():
     for text in ("__import__('os')", "a.__class__", "(lambda: 1)()", "open('x')"):
         with pytest.raises(FormulaError):

@@ -120,7 +120,7 @@ def constant_text(x: Any, style: Style) -> tuple[str, int]:
         return style.row([*sign, style.call("log", [argument])]), SIGN if sign else ATOM
     above, slash, below = text.partition("/")
     several = slash or "e" in text
-    precedence = SIGN if text.startswith("-") else PRODUCT if several else ATOM
+    precedence = PRODUCT if several else SIGN if text.startswith("-") else ATOM
     if slash:
         return style.fraction(_root(above, style), _root(below, style)), precedence
     return _root(text, style), precedence
