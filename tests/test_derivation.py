@@ -520,6 +520,15 @@ def test_changed_data_is_noticed():
         cr.explain(E, w)
 
 
+def test_changed_arrays_are_noticed():
+    W = cr.Tensor([1.0, 2.0], label="W")
+    E = (W * W).sum()
+    assert cr.explain(E, W).value.tolist() == [2.0, 4.0]
+    W.data = [5.0, 2.0]
+    with pytest.raises(cr.ChangedDataError):
+        cr.explain(E, W)
+
+
 def test_why_a_gradient_is_zero():
     z = cr.Value(-0.5, label="z")
     h = cr.relu(z) * 3.0

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.numbers import DTYPE_TOLERANCE
+from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE
+from chainrule.derivation.question import Question
 from chainrule.errors import DerivationError
 from chainrule.formulas.algebra import narrow
 from chainrule.formulas.symbol import Symbol
@@ -17,26 +18,13 @@ from chainrule.formulas.writing import written
 from chainrule.ops.broadcasting import broadcast_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from chainrule.engine import Node
-    from chainrule.formulas.steps import Steps
-
-
-TOLERANCE = 1e-12
 
 
 @dataclass
-class ArrayCase:
+class ArrayCase(Question):
     """A question about arrays: the steps of a graph, its adjoints, and how to print."""
 
-    steps: Steps
-    adjoints: dict[int, Any]
-    digits: int
-    to_step: Callable[[float], float] | None
-    hidden: frozenset[tuple[str, str]]
-    #: Whether a formula gave 0/0 where the gradient is 0 by the convention 0·∞ = 0, or too much.
-    by_convention: bool = False
     counts: dict[str, int] = field(default_factory=dict)
     #: Formulas on their way down, with the named node each is the adjoint of.
     carriers: dict[int, tuple[Any, Node]] = field(default_factory=dict)
@@ -45,13 +33,6 @@ class ArrayCase:
     def deltas(self) -> dict[str, Any]:
         """The names of cotangents, with their values."""
         return self.steps.cotangent_values
-
-    @property
-    def root(self) -> Node:
-        return self.steps.root
-
-    def name(self, node: Node) -> str:
-        return self.steps.name(node)
 
     @cached_property
     def values(self) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def array_path_blocks(
     if case.to_step is None:
         case.deltas["sum"] = summed
         case.check("the sum over the paths", Symbol("sum", summed.shape), expected)
-    hidden = (case.name(case.root), case.name(target)) in case.hidden
+    hidden = case.is_hidden(case.root, target)
     yield Equation(left, [[Blank()]] if hidden else numbers_of(case, summed))
     yield from drift(case, target, summed)
 

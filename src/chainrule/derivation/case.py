@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.numbers import number
+from chainrule.derivation.numbers import TOLERANCE, number
+from chainrule.derivation.question import Question
 from chainrule.errors import DerivationError
 from chainrule.formulas.algebra import size_of
 from chainrule.formulas.styles import TEXT, takes_bar
@@ -20,35 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chainrule.engine import Node
-    from chainrule.formulas.steps import Steps
 
-#: How far what is printed may be from the gradient, relative to the size of what is added up.
-TOLERANCE = 1e-12
 #: Products of numbers below this may be lost, in one order of multiplication and not in another.
 SMALLEST = 1e-150
 
 
 @dataclass
-class Case:
+class Case(Question):
     """A question: the steps of a graph, the way to one node if there is one, and how to print."""
 
-    steps: Steps
-    adjoints: dict[int, float]
-    digits: int
-    to_step: Callable[[float], float] | None
-    hidden: frozenset[tuple[str, str]]
     formulas: dict[tuple[int, int], Any] = field(default_factory=dict)
-    #: Whether a formula gave 0/0 where the gradient is 0 by the convention 0·∞ = 0, or too much.
-    by_convention: bool = False
     #: Whether numbers were met that floats cannot compute with any more.
     too_small: bool = False
-
-    @property
-    def root(self) -> Node:
-        return self.steps.root
-
-    def name(self, node: Node) -> str:
-        return self.steps.name(node)
 
     def partial(self, y: Node, x: Node) -> Any:
         """The formula of ∂y/∂x."""
@@ -76,9 +60,6 @@ class Case:
                 size = scales[id(node)] * self.size(self.partial(node, x))
                 scales[id(x)] = scales.get(id(x), 0.0) + size
         return scales
-
-    def is_hidden(self, y: Node, x: Node) -> bool:
-        return (self.name(y), self.name(x)) in self.hidden
 
     @cached_property
     def bars(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.numbers import DTYPE_TOLERANCE
+from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE
 from chainrule.engine import Node, adjoints
 from chainrule.errors import DerivationError
 from chainrule.formulas.steps import Steps
@@ -142,7 +142,7 @@ class Entries:
         else:
             expected = np.asarray(np.asarray(table[wrt.inputs[0]])[wrt.params["index"]]).item()
         given = dict(adjoints(self.root)).get(self.target, 0.0)
-        tolerance = DTYPE_TOLERANCE.get(str(self._steps.root._held.dtype), 1e-12)
+        tolerance = DTYPE_TOLERANCE.get(str(self._steps.root._held.dtype), TOLERANCE)
         scale = max(abs(expected), abs(given), 1e-300)
         same = given == expected or (given != given and expected != expected)  # noqa: PLR0124
         if not same and not abs(given - expected) <= tolerance * scale + tolerance * _largest(

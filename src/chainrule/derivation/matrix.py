@@ -152,7 +152,7 @@ def _parameter(steps: Steps, node: Node) -> str:
 
 
 def shown_of(case: ArrayCase, node: Node | None, formula: Any) -> Any:
-    if node is not None and (case.name(case.root), case.name(node)) in case.hidden:
+    if node is not None and case.is_hidden(case.root, node):
         return Blank()
     return narrow(formula)  # the shape it is stretched to stands beside it
 

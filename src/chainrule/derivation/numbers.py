@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 #: An array of more entries than this is shown as its shape and norm.
 MOST_ENTRIES = 12
-#: How far results may be apart that are computed in another precision.
+#: How far what is printed may be from the gradient, relative to the size of what is added up.
+TOLERANCE = 1e-12
+#: The same where results are computed in another precision.
 DTYPE_TOLERANCE = {"float16": 1e-2, "float32": 1e-5}
 
 

@@ -191,7 +191,7 @@ def no_path(root: str, wrt: str, digits: int) -> Derivation:
 def _headline(case: Case, target: Node, count: int, form: str) -> Heading:
     root, wrt = case.name(case.root), case.name(target)
     value = f" = {number(case.adjoints[id(target)], case.digits)}"
-    if form == "table" or (root, wrt) in case.hidden or case.to_step is not None:
+    if form == "table" or case.is_hidden(case.root, target) or case.to_step is not None:
         value = ""
     paths = paths_text(count) if count == 1 else f"the sum over {paths_text(count)}"
     return Heading(f"∂{root}/∂{wrt}{value}, {paths}, each node once:")

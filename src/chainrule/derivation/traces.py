@@ -95,7 +95,7 @@ def _adjoint_row(
 
     def printed(digits: int) -> list[Any]:
         numbers = [
-            Blank() if _is_secret(case, y) else Printed(number(adjoints[id(y)], digits))
+            Blank() if case.is_hidden(case.root, y) else Printed(number(adjoints[id(y)], digits))
             for y, _ in consumers
         ]
         by = [
@@ -105,19 +105,14 @@ def _adjoint_row(
         return [_terms(numbers, by, hidden)]
 
     digits = case.digits
-    blank = any(hidden) or any(_is_secret(case, y) for y, _ in consumers)
+    blank = any(hidden) or any(case.is_hidden(case.root, y) for y, _ in consumers)
     if case.to_step is None and not blank and math.isfinite(value):
         digits, _ = agreeing(printed, value, case.digits)
-    final = Blank() if _is_secret(case, node) else Printed(number(value, case.digits))
+    final = Blank() if case.is_hidden(case.root, node) else Printed(number(value, case.digits))
     symbols = [Symbol(bar(case, y)) for y, _ in consumers]
     rows = [_terms(symbols, formulas, hidden), *printed(digits), final]
     texts = [written(r) for r in rows]
     return Equation(left, [[r for i, r in enumerate(rows) if not i or texts[i] != texts[i - 1]]])
-
-
-def _is_secret(case: Case, node: Node) -> bool:
-    """Whether the adjoint of a node is to be left blank, wherever it stands."""
-    return (case.name(case.root), case.name(node)) in case.hidden
 
 
 def _added_up(
@@ -168,7 +163,9 @@ def _long_row(case: Case, node: Node, consumers: Sequence[tuple[Node, float]]) -
     ]
     terms.insert(MOST_TERMS - 2, Words(f"… {len(consumers) - MOST_TERMS:,} terms …"))
     final = (
-        Blank() if _is_secret(case, node) else Printed(number(case.adjoints[id(node)], case.digits))
+        Blank()
+        if case.is_hidden(case.root, node)
+        else Printed(number(case.adjoints[id(node)], case.digits))
     )
     return Equation(Symbol(bar(case, node)), [[Joined(tuple(terms), " + "), final]])
 

@@ -27,7 +27,6 @@ _TEX_SIGNS = {
     "Σ": r"\sum",
     "→": r"\to",
     "⊤": r"\top",
-    "∗": r"\ast",
 }
 _GREEK = dict(
     zip(
@@ -52,8 +51,6 @@ _TEX_SPECIAL = {
     "}": r"\}",
     "^": r"\hat{}",
     "~": r"\sim ",
-    "<": "<",
-    ">": ">",
     "′": "'",
     "″": "''",
     "‴": "'''",
@@ -114,7 +111,7 @@ class Style:
         return f"{function}({', '.join(arguments)})"
 
     def derivative(self, y: str, x: str) -> str:
-        return f"∂{self.name(y)}/∂{self.name(x)}"
+        return self.derivative_in(y, self.name(x))
 
     def grid(self, rows: Sequence[Sequence[str]], text: str) -> str:  # noqa: ARG002
         """The entries of a matrix; in plain text as NumPy shows it."""
@@ -207,9 +204,6 @@ class Latex(Style):
     def call(self, function: str, arguments: Sequence[str]) -> str:
         known = f"\\{function}" if function in _TEX_FUNCTIONS else _function(function)
         return rf"{known}\left({', '.join(arguments)}\right)"
-
-    def derivative(self, y: str, x: str) -> str:
-        return self.derivative_in(y, self.name(x))
 
     def grid(self, rows: Sequence[Sequence[str]], text: str) -> str:  # noqa: ARG002
         body = r" \\ ".join(" & ".join(map(self.number, row)) for row in rows)
@@ -308,9 +302,6 @@ class MathML(Style):
     def call(self, function: str, arguments: Sequence[str]) -> str:
         inside = _mo(",").join(arguments)
         return f"<mrow><mi>{html.escape(function)}</mi>{self.parenthesised(inside)}</mrow>"
-
-    def derivative(self, y: str, x: str) -> str:
-        return self.derivative_in(y, self.name(x))
 
     def grid(self, rows: Sequence[Sequence[str]], text: str) -> str:  # noqa: ARG002
         lines = [
