@@ -105,7 +105,7 @@ def derivative(op: Op) -> str:
             simplified(op.partial(i, y, inputs, params), NOWHERE) for i in range(len(inputs))
         ]
         return ", ".join(
-            f"`∂y/∂{x} = {str(written(p)).replace('entry_count(x, axis=1)', 'N')}`"
+            f"`∂y/∂{x} = {written(p).replace('entry_count(x, axis=1)', 'N')}`"
             for x, p in zip(inputs, partials, strict=True)
             if p is not None
         )

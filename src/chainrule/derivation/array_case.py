@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE
+from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE, largest
 from chainrule.derivation.question import Question
 from chainrule.errors import DerivationError
 from chainrule.formulas.algebra import narrow
@@ -74,7 +74,7 @@ class ArrayCase(Question):
     @cached_property
     def largest(self) -> float:
         """The largest entry of all adjoints, which rounding errors are in proportion to."""
-        return max(float(np.max(np.abs(x), initial=0.0)) for x in self.adjoints.values())
+        return largest(self.adjoints.values())
 
     def check(self, what: str, formula: Any, expected: Any) -> None:
         """Read a formula back from its text and compare it with the adjoint."""

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.derivation.array_case import ArrayCase, as_symbol, one
 from chainrule.derivation.blocks import Equation, Heading, Note, Table
 from chainrule.derivation.case import order_text
+from chainrule.derivation.matrix import added, drift, numbers_of, shapes_of, shown_of
 from chainrule.derivation.numbers import displayed
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
@@ -19,10 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chainrule.engine import Node
-
-
-from chainrule.derivation.array_case import ArrayCase, as_symbol, one
-from chainrule.derivation.matrix import added, drift, numbers_of, shapes_of, shown_of
 
 
 def array_adjoint_blocks(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE
+from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE, largest
 from chainrule.engine import Node, adjoints
 from chainrule.errors import DerivationError
 from chainrule.formulas.steps import Steps
@@ -145,8 +145,8 @@ class Entries:
         tolerance = DTYPE_TOLERANCE.get(str(self._steps.root._held.dtype), TOLERANCE)
         scale = max(abs(expected), abs(given), 1e-300)
         same = given == expected or (given != given and expected != expected)  # noqa: PLR0124
-        if not same and not abs(given - expected) <= tolerance * scale + tolerance * _largest(
-            table
+        if not same and not abs(given - expected) <= tolerance * scale + tolerance * largest(
+            table.values()
         ):
             raise DerivationError(
                 f"entry by entry the gradient is {given!r}, backward gives {expected!r}: this is a"
@@ -206,10 +206,6 @@ def _node(name: str, data: float, inputs: list[Any], partials: list[float]) -> A
     op.opaque = True  # type: ignore[misc]
     y: Value = op(*[x for x, _ in kept])
     return y
-
-
-def _largest(table: Any) -> float:
-    return max(float(np.max(np.abs(np.asarray(x)), initial=0.0)) for x in table.values())
 
 
 def _require_few(steps: Steps) -> None:

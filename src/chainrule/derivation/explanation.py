@@ -85,13 +85,13 @@ def explain(
 class Options(NamedTuple):
     """How a derivation is printed, see `explain`."""
 
-    form: str = "auto"
-    digits: int = 4
-    rounding: str = "exact"
-    max_paths: int = 8
-    top: int | None = None
-    group_by: str | None = None
-    hide: Sequence[str] | str = ()
+    form: str
+    digits: int
+    rounding: str
+    max_paths: int
+    top: int | None
+    group_by: str | None
+    hide: Sequence[str] | str
 
 
 def explained(

@@ -75,7 +75,6 @@ class GradientFlow:
         last = next((layer.size for layer in reversed(self.layers) if layer.gradients), 0.0)
         for layer in reversed(self.layers):
             share = number(layer.size / last, 3) if last and layer.gradients else ""
-            known = layer.factor is not None
             rows.append(
                 [
                     Words(str(layer.number)),
@@ -83,7 +82,7 @@ class GradientFlow:
                     Words(number(layer.size, 4) if layer.gradients else ""),
                     Words(share),
                     Words(layer.activation),
-                    Words(number(layer.factor, 3) if known and layer.factor is not None else ""),
+                    Words(number(layer.factor, 3) if layer.factor is not None else ""),
                     Words(f"{layer.saturated:.0%}" if layer.activation else ""),
                     Words(f"{layer.dead} of {layer.units}" if layer.activation else ""),
                 ]

@@ -13,7 +13,7 @@ from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Grid, Printed, Words, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 #: An array of more entries than this is shown as its shape and norm.
 MOST_ENTRIES = 12
@@ -21,6 +21,11 @@ MOST_ENTRIES = 12
 TOLERANCE = 1e-12
 #: The same where results are computed in another precision.
 DTYPE_TOLERANCE = {"float16": 1e-2, "float32": 1e-5}
+
+
+def largest(arrays: Iterable[Any]) -> float:
+    """The largest entry of all."""
+    return max(float(np.max(np.abs(x), initial=0.0)) for x in arrays)
 
 
 def number(x: Any, digits: int) -> str:
