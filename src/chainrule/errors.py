@@ -10,7 +10,14 @@ class RuleError(TypeError):
 
 
 class FormulaError(ValueError):
-    """A text is no formula, or names something that is not in the graph."""
+    """A text is no formula, or names something that is not in the graph.
+
+    `position` is the place in the text, where it is known.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class DerivationError(RuntimeError):

@@ -28,7 +28,7 @@ _TEX_SIGNS = {
     "→": r"\to",
     "⊤": r"\top",
 }
-_GREEK = dict(
+GREEK = dict(
     zip(
         "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ",
         [
@@ -65,7 +65,7 @@ _TEX_SPECIAL = {
     "↑": r"\uparrow ",
     "…": r"\ldots ",
     **{c: "\\" + c for c in "_%#&$"},
-    **{letter: f"\\{name} " for letter, name in _GREEK.items()},
+    **{letter: f"\\{name} " for letter, name in GREEK.items()},
 }
 _SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
@@ -216,7 +216,7 @@ class Latex(Style):
 def _letters(base: str) -> str:
     if len(base) > 1:
         return _roman(base)
-    return f"\\{_GREEK[base]}" if base in _GREEK else base
+    return f"\\{GREEK[base]}" if base in GREEK else base
 
 
 def _roman(text: str) -> str:
@@ -224,8 +224,8 @@ def _roman(text: str) -> str:
 
 
 def _function(name: str) -> str:
-    if name in _GREEK:
-        return f"\\{_GREEK[name]}"
+    if name in GREEK:
+        return f"\\{GREEK[name]}"
     return rf"\operatorname{{{''.join(_TEX_SPECIAL.get(c, c) for c in name)}}}"
 
 

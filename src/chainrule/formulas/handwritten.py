@@ -1,0 +1,268 @@
+"""Reading a formula that a person wrote: implicit products, LaTeX, many spellings of a name.
+
+As in `reading`, nothing is ever run as Python: tokens, and the library's ops applied. What can be
+read in two ways is refused with both readings, never guessed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.errors import FormulaError
+from chainrule.formulas.named import Names
+from chainrule.formulas.reading import summed_over
+from chainrule.formulas.tokens import Token
+from chainrule.ops import arithmetic as ar
+from chainrule.ops.base import shape_of
+from chainrule.ops.linear_algebra import outer_product
+from chainrule.traced import Traced
+
+if TYPE_CHECKING:
+    from chainrule.formulas.vocabulary import Vocabulary
+
+#: How deep brackets may be nested.
+DEEPEST = 100
+_RELATIONS = {
+    "<": ar.less,
+    ">": ar.greater,
+    "≤": ar.less_equal,
+    "≥": ar.greater_equal,
+    "=": ar.equal,
+    "≠": ar.not_equal,
+}
+
+
+def read_handwritten(text: str, vocabulary: Vocabulary) -> Any:
+    """The value of a formula as a person writes it, in plain text or LaTeX.
+
+    A product may go without a sign: between arrays it is the matrix product, else the product of
+    numbers. `⊙` and `*` multiply arrays entry by entry, `^T` transposes, `σ'(z)` is the derivative
+    of a function of one number.
+
+    Raises:
+        FormulaError: with the position in the text, for an unknown name (with the nearest ones),
+            for what cannot be read, and for what can be read in two ways.
+
+    >>> from chainrule.formulas.vocabulary import Vocabulary
+    >>> read_handwritten("1/2 (T - a)^2", Vocabulary({"T": 0.5, "a": 0.75}))
+    0.03125
+    """
+    with np.errstate(all="ignore"):
+        return Reader(text, vocabulary).whole()
+
+
+class Reader(Names):
+    """A parser of operator precedence: sums, products, signs, powers, atoms."""
+
+    def whole(self) -> Any:
+        if self.token.kind == "end":
+            raise FormulaError("a formula is missing", self.token.position)
+        result = self.sum()
+        if self.token.kind != "end":
+            raise FormulaError(f"cannot read {self.token.text!r} here", self.token.position)
+        return result
+
+    # ---------------------------------------------------------------- sums and products
+
+    def sum(self) -> Any:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise FormulaError("brackets are nested too deeply", self.token.position)
+        left = self.product()
+        while self.is_sign("+", "-"):
+            sign, at = self.token.text, self.token.position
+            self.at += 1
+            right = self.product()
+            left = self.applied(ar.add if sign == "+" else ar.subtract, left, right, at=at)
+        self.depth -= 1
+        return left
+
+    def product(self) -> Any:
+        negative = self.leading_sign()
+        first = self.at
+        left = self.factors()
+        while self.is_sign("·", "*", "⊙", "/", "@", "⊗"):
+            sign, at = self.token.text, self.token.position
+            start = self.at
+            self.at += 1
+            right_sign = self.leading_sign()
+            if sign == "/":
+                left = self.quotient(left, start - first == 1 and self.tokens[first], at)
+            else:
+                left = self.multiplied(sign, left, self.factors(), at)
+            left = ar.negative(left) if right_sign else left
+        return ar.negative(left) if negative else left
+
+    def quotient(self, above: Any, only: Token | bool, at: int) -> Any:
+        """What stands below a slash; a product there without brackets may mean two things.
+
+        `1/2 (…)` and `1/N (…)` are coefficients; anything else is refused.
+        """
+        start = self.at
+        below = self.power()
+        simple = isinstance(only, Token) and only.kind == "number" and self.at - start == 1
+        left = self.applied(ar.divide, above, below, at=at)
+        if not self.begins_factor():
+            return left
+        glued = self.token.kind == "name" and not self.token.spaced and not self.token.tex
+        if not simple or glued:
+            a = self.text[self.tokens[start].position : self.token.position].strip()
+            b = self.token.text
+            raise FormulaError(
+                f"…/{a} {b}… can mean (…/{a})·{b} or …/({a}·{b}): write the brackets",
+                self.token.position,
+            )
+        return self.multiplied("", left, self.factors(), self.token.position)
+
+    def factors(self) -> Any:
+        """Factors side by side without a sign between them."""
+        left = self.power()
+        while self.begins_factor():
+            at = self.token.position
+            left = self.multiplied("", left, self.power(), at)
+        return left
+
+    def multiplied(self, sign: str, a: Any, b: Any, at: int) -> Any:
+        arrays = bool(shape_of(a)) and bool(shape_of(b))
+        if sign == "⊗":
+            return self.applied(outer_product, a, b, at=at)
+        if sign == "@" or (not sign and arrays):
+            return self.applied(ops.matmul, a, b, at=at)
+        if sign == "·" and arrays:
+            raise FormulaError(
+                "· between two arrays can mean two things: write ⊙ for entry by entry, a space or"
+                " @ for the matrix product",
+                at,
+            )
+        return self.applied(ar.multiply, a, b, at=at)
+
+    # ---------------------------------------------------------------- powers and atoms
+
+    def power(self) -> Any:
+        base = self.postfixed(self.atom())
+        if not self.is_sign("^"):
+            return base
+        at = self.token.position
+        self.at += 1
+        if self.token.text == "T" and shape_of(base):
+            self.at += 1
+            return self.postfixed(self.transposed(base, at))
+        negative = self.leading_sign()
+        exponent = self.power()
+        return self.applied(ar.power, base, ar.negative(exponent) if negative else exponent, at=at)
+
+    def postfixed(self, base: Any) -> Any:
+        """What stands behind an atom: ᵀ and [index]."""
+        while True:
+            at = self.token.position
+            if self.is_sign("ᵀ"):
+                self.at += 1
+                base = self.transposed(base, at)
+            elif self.is_sign("[") and not self.token.spaced and shape_of(base):
+                base = self.indexed(base, at)
+            else:
+                return base
+
+    def transposed(self, base: Any, at: int) -> Any:
+        if len(shape_of(base)) == 1:
+            raise FormulaError(
+                "a vector [1, 2] has no rows and columns to exchange: write a b for the inner and"
+                " a ⊗ b for the outer product, or make it a matrix, [[1], [2]]",
+                at,
+            )
+        return self.applied(ops.matrix_transpose, base, at=at)
+
+    def indexed(self, base: Any, at: int) -> Any:
+        self.take("[")
+        index: list[Any] = []
+        while not self.is_sign("]"):
+            parts: list[int | None] = [None]
+            while not self.is_sign(",", "]"):
+                if self.is_sign(":"):
+                    parts.append(None)
+                    self.at += 1
+                    continue
+                negative = self.leading_sign()
+                if self.token.kind != "number" or not self.token.text.isdigit():
+                    raise FormulaError("an index is a whole number", self.token.position)
+                parts[-1] = int(self.token.text) * (-1 if negative else 1)
+                self.at += 1
+            index.append(parts[0] if len(parts) == 1 else slice(*parts))
+            if self.is_sign(","):
+                self.at += 1
+        self.take("]")
+        return self.applied(lambda x: x[tuple(index)], base, at=at)
+
+    def atom(self) -> Any:
+        token = self.token
+        if token.kind == "number":
+            self.at += 1
+            return float(token.text)
+        if token.kind == "name":
+            return self.name()
+        if token.kind == "derivative":
+            self.at += 1
+            y, _, x = token.text.partition("/")
+            return self.derivative(y, x, token.position)
+        if token.kind == "sign":
+            return self.bracketed()
+        raise FormulaError("a number or a name expected", token.position)
+
+    def bracketed(self) -> Any:
+        token = self.token
+        self.at += 1
+        sign, at = token.text, token.position
+        if sign == "(":
+            bars, self.bars = self.bars, 0
+            inside = self.sum()
+            self.bars = bars
+            self.take(")")
+            return inside
+        if sign == "√":
+            return self.applied(ops.sqrt, self.atom(), at=at)
+        if sign == "|":
+            self.bars += 1
+            inside = self.sum()
+            self.bars -= 1
+            self.take("|")
+            return self.applied(ops.absolute, inside, at=at)
+        if sign == "Σ":
+            return self.summed(at)
+        if sign == "∂":
+            return self.partial(at)
+        if sign == "[":
+            return self.listed(at)
+        raise FormulaError(f"a number or a name expected before '{sign}'", at)
+
+    def summed(self, at: int) -> Any:
+        if self.is_sign("^") or (self.token.kind == "name" and self.token.text.startswith("_")):
+            raise FormulaError("sums go over all entries of an array: write sum(…)", at)
+        x = self.factors()
+        return self.applied(lambda x: summed_over("", x), x, at=at) if shape_of(x) else x
+
+    def listed(self, at: int) -> Any:
+        """A vector or a matrix, [1, 2] or [[1, 2], [3, 4]]; or a condition, [a > b]."""
+        items = []
+        while not self.is_sign("]"):
+            items.append(self.sum())
+            if len(items) == 1 and self.token.text in _RELATIONS:
+                compare = _RELATIONS[self.token.text]
+                self.at += 1
+                held = compare(items[0], self.sum())
+                self.take("]")
+                return held if isinstance(held, Traced) else np.multiply(held, 1.0)
+            if self.is_sign(","):
+                self.at += 1
+            elif not self.is_sign("]"):
+                self.take(",")
+        self.take("]")
+        if len({shape_of(x) for x in items}) > 1:
+            raise FormulaError("the rows of this matrix have different lengths", at)
+        if any(isinstance(x, Traced) for x in items):
+            if any(x.__class__.__name__ == "Value" for x in items):
+                raise FormulaError("entries of an array are numbers here", at)
+            return self.applied(ops.stack, items, at=at)
+        return np.array(items, dtype=float)

@@ -1,0 +1,274 @@
+"""Names and functions in a formula that a person wrote."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule import ops
+from chainrule.errors import FormulaError
+from chainrule.formulas.latex import Latex
+from chainrule.formulas.tokens import Token, plain_tokens
+from chainrule.ops import arithmetic as ar
+from chainrule.ops.base import shape_of
+
+if TYPE_CHECKING:
+    from chainrule.formulas.vocabulary import Vocabulary
+
+_CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
+_SUMS = {"Σ", "sum", "Sigma"}
+
+
+class Names:
+    """The walk over the tokens, and the names and functions met on it.
+
+    What they stand in, sums and products, is the business of the subclass.
+    """
+
+    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+        latex = "\\" in text or "{" in text
+        self.text = text
+        self.tokens = list(Latex(text).tokens() if latex else plain_tokens(text))
+        self.tokens.append(Token("end", "", len(text)))
+        self.vocabulary = vocabulary
+        self.at = 0
+        self.bars = self.depth = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    def ahead(self, count: int = 1) -> Token:
+        return self.tokens[min(self.at + count, len(self.tokens) - 1)]
+
+    def is_sign(self, *signs: str) -> bool:
+        return self.token.kind == "sign" and self.token.text in signs
+
+    def take(self, sign: str) -> None:
+        if not self.is_sign(sign):
+            found = self.token.text or "the end"
+            raise FormulaError(f"'{sign}' expected, found {found}", self.token.position)
+        self.at += 1
+
+    def applied(self, op: Any, *inputs: Any, at: int, **params: Any) -> Any:
+        """An op on values, with the place in the formula where it fails."""
+        try:
+            return op(*inputs, **params)
+        except (TypeError, ValueError, ArithmeticError, IndexError) as problem:
+            if isinstance(problem, FormulaError):
+                raise
+            shapes = [shape_of(x) for x in inputs if not isinstance(x, list)]
+            name = getattr(op, "name", "this")
+            if any(shapes):
+                listed = " and ".join(str(s).replace(" ", "") for s in shapes)
+                raise FormulaError(f"{name} does not go with the shapes {listed}", at) from None
+            raise FormulaError(str(problem), at) from None
+
+    def sum(self) -> Any:
+        raise NotImplementedError
+
+    def power(self) -> Any:
+        raise NotImplementedError
+
+    def atom(self) -> Any:
+        raise NotImplementedError
+
+    def summed(self, at: int) -> Any:
+        raise NotImplementedError
+
+    def transposed(self, base: Any, at: int) -> Any:
+        raise NotImplementedError
+
+    def multiplied(self, sign: str, a: Any, b: Any, at: int) -> Any:
+        raise NotImplementedError
+
+    def leading_sign(self) -> bool:
+        negative = False
+        while self.is_sign("-", "+"):
+            negative ^= self.token.text == "-"
+            self.at += 1
+        return negative
+
+    def begins_factor(self) -> bool:
+        if self.token.kind in {"name", "number", "derivative"}:
+            return True
+        return self.is_sign("(", "√", "Σ", "∂") or (self.is_sign("|") and not self.bars)
+
+    # ---------------------------------------------------------------- names
+
+    def name(self) -> Any:
+        token = self.token
+        text = token.text
+        if self.starts_ordinary():
+            return self.ordinary()
+        known = self.vocabulary.find(text)
+        opens = self.ahead().text == "(" and not self.ahead().spaced
+        function = self.vocabulary.functions.get(text)
+        if text in _SUMS:
+            function = ops.sum
+        if function is not None and (known is None or opens):
+            if known is not None:
+                raise FormulaError(
+                    f"'{text}' is a name here and a function: write {text} (…) or {text}·(…) for"
+                    f" the product, or rename it",
+                    token.position,
+                )
+            self.at += 1
+            return self.function(function, text, token.position)
+        parts = [text] if known is not None else []
+        if not parts and token.tex:  # in LaTeX letters side by side are a product
+            parts = self.vocabulary.product_of_names(text)
+        if parts:
+            self.at += 1
+            product = self.valued(parts[0])
+            for part in parts[1:]:
+                product = self.multiplied("", product, self.valued(part), token.position)
+            return product
+        return self.other(token)
+
+    def other(self, token: Token) -> Any:
+        """W.T, and π and e where they are no names."""
+        base, dot, transposed = token.text.rpartition(".")
+        if dot and transposed == "T" and self.vocabulary.find(base) is not None:
+            self.at += 1
+            return self.transposed(self.valued(base), token.position)
+        if token.text in _CONSTANTS:
+            self.at += 1
+            return _CONSTANTS[token.text]
+        raise self.unknown(token)
+
+    def function(self, function: Any, text: str, at: int) -> Any:
+        if self.is_sign("'"):
+            self.at += 1
+            return self.function_slope(function, text, at)
+        if function is ops.sum and not self.is_sign("("):
+            return self.summed(at)
+        return self.called(function, text, at)
+
+    def valued(self, text: str) -> Any:
+        value = self.vocabulary.names[str(self.vocabulary.find(text))]
+        return float(value) if isinstance(value, int | np.bool_) else value
+
+    def unknown(self, token: Token) -> FormulaError:
+        text = token.text
+        opens = self.ahead().kind == "sign" and self.ahead().text == "("
+        if opens and not self.ahead().spaced:
+            near = difflib.get_close_matches(text, self.vocabulary.functions, 2, 0.6)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            return FormulaError(
+                f"'{text}' is neither a name nor a function: {self.vocabulary.nearest(text)}{hint}",
+                token.position,
+            )
+        parts = self.vocabulary.product_of_names(text)
+        hint = f"; a product is written {' '.join(parts)} or {'*'.join(parts)}" if parts else ""
+        return FormulaError(
+            f"unknown symbol '{text}': {self.vocabulary.nearest(text)}{hint}", token.position
+        )
+
+    def starts_ordinary(self) -> bool:
+        """Whether dE/da2 begins here: neither dE nor da2 is a name of its own."""
+        names = [self.token, self.ahead(), self.ahead(2)]
+        if [token.kind for token in names] != ["name", "sign", "name"] or names[1].text != "/":
+            return False
+        return all(
+            token.text.startswith("d")
+            and self.vocabulary.find(token.text) is None
+            and self.vocabulary.find(token.text[1:]) is not None
+            for token in (names[0], names[2])
+        )
+
+    def ordinary(self) -> Any:
+        """The derivative dE/da2."""
+        y, x, at = self.token.text[1:], self.ahead(2).text[1:], self.token.position
+        self.at += 3
+        return self.derivative(y, x, at)
+
+    def partial(self, at: int) -> Any:
+        """∂E/∂a2, of which the first ∂ is read."""
+        y, x = self.token, self.ahead(3)
+        signs = self.ahead().text, self.ahead(2).text
+        if (y.kind, x.kind) != ("name", "name") or signs != ("/", "∂"):
+            raise FormulaError("a derivative is written ∂E/∂w", at)
+        self.at += 4
+        return self.derivative(y.text, x.text, at)
+
+    def derivative(self, y: str, x: str, at: int) -> Any:
+        found = [self.vocabulary.find(part) for part in (y, x)]
+        for part, known in zip((y, x), found, strict=True):
+            if known is None:
+                raise FormulaError(
+                    f"unknown symbol '{part}' in ∂{y}/∂{x}: {self.vocabulary.nearest(part)}", at
+                )
+        if self.vocabulary.derivative is None:
+            raise FormulaError("a derivative is not allowed in this formula", at)
+        return self.vocabulary.derivative(str(found[0]), str(found[1]))
+
+    # ---------------------------------------------------------------- functions
+
+    def called(self, function: Any, text: str, at: int) -> Any:
+        """A function of what stands in brackets, or of the one factor behind it: sin x, log a."""
+        if self.is_sign("^"):  # sin^2 x
+            self.at += 1
+            exponent = self.power()
+            return self.applied(ar.power, self.called(function, text, at), exponent, at=at)
+        if not self.is_sign("("):
+            if not self.begins_factor():
+                raise FormulaError(f"what {text} is taken of is missing", self.token.position)
+            return self.applied(function, self.power(), at=at)
+        arguments, params = self.arguments(function, text)
+        if function in {ops.max, ops.min} and len(arguments) == 2:
+            function = ops.maximum if function is ops.max else ops.minimum
+        if function is ops.sum and len(arguments) == 1 and not shape_of(arguments[0]):
+            return arguments[0]
+        return self.applied(function, *arguments, at=at, **params)
+
+    def arguments(self, function: Any, text: str) -> tuple[list[Any], dict[str, Any]]:
+        """What stands in the brackets of a call."""
+        self.take("(")
+        arguments: list[Any] = []
+        params: dict[str, Any] = {}
+        bars, self.bars = self.bars, 0
+        while not self.is_sign(")"):
+            if self.token.kind == "name" and self.ahead().text == "=":
+                key = self.token.text
+                if key not in getattr(function, "params", ()):
+                    raise FormulaError(f"{text} takes no {key}=", self.token.position)
+                self.at += 2
+                params[key] = self.literal()
+            else:
+                arguments.append(self.sum())
+            if self.is_sign(","):
+                self.at += 1
+            elif not self.is_sign(")"):
+                self.take(")")
+        self.bars = bars
+        self.take(")")
+        return arguments, params
+
+    def literal(self) -> Any:
+        token = self.token
+        negative = self.leading_sign()
+        self.at += 1
+        text = self.tokens[self.at - 1].text
+        if text in {"True", "False"}:
+            return text == "True"
+        if not text.isdigit():
+            raise FormulaError("a whole number expected", token.position)
+        return -int(text) if negative else int(text)
+
+    def function_slope(self, function: Any, text: str, at: int) -> Any:
+        """σ'(z): the partial of a function of one number, by its own rule."""
+        if (
+            not getattr(function, "gives_partials", False)
+            or len(function.rules) != 1
+            or (function.params)
+        ):
+            raise FormulaError(f"{text}' is read for functions of one number only", at)
+        if not self.is_sign("("):
+            raise FormulaError(f"write {text}'(…)", self.token.position)
+        x = self.atom()
+        y = self.applied(function, x, at=at)
+        return function.partial(0, y, [x], {})

@@ -1,0 +1,87 @@
+"""The names and functions that a formula may use, however a person spells them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from chainrule import ops
+from chainrule.formulas.reading import FUNCTIONS
+from chainrule.formulas.styles import GREEK
+from chainrule.ops.linear_algebra import outer_product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Functions by the names that people give them.
+SPELLINGS: dict[str, Any] = {
+    **{name: op for name, op in ops.TABLE.items() if op.differentiable},
+    **FUNCTIONS,
+    "ln": ops.log,
+    "sigma": ops.sigmoid,
+    "logistic": ops.sigmoid,
+    "ReLU": ops.relu,
+    "abs": ops.absolute,
+    "sqrt": ops.sqrt,
+    "dot": ops.matmul,
+    "outer": outer_product,
+}
+
+
+def normal(name: str) -> str:
+    """A name without what spellings of it differ in: W_{1}, W_1, W[1] and W1 are one."""
+    name = "".join(GREEK.get(c, c) for c in name).replace("varepsilon", "epsilon")
+    name = name.replace("varphi", "phi")
+    parts = unicodedata.normalize("NFD", name).replace("̂", "hat").replace("̄", "bar")
+    return re.sub(r"[\s_{}\[\](),.]", "", parts)
+
+
+class Vocabulary:
+    """The names that a formula may use.
+
+    Args:
+        names: name -> number, array or node.
+        functions: ops beside those of the library, by name.
+        derivative: gives ∂y/∂x for two names; None where a formula may not use derivatives.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, Any],
+        functions: Mapping[str, Any] | None = None,
+        derivative: Callable[[str, str], Any] | None = None,
+    ) -> None:
+        self.names = names
+        self.functions = {**SPELLINGS, **(functions or {})}
+        self.derivative = derivative
+        self._normal: dict[str, list[str]] = {}
+        for name in names:
+            self._normal.setdefault(normal(name), []).append(name)
+
+    def find(self, text: str) -> str | None:
+        """The name that a piece of text means, None if it means none."""
+        if text in self.names:
+            return text
+        same = self._normal.get(normal(text), [])
+        return same[0] if len(same) == 1 else None
+
+    def nearest(self, text: str) -> str:
+        """The names like a text, for an error message."""
+        near = difflib.get_close_matches(text, self.names, 3, 0.4)
+        if near:
+            return f"near it: {', '.join(near)}"
+        some = [name for name in self.names if not name.startswith("∂")][:12]
+        return f"there are {', '.join(some)}" if some else "there are no names yet"
+
+    def product_of_names(self, text: str) -> list[str]:
+        """The names that a text is put together from, none if it is not."""
+        parts: list[str] = []
+        while text:
+            end = next((n for n in range(len(text), 0, -1) if self.find(text[:n])), 0)
+            if not end:
+                return []
+            parts.append(text[:end])
+            text = text[end:]
+        return parts if len(parts) > 1 else []

@@ -1,0 +1,286 @@
+"""The derivative of a function known by its numbers only, with a bound on the error.
+
+A ladder of differences: steps from ¼·max(1, |x|) downwards by 4, forward, backward and central,
+each extrapolated by Richardson's tableau. What the function's own rounding does is measured, not
+assumed, and divided by the step. The answer is the place where the two errors together are least.
+
+Sources: Richardson (1911); Ridders, *Accurate computation of F'(x) and F'(x)F''(x)* (1982), for
+the error as a difference in the tableau; Hamming, *Introduction to Applied Numerical Analysis*
+(1971), and Moré and Wild, *Estimating computational noise* (2011), for the noise as a high
+difference.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+#: How many steps the ladder has, each a quarter of the one before.
+LEVELS = 25
+#: How far a row of the tableau is extrapolated.
+COLUMNS = 7
+#: Noise is seen in a few samples only: how much larger it may really be.
+NOISE_MARGIN = 8.0
+#: The least noise of a value, in halves of its last place: library functions are off by that.
+LEAST = 2.0
+#: A first change of no more than so many units of rounding is a tread of a staircase.
+TREAD = 2.0**8
+#: How much larger the error may be than a difference in the tableau.
+SAFETY = 4.0
+#: The spacings at which noise is measured, in units of rounding: one for noise as fine as that of x
+#: itself, one for coarse noise, where many neighbouring x give the same value.
+NEAR, FAR = 2.0**4, (2771.0, 7193.0)  # no powers of two: in step with a staircase it is not seen
+#: Samples at each spacing, and the differences of them that are looked at.
+SAMPLES, ORDERS = 9, (5, 6)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A derivative along one direction.
+
+    Attributes:
+        value: the best estimate; NaN where there is none.
+        bound: the error that it may have; infinite where nothing can be said.
+        left, right: at a kink the two one-sided derivatives, else None.
+        evaluations: how often the function was called.
+    """
+
+    value: float
+    bound: float
+    left: float | None = None
+    right: float | None = None
+    evaluations: int = 0
+
+    @property
+    def kink(self) -> bool:
+        """Whether the one-sided derivatives disagree."""
+        return self.left is not None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The least and the largest subgradient; at a point without a kink the value twice."""
+        if self.left is None or self.right is None:
+            return self.value, self.value
+        return min(self.left, self.right), max(self.left, self.right)
+
+
+def slope(
+    along: Callable[[float], Any],
+    scale: float,
+    unit: float = 2.0**-53,
+    step: Callable[[float], float] = float,
+    levels: int = LEVELS,
+) -> Slope:
+    """The derivative of `along(t)` at t = 0, with a bound.
+
+    Args:
+        along: a function of one number that returns one number. Where it raises an
+            ArithmeticError or ValueError, or is not finite, the point is left out.
+        scale: the size of x, so that the largest step is ¼·max(1, scale).
+        unit: half the distance from 1 to the next number of the precision that is computed in.
+        step: the step that x really makes when asked to make one of t, for x + t is rounded.
+        levels: how many steps there are.
+
+    Kink: where the derivatives from both sides exist and differ beyond their bounds down to
+    the smallest steps, the result has `left` and `right`.
+
+    >>> import math
+    >>> found = slope(lambda t: math.sin(1.0 + t), 1.0)
+    >>> abs(found.value - math.cos(1.0)) <= found.bound < 1e-11
+    True
+    >>> slope(abs, 0.0).interval
+    (-1.0, 1.0)
+    """
+    return _Ladder(along, scale, unit, step).result(levels)
+
+
+class _Estimate(NamedTuple):
+    value: float
+    bound: float
+
+    def disagrees(self, other: _Estimate, margin: float = 1.0) -> bool:
+        return abs(self.value - other.value) > margin * (self.bound + other.bound)
+
+
+_NOTHING = _Estimate(math.nan, math.inf)
+
+
+class _Quotient(NamedTuple):
+    """A difference quotient, and how much of it is noise."""
+
+    value: float
+    noise: float
+
+
+_NO_QUOTIENT = _Quotient(math.nan, math.inf)
+
+
+class _Ladder:
+    def __init__(
+        self,
+        along: Callable[[float], Any],
+        scale: float,
+        unit: float,
+        step: Callable[[float], float],
+    ) -> None:
+        self.along, self.unit, self.step = along, unit, step
+        self.size = scale or 1.0
+        self.first = 0.25 * 2.0 ** math.ceil(math.log2(max(1.0, scale)))
+        self.evaluations = 0
+
+    def at(self, t: float) -> float:
+        """The function, NaN where it has no number."""
+        self.evaluations += 1
+        try:
+            with np.errstate(all="ignore"):
+                return float(np.asarray(self.along(t)).reshape(()))
+        except (ArithmeticError, ValueError):  # LinAlgError is a ValueError
+            return math.nan
+
+    def result(self, levels: int) -> Slope:
+        here = self.at(0.0)
+        if not math.isfinite(here):
+            return Slope(math.nan, math.inf, evaluations=self.evaluations)
+        rungs = [self.rung(self.first / 4.0**level) for level in range(levels)]
+        near, far = self.noises(here)
+        sizes = [abs(f) for rung in rungs for f in rung[2:] if math.isfinite(f)]
+        top = max([abs(here), *sizes])
+        # So much noise may be no noise: the function may turn within that distance.
+        most = math.sqrt(self.unit) * top
+        if near > most:
+            return Slope(math.nan, math.inf, evaluations=self.evaluations)
+        found = self.solved(here, rungs, max(near, far), top)
+        if far <= max(near, most):
+            return found
+        other = self.solved(here, rungs, near, top)
+        apart = abs(found.value - other.value)
+        if apart <= found.bound + other.bound:
+            return min(found, other, key=lambda estimate: estimate.bound)
+        return Slope(math.nan, math.inf, evaluations=self.evaluations)
+
+    def rung(self, h: float) -> tuple[float, float, float, float]:
+        """The steps really made ahead and behind, and the values there."""
+        ahead, behind = self.step(h), self.step(-h)
+        return (
+            ahead,
+            behind,
+            self.at(ahead) if ahead else math.nan,
+            self.at(behind) if behind else math.nan,
+        )
+
+    def solved(self, here: float, rungs: Sequence[Any], noise: float, top: float) -> Slope:
+        """The derivative, if the values have so much noise."""
+        tread = TREAD * self.unit * max(1.0, self.size, top)
+
+        def quotients(pairs: Iterable[tuple[float, float, float]]) -> list[_Quotient]:
+            found: list[_Quotient] = []
+            last = 0.0  # the change at the last step that made one
+            for width, above, below in pairs:
+                if not (width > 0 and math.isfinite(above) and math.isfinite(below)):
+                    found.append(_NO_QUOTIENT)
+                    continue
+                own = max(noise, LEAST * self.unit * max(abs(above), abs(below)))
+                if above == below and 0 < last <= tread:
+                    own = max(own, last)  # it stands on one tread of a staircase
+                last = abs(above - below) or last
+                found.append(_Quotient((above - below) / width, 2 * own / width))
+            return found
+
+        right = _limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0)
+        left = _limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0)
+        if right.disagrees(left, 2.0) and math.isfinite(right.bound + left.bound):
+            middle, half = (left.value + right.value) / 2, abs(left.value - right.value) / 2
+            bound = half + max(left.bound, right.bound)
+            return Slope(middle, bound, left.value, right.value, self.evaluations)
+        central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0)
+        best = min(central, right, left, key=lambda estimate: estimate.bound)
+        # Rounding that no sample shows: of the result, and of what cancels inside the function.
+        bound = best.bound + 4 * self.unit * (abs(best.value) + abs(here) / self.first)
+        if right.disagrees(left):
+            bound = max(bound, abs(right.value - left.value))
+        return Slope(best.value, bound, evaluations=self.evaluations)
+
+    def noises(self, here: float) -> tuple[float, float]:
+        """What rounding inside the function does to its value, at least a last place.
+
+        In a table of differences a smooth function vanishes in the high columns, and what is left
+        is noise: the j-th difference of independent errors of size ε is ε·√(2j over j).
+        """
+        near = NEAR * self.unit * self.size
+        far = [min(n * self.unit * max(1.0, self.size), self.size / 16) for n in FAR]
+        least = LEAST * self.unit * abs(here)
+        coarse = max(self.noise(here, spacing) for spacing in far)
+        return self.noise(here, near) + least, coarse + least
+
+    def noise(self, here: float, spacing: float) -> float:
+        middle = SAMPLES // 2
+        row = [
+            here if i == middle else self.at(self.step((i - middle) * spacing))
+            for i in range(SAMPLES)
+        ]
+        largest = 0.0
+        for order in range(1, max(ORDERS) + 1):
+            row = [b - a for a, b in pairwise(row)]
+            if order in ORDERS:
+                mean = math.sqrt(sum(d * d for d in row) / len(row))
+                size = mean / math.sqrt(math.comb(2 * order, order))
+                largest = max(largest, size if math.isfinite(size) else 0.0)
+        return NOISE_MARGIN * largest
+
+
+def _limit(quotients: Sequence[_Quotient], ratio: float) -> _Estimate:
+    """The limit of difference quotients for ever smaller steps.
+
+    The entry of Richardson's tableau with the least bound that no finer quotient contradicts:
+    where a kink or a jump is nearby, coarse steps agree with one another and are all wrong.
+    """
+    rows = _tableau(quotients, ratio)
+    candidates = sorted(
+        ((estimate, level) for level, row in enumerate(rows) for estimate in row),
+        key=lambda pair: pair[0].bound,
+    )
+    finer = _intervals(quotients)
+    for estimate, level in candidates:
+        if not math.isfinite(estimate.bound):
+            break
+        if not any(estimate.disagrees(other) for other in finer[level + 1 :]):
+            return estimate
+    return _NOTHING
+
+
+def _tableau(quotients: Sequence[_Quotient], ratio: float) -> list[list[_Estimate]]:
+    """Richardson's tableau: for each level the extrapolated values with their bounds."""
+    found: list[list[_Estimate]] = []
+    before: list[_Quotient] = []
+    for quotient in quotients:
+        row = [quotient]
+        estimates = []
+        for j, last in enumerate(before[:COLUMNS], start=1):
+            weight = 1 / (ratio**j - 1)
+            value = row[-1].value + (row[-1].value - last.value) * weight
+            noise = row[-1].noise + (row[-1].noise + last.noise) * weight
+            difference = max(abs(value - row[-1].value), abs(value - last.value))
+            bound = SAFETY * difference + noise
+            estimates.append(_Estimate(value, bound if math.isfinite(value) else math.inf))
+            row.append(_Quotient(value, noise))
+        found.append(estimates)
+        before = row
+    return found
+
+
+def _intervals(quotients: Sequence[_Quotient]) -> list[_Estimate]:
+    """Where each quotient says the limit is: around it, by its noise and its change to the next."""
+    found = []
+    for here, finer in pairwise([*quotients, _NO_QUOTIENT]):
+        change = abs(here.value - finer.value)
+        width = here.noise + SAFETY * (change if math.isfinite(change) else 0.0)
+        known = math.isfinite(here.value)
+        found.append(_Estimate(here.value, width) if known else _NOTHING)
+    return found
