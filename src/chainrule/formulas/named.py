@@ -130,7 +130,10 @@ class Names:
         return self.other(token)
 
     def other(self, token: Token) -> Any:
-        """W.T, and π and e where they are no names."""
+        """W.T, da2 for ∂E/∂a2, and π and e where they are no names."""
+        if token.text[:1] == "d" and self.vocabulary.find(token.text[1:]) in self.vocabulary.claimed:
+            self.at += 1
+            return self.derivative(self.vocabulary.root, token.text[1:], token.position)
         base, dot, transposed = token.text.rpartition(".")
         if dot and transposed == "T" and self.vocabulary.find(base) is not None:
             self.at += 1

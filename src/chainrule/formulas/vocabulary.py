@@ -13,7 +13,7 @@ from chainrule.formulas.styles import GREEK
 from chainrule.ops.linear_algebra import outer_product
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
 #: Functions by the names that people give them.
 SPELLINGS: dict[str, Any] = {
@@ -45,6 +45,7 @@ class Vocabulary:
         names: name -> number, array or node.
         functions: ops beside those of the library, by name.
         derivative: gives ∂y/∂x for two names; None where a formula may not use derivatives.
+        root: what da2 is a derivative of, for the names in `claimed`.
     """
 
     def __init__(
@@ -52,10 +53,13 @@ class Vocabulary:
         names: Mapping[str, Any],
         functions: Mapping[str, Any] | None = None,
         derivative: Callable[[str, str], Any] | None = None,
+        root: str = "",
+        claimed: Container[str] = (),
     ) -> None:
         self.names = names
         self.functions = {**SPELLINGS, **(functions or {})}
         self.derivative = derivative
+        self.root, self.claimed = root, claimed
         self._normal: dict[str, list[str]] = {}
         for name in names:
             self._normal.setdefault(normal(name), []).append(name)

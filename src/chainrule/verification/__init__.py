@@ -1,0 +1,1 @@
+"""Verdicts on claimed gradients: right or wrong, where, and why."""

@@ -1,0 +1,199 @@
+"""What somebody asserts: a formula, a number with its printed digits, an array."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from chainrule.traced import Traced, plain
+
+#: A number as people print it: 0.05706, -3.97e-4, 3.97·10^-4, 1/3 is none.
+_NUMBER = re.compile(
+    r"\s*(?P<sign>[-+−–]?)\s*(?P<digits>\d[\d_]*\.?\d*|\.\d+)"
+    r"(?:[eE](?P<e>[-+−]?\d+)|\s*[·×*x]\s*10\s*(?:\^|\*\*)?\s*[{(]?(?P<ten>[-+−]?\d+|[⁻⁰¹²³⁴-⁹]+)[})]?)?\s*"
+)
+_RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+#: An array that was computed is trusted to so many bits less than its precision.
+GUARD_BITS = 10
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """A rounding to decimals ("4dp") or significant digits ("4sf")."""
+
+    count: int
+    decimals: bool
+
+    @classmethod
+    def of(cls, spec: str | None) -> Rounding | None:
+        """The rounding that a text asks for; None for "exact".
+
+        Raises:
+            ValueError: for anything but "exact", "4dp" or "4sf".
+        """
+        if spec is None or spec == "exact":
+            return None
+        match = re.fullmatch(r"(\d+)\s*(dp|sf)", str(spec))
+        if match is None or (match[2] == "sf" and int(match[1]) < 1):
+            raise ValueError(
+                f'rounding={spec!r}: use "exact", "4dp" for 4 decimals or "4sf" for 4 significant'
+                f" digits"
+            )
+        return cls(int(match[1]), match[2] == "dp")
+
+    def half_unit(self, x: Any) -> Any:
+        """Half of the last digit kept, for each entry."""
+        if self.decimals:
+            return np.full(np.shape(x), 0.5 * 10.0**-self.count)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            exponent = np.floor(np.log10(np.abs(np.asarray(x, float))))
+        unit = 10.0 ** (exponent - self.count + 1)
+        return np.where(np.isfinite(unit), 0.5 * unit, 0.0)
+
+    def __str__(self) -> str:
+        kind = "decimals" if self.decimals else "significant digits"
+        return f"{self.count} {kind}"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Claimed numbers.
+
+    Attributes:
+        value: an array, of shape () for one number.
+        half_unit: half of the last printed digit, for each entry; 0 where nothing was rounded.
+        text: as it was given.
+        printed: whether the digits were given as text.
+        whole: where text had no decimal point: such a number may be exact.
+    """
+
+    value: np.ndarray
+    half_unit: np.ndarray
+    text: str
+    printed: bool = False
+    whole: Any = False
+
+
+def printed_number(text: str) -> Numbers | None:
+    """A number given as text, with the size of its last digit; None if it is no number.
+
+    >>> given = printed_number("0.0510")
+    >>> float(given.value), float(given.half_unit)
+    (0.051, 5e-05)
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    digits = match["digits"].replace("_", "")
+    exponent = int((match["e"] or match["ten"] or "0").translate(_RAISED))
+    number = Decimal(digits).scaleb(exponent)
+    if match["sign"] in {"-", "−", "–"}:
+        number = -number
+    places = len(digits.partition(".")[2])
+    half = 0.5 * 10.0 ** (exponent - places)
+    whole = "." not in digits and exponent == 0
+    return Numbers(np.array(float(number)), np.array(half), text.strip(), True, np.array(whole))
+
+
+def printed_numbers(given: Any) -> Numbers | None:
+    """Numbers given as text: one, a list of texts, or a text with brackets, "[[0.1, 0.2], …]"."""
+    if isinstance(given, str) and "[" in given:
+        inside = _nested(given.strip())
+        return None if inside is None else printed_numbers(inside)
+    if isinstance(given, str):
+        return printed_number(given)
+    if not isinstance(given, list | tuple) or not given:
+        return None
+    parts = [printed_numbers(item) for item in given]
+    if any(part is None for part in parts):
+        return None
+    known = [part for part in parts if part is not None]
+    if len({part.value.shape for part in known}) > 1:
+        raise ValueError("the rows of the claimed matrix have different lengths")
+    return Numbers(
+        np.array([part.value for part in known]),
+        np.array([part.half_unit for part in known]),
+        "[" + ", ".join(part.text for part in known) + "]",
+        True,
+        np.array([part.whole for part in known]),
+    )
+
+
+def _nested(text: str) -> Any:
+    """The lists of a text with brackets; None where they do not match."""
+    stack: list[list[Any]] = [[]]
+    for piece in re.findall(r"\[|\]|[^\[\],;]+", text):
+        if piece == "[":
+            stack.append([])
+        elif piece == "]":
+            if len(stack) < 2:
+                return None
+            done = stack.pop()
+            stack[-1].append(done)
+        elif piece.strip():
+            stack[-1].append(piece.strip())
+    return stack[0][0] if len(stack) == 1 and len(stack[0]) == 1 else None
+
+
+def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
+    """Numbers given as such: a float, an array, another framework's tensor.
+
+    Raises:
+        TypeError: for what is no real numbers.
+    """
+    array = as_numbers(given)
+    if rounding is not None:
+        half = rounding.half_unit(array)
+    else:
+        unit = 2.0**-24 if getattr(given, "dtype", None) in (np.float32,) else 2.0**-53
+        half = unit * np.abs(array)
+    return Numbers(array, np.asarray(half), number_text(array))
+
+
+def as_numbers(given: Any) -> np.ndarray:
+    """An array of floats of whatever holds numbers.
+
+    Raises:
+        TypeError: for what does not.
+    """
+    if isinstance(given, Traced):
+        given = plain(given)
+    detach = getattr(given, "detach", None)  # a tensor of PyTorch that requires a gradient
+    if callable(detach):
+        given = detach()
+        given = given.cpu() if hasattr(given, "cpu") else given
+    try:
+        array = np.asarray(given)
+        return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"a claim is a formula, a number, an array or a function, got {type(given).__name__}"
+        ) from None
+
+
+def number_text(x: Any, digits: int = 6) -> str:
+    """A number, or a small array, in so many significant digits."""
+    data = np.asarray(x)
+    if data.dtype.kind == "c":
+        return np.array2string(data, precision=digits)
+    if not data.ndim:
+        return short(float(data), digits)
+    if data.size > 12:
+        return f"array of shape {str(data.shape).replace(' ', '')}"
+    return np.array2string(
+        data, separator=", ", formatter={"float_kind": lambda e: short(float(e), digits)}
+    ).replace("\n", "")
+
+
+def short(x: float, digits: int = 6) -> str:
+    """A number in so many significant digits, without padding."""
+    if not math.isfinite(x):
+        return repr(x)
+    text = f"{x:.{digits}g}"
+    mantissa, e, exponent = text.partition("e")
+    return f"{mantissa}e{int(exponent)}" if e else "0" if mantissa == "-0" else mantissa

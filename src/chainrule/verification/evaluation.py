@@ -1,0 +1,303 @@
+"""From what people bring to findings: each claim read, evaluated and judged."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.errors import FormulaError
+from chainrule.formulas.handwritten import read_handwritten
+from chainrule.formulas.styles import bar_name
+from chainrule.traced import plain
+from chainrule.verification.claims import (
+    GUARD_BITS,
+    Numbers,
+    as_numbers,
+    computed_numbers,
+    number_text,
+    printed_numbers,
+)
+from chainrule.verification.findings import Finding
+from chainrule.verification.reference import UNIT, GraphReference
+from chainrule.verification.rounding import adjoint_steps, propagated
+from chainrule.verification.targets import Target
+from chainrule.verification.verdicts import Reference, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.verification.claims import Rounding
+    from chainrule.verification.subject import Subject
+
+#: The relative error that has to be seen, for printed numbers and for computed ones.
+PRINTED_RESOLUTION, FLOAT64_RESOLUTION, FLOAT32_RESOLUTION = 0.1, 1e-6, 1e-3
+#: At so many other points a formula has to hold.
+POINTS = 2
+#: By how much a formula may be off elsewhere, relative to the size of what is computed.
+ELSEWHERE = 1e-7
+
+
+class Evaluation:
+    """The claims on one graph."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        rounding: Rounding | None,
+        lr: float | None,
+        resolution: float | None,
+    ) -> None:
+        self.subject, self.tape = subject, subject.tape
+        self.rounding, self.lr, self.resolution = rounding, lr, resolution
+        self.reference = GraphReference(subject.tape)
+        single = any(getattr(node._held, "dtype", None) == np.float32 for node in self.tape.nodes)
+        #: What a gradient may be off that was computed in float32.
+        self.single = self.reference.spread_of(2.0**-24) if single else None
+        self._steps: dict[int, Any] | None = None
+        self._formulas: dict[tuple[str, Any], str] = {}
+        self._numbers: dict[tuple[str, Any], np.ndarray] = {}
+
+    # ------------------------------------------------------------------ references
+
+    def reference_of(self, target: Target, rate: float | None = None) -> Reference:
+        """What a claim is compared with."""
+        kind, place, _ = target
+        if kind == "gradient":
+            return self.reference.of(place)
+        if kind == "value":
+            value = np.asarray(self.tape.data[place])
+            return Reference.of(value, 64 * UNIT * np.abs(value))
+        if kind == "updated":
+            rate = self.rate(target, rate)
+            found = self.reference.of(place)
+            data = np.asarray(self.tape.data[place])
+            ends = [data - rate * found.low, data - rate * found.high]
+            bound = abs(rate) * found.bound + 4 * UNIT * np.abs(data)
+            return Reference(
+                data - rate * found.value, bound, np.minimum(*ends), np.maximum(*ends), found.note
+            )
+        y, x = place
+        value = self.partial(self.tape.data, y, x)
+        return Reference.of(value, 256 * UNIT * np.abs(value))
+
+    def rate(self, target: Target, rate: float | None) -> float:
+        rate = self.lr if rate is None else rate
+        if rate is None:
+            raise ValueError(
+                f"{target.name} is a weight after an update: give the learning rate, lr=0.4"
+                f" (in a worksheet: `with rate 0.4`)"
+            )
+        return rate
+
+    def partial(self, data: Sequence[Any], y: int, x: int) -> np.ndarray:
+        """∂y/∂x through all paths, at some data; y is seeded with ones."""
+        one = 1.0 if isinstance(data[y], float) else np.ones_like(data[y])
+        found = self.tape.backward(data, seeds={y: one})[x]
+        return np.zeros(np.shape(data[x])) if found is None else np.asarray(found)
+
+    def propagated(self, target: Target, rate: float | None) -> Any:
+        """How far rounding every step may lead."""
+        if self.rounding is None:
+            return None
+        if self._steps is None:
+            self._steps = adjoint_steps(self.subject.root)
+        kind, place, _ = target
+        node = None if isinstance(place, tuple) else self.tape.nodes[place]
+        if kind == "value":
+            return propagated(node, self.rounding)
+        if kind == "partial":
+            return self.rounding.half_unit(self.reference_of(target).value) * 4
+        found = propagated(self._steps.get(id(node), 0.0), self.rounding)
+        if found is None:
+            return None
+        return found if kind == "gradient" else found * abs(self.rate(target, rate))
+
+    # ------------------------------------------------------------------ claims
+
+    def finding(
+        self,
+        target: Target,
+        given: Any,
+        *,
+        step: bool = False,
+        rate: float | None = None,
+        line: int | None = None,
+    ) -> Finding:
+        """A claim judged."""
+        formula = ""
+        numbers = self.printed(given)
+        if numbers is None and (isinstance(given, str) or _is_sympy(given)):
+            formula = str(given).replace("**", "^") if not isinstance(given, str) else given
+            numbers = self.evaluated(target, formula)
+        elif numbers is None:
+            numbers = computed_numbers(given, self.rounding)
+        reference = self.reference_of(target, rate)
+        finding = Finding(target, numbers, reference, None, formula.strip(), step, line=line, rate=rate)
+        if reference.note:
+            finding.notes.append(reference.note)
+        if numbers.value.shape != reference.value.shape:
+            finding.flaw = shape_flaw(numbers.value, reference.value, target.name)
+            finding.claim = numbers
+            return finding
+        self._numbers[target.kind, target.place] = numbers.value
+        resolution = self.resolution_for(given, numbers, formula)
+        computed = self.computed_error(target, given, numbers)
+        finding.judgement = judge(
+            numbers, reference, resolution, self.propagated(target, rate), computed
+        )
+        if formula:
+            self._formulas[target.kind, target.place] = formula
+            if finding.verdict.passes and target.kind in {"gradient", "partial", "value"}:
+                finding.chance = self.elsewhere(target, formula)
+        return finding
+
+    def printed(self, given: Any) -> Numbers | None:
+        """Numbers given as text."""
+        is_list = isinstance(given, list | tuple) and _is_text(given)
+        return printed_numbers(given) if isinstance(given, str) or is_list else None
+
+    def resolution_for(self, given: Any, numbers: Numbers, formula: str) -> float:
+        if self.resolution is not None:
+            return self.resolution
+        if numbers.printed or (self.rounding is not None and not formula):
+            return PRINTED_RESOLUTION
+        single = self.single is not None or getattr(given, "dtype", None) == np.float32
+        return FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION
+
+    def computed_error(self, target: Target, given: Any, numbers: Numbers) -> Any:
+        """What a claim may be off that was computed in another order of operations."""
+        if numbers.printed:
+            return 0.0
+        kind, place, _ = target
+        value = self.reference_of(target, 0.0).value
+        largest = float(np.max(np.abs(value), initial=0.0))
+        error = 2**GUARD_BITS * UNIT * largest
+        if kind in {"gradient", "updated"}:
+            error = error + self.reference.bound(place)
+            if self.single is not None or getattr(given, "dtype", None) == np.float32:
+                if self.single is None:
+                    self.single = self.reference.spread_of(2.0**-24)
+                spread = self.single[place]
+                error = error + (0.0 if spread is None else spread) + 8 * 2.0**-24 * largest
+        return error
+
+    # ------------------------------------------------------------------ formulas
+
+    def evaluated(self, target: Target, formula: str) -> Numbers:
+        """What a formula gives at the numbers of the graph."""
+        value = self.value_of(target, formula, self.tape.data, None)
+        shape = np.shape(self.tape.data[target.place]) if target.kind == "gradient" else ()
+        if not value.shape and shape:
+            value = np.broadcast_to(value, shape)
+        return Numbers(value, 8 * UNIT * np.abs(value), number_text(value))
+
+    def value_of(
+        self, target: Target, formula: str, data: Sequence[Any], constants: Any
+    ) -> np.ndarray:
+        """A formula at some data of the graph.
+
+        A derivative in it is what was claimed of that before, else the right one.
+
+        Raises:
+            FormulaError: with the place in the formula.
+        """
+
+        def derivative(y: str, x: str) -> Any:
+            i, j = self.subject.positions.get(y), self.subject.positions.get(x)
+            if i is None or j is None:
+                missing = y if i is None else x
+                raise FormulaError(f"'{missing}' in ∂{y}/∂{x} is a constant of this graph")
+            key = ("gradient", j) if i == self.tape.last else ("partial", (i, j))
+            if key == target[:2]:
+                raise FormulaError(f"{target.name} is explained by itself")
+            here = data is self.tape.data
+            if here and key in self._numbers:
+                return _scalar(self._numbers[key])
+            if key in self._formulas:
+                return _scalar(self.value_of(_target(key, y, x), self._formulas[key], data, constants))
+            if not here and key in self._numbers:
+                raise _OnPaperOnlyError
+            return _scalar(self.partial(data, i, j))
+
+        claimed = {
+            self.subject.names.get(place) for kind, place in self._numbers if kind == "gradient"
+        }
+        vocabulary = self.subject.vocabulary(data, constants, derivative, claimed - {None})
+        return as_numbers(plain(read_handwritten(formula, vocabulary)))
+
+    def elsewhere(self, target: Target, formula: str) -> tuple[float, float] | None:
+        """Where a formula is wrong at other numbers: its value and the right one."""
+        fixed = self._literals(formula)
+        random = np.random.default_rng(7)
+        for _ in range(POINTS):
+            data, constants = self.subject.moved(random, fixed)
+            try:
+                given = self.value_of(target, formula, data, constants)
+            except _OnPaperOnlyError:
+                return None
+            right = self._right(target, data, constants)
+            given = np.broadcast_to(given, right.shape)
+            with np.errstate(all="ignore"):
+                off = np.abs(given - right)
+                largest = np.max(np.abs(right), initial=0.0)
+            if not np.all(np.isfinite(right)) or not np.all(np.isfinite(given)):
+                continue
+            if np.any(off > ELSEWHERE * largest + 1e-300) and not self._near_kink(data):
+                index = np.unravel_index(np.argmax(off), right.shape)
+                return float(given[index]), float(right[index])
+        return None
+
+    def _literals(self, formula: str) -> set[float]:
+        """Numbers in a formula: a name that has such a value may be meant by it."""
+        return {float(text) for text in re.findall(r"(?<![\w.])\d+\.?\d*(?:[eE][+-]?\d+)?", formula)}
+
+    def _right(self, target: Target, data: Sequence[Any], constants: Any) -> np.ndarray:
+        kind, place, _ = target
+        if kind == "value":
+            return np.asarray(data[place])
+        y, x = (self.tape.last, place) if kind == "gradient" else place
+        one = 1.0 if isinstance(data[y], float) else np.ones_like(data[y])
+        found = self.tape.backward(data, seeds={y: one}, constants=constants)[x]
+        shape = np.shape(data[x])
+        return np.zeros(shape) if found is None else np.broadcast_to(np.asarray(found), shape)
+
+    def _near_kink(self, data: Sequence[Any]) -> bool:
+        return not np.all(np.isfinite(np.asarray(data[-1], float)))
+
+
+class _OnPaperOnlyError(Exception):
+    """A number on paper has no value at another point."""
+
+
+def _target(key: tuple[str, Any], y: str, x: str) -> Target:
+    return Target(*key, bar_name(y, x, bars=False))
+
+
+def _scalar(x: Any) -> Any:
+    array = np.asarray(x)
+    return float(array) if not array.ndim else array
+
+
+def _is_text(given: Any) -> bool:
+    return isinstance(given, str) or (
+        isinstance(given, list | tuple) and bool(given) and all(_is_text(item) for item in given)
+    )
+
+
+def _is_sympy(given: Any) -> bool:
+    return hasattr(given, "free_symbols") and type(given).__module__.startswith("sympy")
+
+
+def shape_flaw(claim: np.ndarray, right: np.ndarray, name: str) -> str:
+    """What is wrong with the shape of a claim."""
+    given, expected = (str(x.shape).replace(" ", "") for x in (claim, right))
+    text = f"has the shape {given}, {name} has the shape {expected}"
+    if claim.shape == right.shape[::-1]:
+        same = np.allclose(claim.T, right, rtol=1e-3, atol=0)
+        return f"{text}: transposed" + (", the numbers are right" if same else "")
+    if claim.ndim == right.ndim + 1 and claim.shape[1:] == right.shape:
+        same = np.allclose(claim.sum(axis=0), right, rtol=1e-3, atol=1e-12)
+        return text + (": the sum over the samples is missing" if same else "")
+    return text

@@ -1,0 +1,163 @@
+"""One claim checked: what was claimed, what it is compared with, and what is found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.verification.claims import number_text, short
+from chainrule.verification.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from chainrule.verification.claims import Numbers
+    from chainrule.verification.targets import Target
+    from chainrule.verification.verdicts import Judgement, Reference
+
+
+@dataclass
+class Finding:
+    """One claim and the verdict on it.
+
+    Attributes:
+        target: what it is about; `str(finding.target.name)` is how reports call it.
+        claim: the claimed numbers; None where their shape does not fit.
+        reference: what they are compared with.
+        judgement: the verdict on every entry.
+        formula: the formula that was claimed, "" for numbers.
+        step: whether it came as a step, not as a result.
+        chance: where a formula agrees at these numbers alone: its value and the right one elsewhere.
+        follows: whether a wrong number follows from earlier wrong ones of the same calculation.
+        expected: what a number should be, given the numbers before it.
+        flaw: why nothing could be compared, such as a wrong shape.
+        line: its line in a worksheet.
+        rate: the learning rate of an update.
+    """
+
+    target: Target
+    claim: Numbers | None
+    reference: Reference
+    judgement: Judgement | None
+    formula: str = ""
+    step: bool = False
+    chance: tuple[float, float] | None = None
+    follows: bool = False
+    expected: np.ndarray | None = None
+    flaw: str = ""
+    line: int | None = None
+    rate: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What the claim is about."""
+        return self.target.name
+
+    @property
+    def key(self) -> str:
+        """The name of the node it is about."""
+        return self.name.rpartition("∂")[2]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the whole claim."""
+        if self.flaw or self.chance is not None or self.judgement is None:
+            return Verdict.WRONG
+        return self.judgement.verdict
+
+    @property
+    def resolution(self) -> float:
+        """The smallest relative error that this check would have seen; infinite if none."""
+        if self.judgement is None or not self.judgement.resolution.size:
+            return 0.0
+        return float(np.max(self.judgement.resolution))
+
+    @property
+    def text(self) -> str:
+        """What was claimed, as it was written."""
+        if self.formula:
+            return self.formula
+        return self.claim.text if self.claim is not None else "?"
+
+    def sentence(self, digits: int = 6) -> str:
+        """The verdict in words."""
+        if self.flaw:
+            return self.flaw
+        assert self.claim is not None
+        assert self.judgement is not None
+        verdict = self.verdict
+        if self.chance is not None:
+            given, right = (short(x, digits) for x in self.chance)
+            return (
+                f"agrees at these numbers only: at other values the formula gives {given}, the"
+                f" derivative is {right}"
+            )
+        if verdict is Verdict.WRONG:
+            return self._wrong(digits)
+        if verdict is Verdict.KINK:
+            return f"no derivative here: any subgradient from {self._interval(digits)} is right"
+        if verdict is Verdict.UNKNOWN:
+            if not np.all(np.isfinite(self.reference.value)):
+                return "the derivative is not finite or cannot be measured here"
+            smallest = short(float(np.max(self.judgement.smallest)), 2)
+            return f"an error of {smallest} would not be seen: give more digits"
+        if verdict is Verdict.ROUNDED:
+            return f"off by rounding every step; exactly it is {self.right_text(digits)}"
+        return ""
+
+    def _interval(self, digits: int) -> str:
+        low, high = self.reference.low, self.reference.high
+        index = tuple(np.argwhere(low != high)[0])
+        where = f" at {list(map(int, index))}" if index else ""
+        return f"{short(float(low[index]), digits)} to {short(float(high[index]), digits)}{where}"
+
+    def right_text(self, digits: int = 6) -> str:
+        """The right numbers."""
+        return number_text(self.reference.value, digits)
+
+    def _wrong(self, digits: int) -> str:
+        claim, right = self.claim, self.reference.value
+        assert claim is not None
+        assert self.judgement is not None
+        if not right.shape:
+            return f"it is {self._like_printed(float(right), digits)}{self._relation()}"
+        wrong = self.judgement.wrong
+        index = wrong[0]
+        place = f"[{', '.join(map(str, index))}]"
+        more = f" and {len(wrong) - 1} more of {right.size} entries" if len(wrong) > 1 else ""
+        given, exact = short(float(claim.value[index]), digits), short(float(right[index]), digits)
+        if len(wrong) == right.size and right.size > 1:
+            return f"every entry; {place} is {exact}, not {given}"
+        return f"entry {place} is {exact}, not {given}{more}"
+
+    def _like_printed(self, right: float, digits: int) -> str:
+        """The right number with as many digits as the claim has."""
+        claim = self.claim
+        assert claim is not None
+        if not claim.printed or not float(claim.half_unit):
+            return short(right, digits)
+        places = round(-np.log10(2 * float(claim.half_unit)))
+        text = f"{right:.{max(places, 0)}f}"
+        if "e" in claim.text.lower() or not float(text) or places > 12:
+            return short(right, digits)
+        return text
+
+    def _relation(self) -> str:
+        """What a wrong number is of the right one, where that can be seen."""
+        assert self.claim is not None
+        given, right = float(self.claim.value), float(self.reference.value)
+        half = float(self.claim.half_unit)
+        if not right or not given:
+            return ""
+        last = abs(given - right) / (2 * half) if half else float("inf")
+        if last < 1.5 and self.claim.printed:
+            return ": off by one in the last digit"
+        if abs(given + right) <= half + 1e-9 * abs(right):
+            return ": the sign is wrong"
+        return f": off by {short(abs(given - right) / abs(right) * 100, 2)} %"
+
+
+def place_text(index: Any) -> str:
+    """[2, 0] for an entry, nothing for a single number."""
+    return f"[{', '.join(map(str, index))}]" if index else ""

@@ -1,0 +1,76 @@
+"""Follow-through marking: each step judged from the steps on paper before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.verification.hand import HandCalculation, in_order
+from chainrule.verification.verdicts import Reference, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.verification.claims import Rounding
+    from chainrule.verification.findings import Finding
+    from chainrule.verification.subject import Subject
+
+
+def mark(
+    subject: Subject, findings: Sequence[Finding], rounding: Rounding | None, lr: float | None
+) -> None:
+    """Tell the faulty steps from those that only carry an earlier fault on.
+
+    Each step is computed from the numbers on paper before it, with their rounding carried along.
+    A wrong number that follows from them gets `follows`; every wrong one gets `expected`.
+    """
+    paper = HandCalculation(subject, rounding)
+    by_place = {(f.target.kind, f.target.place): f for f in findings}
+    fault = False
+    for kind, place in in_order(by_place):
+        finding = by_place[kind, place]
+        if finding.claim is None or finding.flaw:
+            continue
+        if finding.verdict is Verdict.WRONG and fault:
+            _judge_follow_through(paper, finding, lr)
+        fault |= finding.verdict is Verdict.WRONG
+        if kind != "updated":
+            paper.write(kind, place, finding.claim)
+
+
+def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:
+    kind, place, _ = finding.target
+    try:
+        expected, slack = _expected(paper, kind, place, finding.rate or lr)
+    except (ArithmeticError, ValueError):
+        return
+    claim = finding.claim
+    assert claim is not None
+    finding.expected = expected
+    if expected.shape != claim.value.shape or not np.all(np.isfinite(expected)):
+        return
+    bound = slack + finding.reference.bound + 1e-9 * np.abs(expected)
+    judgement = judge(claim, Reference.of(expected, bound), np.inf)
+    finding.follows = judgement.verdict is not Verdict.WRONG and finding.chance is None
+
+
+def _expected(
+    paper: HandCalculation, kind: str, place: Any, rate: float | None
+) -> tuple[np.ndarray, Any]:
+    """What a step should be from what is on paper, and how exactly that is known."""
+    shape = np.shape(paper.tape.data[place if kind != "partial" else place[1]])
+    if kind == "value":
+        node = paper.value(place)
+    elif kind == "partial":
+        node = paper.partial(*place)
+    else:
+        node = paper.adjoints.get(place) if kind == "updated" else None
+        node = paper.adjoint(place) if node is None else node
+    numbers, slack = paper.numbers(node), paper.slack(node)
+    if kind == "updated":
+        assert rate is not None
+        numbers = np.asarray(paper.tape.data[place]) - rate * numbers
+        own = paper.half_unit_of(node)
+        slack = abs(rate) * (slack + own)
+    return np.broadcast_to(numbers, shape), np.broadcast_to(slack, shape)

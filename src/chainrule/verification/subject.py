@@ -1,0 +1,176 @@
+"""What is checked: a graph, and what its nodes and constants are called."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.engine import Node
+from chainrule.formulas.naming import names_of
+from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.vocabulary import Vocabulary, normal
+from chainrule.formulas.writing import written
+from chainrule.ops.base import shape_of
+from chainrule.verification.tape import Edge, Tape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Mapping, Sequence
+
+    from chainrule.formulas.naming import Caller
+
+#: A formula that stands for a node without a name is no longer than this.
+LONGEST = 48
+#: How far a formula goes down for that.
+DEEPEST = 4
+
+
+class Subject:
+    """A graph under check.
+
+    Args:
+        root: the node whose gradient is claimed.
+        names: name -> node or constant, beside labels.
+        caller: whose variables give names.
+
+    `positions` maps each name to the place of its node on the tape, `constants` each name of a
+    constant to its value and the edges it is used on.
+    """
+
+    def __init__(
+        self,
+        root: Node,
+        names: Mapping[Any, Any] | None = None,
+        caller: Caller | None = None,
+    ) -> None:
+        self.tape = Tape(root)
+        self.root = root
+        named, constants = names_of(self.tape.nodes, names, caller)
+        self.names: dict[int, str] = {self.tape.place[i]: name for i, name in named.items()}
+        self.positions: dict[str, int] = {name: i for i, name in self.names.items()}
+        self.names.setdefault(self.tape.last, self._fresh("E"))
+        self.positions.setdefault(self.names[self.tape.last], self.tape.last)
+        self.constants: dict[str, tuple[Any, list[Edge]]] = {}
+        for i, node in enumerate(self.tape.nodes):
+            for slot, x in enumerate(node.inputs_then()):
+                name = None if isinstance(x, Node) else constants.get(id(x))
+                if name is not None:
+                    value = self.tape.constants[i][slot]
+                    self.constants.setdefault(name, (value, []))[1].append((i, slot))
+                base = getattr(x, "base", None)  # X, where X.T is used
+                if name is None and isinstance(base, np.ndarray) and id(base) in constants:
+                    self.constants.setdefault(constants[id(base)], (base, []))
+
+    def _fresh(self, name: str) -> str:
+        while name in self.positions:
+            name += "′"
+        return name
+
+    @property
+    def root_name(self) -> str:
+        """What the root is called."""
+        return self.names[self.tape.last]
+
+    def name(self, i: int) -> str:
+        """The name of a node, or the formula that stands for it."""
+        return self.names.get(i) or self.formula(i)
+
+    def formula(self, i: int) -> str:
+        """How a node is computed, from named nodes, in short."""
+        text = written(self._symbol(i, DEEPEST))
+        return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+    def _symbol(self, i: int, depth: int) -> Any:
+        node = self.tape.nodes[i]
+        held = np.asarray(node._held)
+        inner = depth < DEEPEST and i in self.names
+        if inner or node.op is None or not depth:
+            return Symbol(self.names.get(i, "…"), held.shape, held.dtype)
+        parts = []
+        for slot, j in enumerate(self.tape.sources[i]):
+            x = self.tape.constants[i][slot]
+            if j is not None:
+                parts.append(self._symbol(j, depth - 1))
+            elif np.ndim(x):
+                parts.append(Symbol(self.constant_name((i, slot)) or "…", np.shape(x)))
+            else:
+                name = self.constant_name((i, slot))
+                parts.append(x if name is None else Symbol(name))
+        return Symbol.made(node.op, tuple(parts), node.params, held.shape, held.dtype)
+
+    def constant_name(self, edge: Edge) -> str | None:
+        """What the constant on an edge is called."""
+        return next((name for name, (_, edges) in self.constants.items() if edge in edges), None)
+
+    def vocabulary(
+        self,
+        data: Sequence[Any],
+        constants: Mapping[Edge, Any] | None = None,
+        derivative: Callable[[str, str], Any] | None = None,
+        claimed: Container[str] = (),
+    ) -> Vocabulary:
+        """The names of the graph with their numbers, for a formula."""
+        values = {name: data[i] for name, i in self.positions.items()}
+        for name, (value, edges) in self.constants.items():
+            moved = constants.get(edges[0], value) if constants and edges else value
+            values.setdefault(name, moved)
+        functions = {node.op.name: node.op for node in self.tape.nodes if node.op is not None}
+        return Vocabulary(values, functions, derivative, self.root_name, claimed)
+
+    def find(self, given: Any) -> int:
+        """The place of a node given as itself or by its name.
+
+        Raises:
+            ValueError: with the nearest names, if there is none.
+        """
+        if isinstance(given, Node):
+            if id(given) not in self.tape.place:
+                what = f"'{given.label}'" if given.label else given.describe()
+                raise ValueError(f"{what} is not in the graph of {self.root_name}")
+            return self.tape.place[id(given)]
+        found = self.find_name(str(given))
+        if found is None:
+            near = difflib.get_close_matches(str(given), self.positions, 3, 0.4)
+            some = near or list(self.positions)[:10]
+            word = "near it" if near else "there are"
+            raise ValueError(
+                f"'{given}' is no named node in the graph of {self.root_name}; {word}:"
+                f" {', '.join(some)}"
+            )
+        return found
+
+    def find_name(self, text: str) -> int | None:
+        """The place of a node by its name, None where there is none."""
+        if text in self.positions:
+            return self.positions[text]
+        same = [i for name, i in self.positions.items() if normal(name) == normal(text)]
+        return same[0] if len(same) == 1 else None
+
+    def moved(
+        self, random: np.random.Generator, fixed: Container[float] = ()
+    ) -> tuple[list[Any], dict[Edge, Any]]:
+        """The data of every node at another point: leaves and named constants a little elsewhere.
+
+        A formula that is right holds there, too; one that is right by chance does not. Single
+        numbers among `fixed` stay as they are.
+        """
+
+        def elsewhere(x: Any) -> Any:
+            return x if np.ndim(x) == 0 and float(x) in fixed else _moved(x, random)
+
+        leaves = {i: elsewhere(self.tape.recorded[i]) for i in self.tape.leaves}
+        constants = {}
+        for value, edges in self.constants.values():
+            constants.update(dict.fromkeys(edges, elsewhere(value)))
+        return self.tape.forward(leaves, constants), constants
+
+
+def _moved(x: Any, random: np.random.Generator) -> Any:
+    """Numbers changed by up to a quarter; whole numbers stay."""
+    if isinstance(x, float):
+        return float(x * random.uniform(0.75, 1.25) + random.uniform(-0.05, 0.05))
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
+        shape = shape_of(x)
+        return x * random.uniform(0.75, 1.25, shape) + random.uniform(-0.05, 0.05, shape)
+    return x

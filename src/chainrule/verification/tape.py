@@ -1,0 +1,269 @@
+"""A graph taken apart into a list of steps that can be run again: elsewhere, or wrongly.
+
+The user's graph is only read. Every run is on plain data of its own: with other leaves (for
+differences), with a little noise after every step (for the rounding error of a gradient), or with
+a mistake in it (for diagnosis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.engine import Node, newest_first
+from chainrule.errors import ChangedDataError
+from chainrule.ops.base import is_complex
+from chainrule.ops.broadcasting import astype
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: An edge of the graph: the position of the node and the position among its inputs.
+Edge = tuple[int, int]
+#: How far a step may be from what was recorded, by dtype: another order of summation, no more.
+SAME = {np.dtype(np.float32): 1e-4, np.dtype(np.float16): 1e-1}
+
+
+class InapplicableError(Exception):
+    """A mistake that cannot be made here: the shapes would not fit."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is done differently in a backward pass.
+
+    Attributes:
+        ops: another op for a node, with another rule.
+        factors: an edge's contribution times a number: 0 leaves a path out, 2 counts it twice.
+        inputs: an edge's input data as the rule sees it, such as updated weights.
+        cotangents: an edge's contribution computed from the node's cotangent by other means.
+        results: what a leaf's finished gradient is turned into.
+    """
+
+    ops: Mapping[int, Any] = field(default_factory=dict)
+    factors: Mapping[Edge, float] = field(default_factory=dict)
+    inputs: Mapping[Edge, Any] = field(default_factory=dict)
+    cotangents: Mapping[Edge, Callable[[Any], Any]] = field(default_factory=dict)
+    results: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
+
+    def __or__(self, other: Edit) -> Edit | None:
+        """Both at once; None where they contradict each other."""
+        merged: dict[str, Any] = {}
+        for name in ("ops", "factors", "inputs", "cotangents", "results"):
+            mine, yours = getattr(self, name), getattr(other, name)
+            if mine.keys() & yours.keys():
+                return None
+            merged[name] = {**mine, **yours}
+        return replace(self, **merged)
+
+
+RIGHT = Edit()
+
+
+class Tape:
+    """The steps of a graph, oldest first.
+
+    Args:
+        root: the node to differentiate.
+        wide: compute in float64 where the graph is float32.
+
+    Raises:
+        ChangedDataError: if the recorded data does not follow from the leaves any more.
+    """
+
+    def __init__(self, root: Node, *, wide: bool = True) -> None:
+        self.root = root
+        self.nodes: list[Node] = newest_first(root)[::-1]
+        self.place = {id(node): i for i, node in enumerate(self.nodes)}
+        self.wide = wide
+        self.sources: list[list[int | None]] = []
+        self.constants: list[list[Any]] = []
+        for node in self.nodes:
+            inputs = node.inputs_then()
+            self.sources.append([self.place.get(id(x)) for x in inputs])
+            self.constants.append([None if isinstance(x, Node) else self._own(x) for x in inputs])
+        self.leaves = [i for i, node in enumerate(self.nodes) if node.op is None]
+        self.consumers: list[list[Edge]] = [[] for _ in self.nodes]
+        for i, sources in enumerate(self.sources):
+            for slot, j in enumerate(sources):
+                if j is not None:
+                    self.consumers[j].append((i, slot))
+        self.recorded = [self._own(node._held) for node in self.nodes]
+        self.data = self.forward()
+        self._require_unchanged()
+
+    @property
+    def last(self) -> int:
+        """The position of the root."""
+        return len(self.nodes) - 1
+
+    def _own(self, x: Any) -> Any:
+        if self.wide and isinstance(x, np.ndarray | np.generic) and x.dtype.kind in "fc":
+            return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
+        return x
+
+    def _require_unchanged(self) -> None:
+        for node, now, then in zip(self.nodes, self.data, self.recorded, strict=True):
+            tolerance = SAME.get(getattr(node._held, "dtype", None), 1e-9)  # type: ignore[call-overload]
+            now, then = np.asarray(now), np.asarray(then)  # noqa: PLW2901
+            size = max(np.max(np.abs(then[np.isfinite(then)]), initial=0.0), 1e-300)
+            with np.errstate(all="ignore"):
+                off = np.abs(now - then) > tolerance * size
+            if np.any(off & (np.isfinite(now) | np.isfinite(then))):
+                raise ChangedDataError(
+                    f"{node.describe()} does not follow from its inputs any more: data was changed"
+                    f" after it was computed, run the forward pass again"
+                )
+
+    # ------------------------------------------------------------------ running it
+
+    def forward(
+        self,
+        leaves: Mapping[int, Any] | None = None,
+        constants: Mapping[Edge, Any] | None = None,
+        noise: Callable[[Any], Any] | None = None,
+        held: Mapping[int, Any] | None = None,
+    ) -> list[Any]:
+        """The data of every node.
+
+        Args:
+            leaves: other data for leaves, by position.
+            constants: other data for constants, by edge.
+            noise: what every computed result is put through.
+            held: results that are given instead of computed, by position.
+        """
+        data: list[Any] = []
+        with np.errstate(all="ignore"):
+            for i, node in enumerate(self.nodes):
+                if held is not None and i in held:
+                    data.append(held[i])
+                elif node.op is None:
+                    data.append(self.recorded[i] if leaves is None else leaves.get(i, self.recorded[i]))
+                else:
+                    y = self._step(i, [self._input(e, data, constants) for e in self.edges(i)])
+                    data.append(y if noise is None else noise(y))
+        return data
+
+    def edges(self, i: int) -> list[Edge]:
+        """The edges into a node."""
+        return [(i, slot) for slot in range(len(self.sources[i]))]
+
+    def _input(self, edge: Edge, data: Sequence[Any], constants: Mapping[Edge, Any] | None) -> Any:
+        i, slot = edge
+        j = self.sources[i][slot]
+        if j is not None:
+            return data[j]
+        if constants is not None and edge in constants:
+            return constants[edge]
+        return self.constants[i][slot]
+
+    def _step(self, i: int, inputs: list[Any]) -> Any:
+        node = self.nodes[i]
+        op: Any = node.op
+        if op is astype and self.wide:
+            return inputs[0]
+        try:
+            return op.evaluate(inputs, node.params)
+        except (ArithmeticError, ValueError):
+            if not all(isinstance(x, float | int) for x in inputs):
+                raise
+        try:
+            return float(op.compute([np.float64(x) for x in inputs], node.params))
+        except (ArithmeticError, ValueError):
+            return float("nan")
+
+    def backward(
+        self,
+        data: Sequence[Any],
+        edit: Edit = RIGHT,
+        *,
+        seeds: Mapping[int, Any] | None = None,
+        held: Mapping[int, Any] | None = None,
+        noise: Callable[[Any], Any] | None = None,
+        constants: Mapping[Edge, Any] | None = None,
+    ) -> list[Any]:
+        """The adjoint of every node; None where none arrives.
+
+        Args:
+            data: of every node, from `forward`.
+            edit: what is done wrongly.
+            seeds: the adjoints that the sweep starts with; by default 1 at the root.
+            held: adjoints that are given instead of computed, by position.
+            noise: what every contribution is put through.
+            constants: other data for constants, by edge.
+
+        Raises:
+            InapplicableError: where a wrong rule gives a wrong shape.
+        """
+        bars: list[Any] = [None] * len(self.nodes)
+        if seeds is None:
+            bars[-1] = 1.0 if isinstance(data[-1], float) else np.ones_like(data[-1])
+        else:
+            for i, seed in seeds.items():
+                bars[i] = seed
+        held = held or {}
+        with np.errstate(all="ignore"):
+            for i in range(len(self.nodes) - 1, -1, -1):
+                if i in held:
+                    bars[i] = held[i]
+                if bars[i] is None or self.nodes[i].op is None:
+                    continue
+                for j, x_bar in self.pulled(i, bars[i], data, edit, constants):
+                    part = x_bar if noise is None else noise(x_bar)
+                    bars[j] = part if bars[j] is None else bars[j] + part
+        for i, turned in edit.results.items():
+            if bars[i] is not None:
+                bars[i] = turned(bars[i])
+        return bars
+
+    def pulled(
+        self,
+        i: int,
+        y_bar: Any,
+        data: Sequence[Any],
+        edit: Edit = RIGHT,
+        constants: Mapping[Edge, Any] | None = None,
+    ) -> list[tuple[int, Any]]:
+        """What a node passes on to its inputs, by position of the input."""
+        node = self.nodes[i]
+        op: Any = edit.ops.get(i, node.op)
+        wanted = [slot for slot, j in enumerate(self.sources[i]) if j is not None]
+        values = [edit.inputs.get(e, self._input(e, data, constants)) for e in self.edges(i)]
+        if op is astype and self.wide:
+            cotangents: Any = [y_bar]
+        else:
+            try:
+                cotangents = op.vjp(wanted, y_bar, data[i], values, node.params)
+            except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
+                if op is not node.op or edit.inputs:
+                    raise InapplicableError from problem
+                if not isinstance(y_bar, float):
+                    raise
+                cotangents = [float("nan")] * len(wanted)
+        found = []
+        for slot, x_bar in zip(wanted, cotangents, strict=True):
+            j = self.sources[i][slot]
+            assert j is not None
+            edge = (i, slot)
+            if edge in edit.cotangents:
+                try:
+                    x_bar = edit.cotangents[edge](y_bar)  # noqa: PLW2901
+                except (ValueError, TypeError, IndexError) as problem:
+                    raise InapplicableError from problem
+            if x_bar is None:
+                continue
+            if edge in edit.factors:
+                x_bar = x_bar * edit.factors[edge]  # noqa: PLW2901
+            if edit is not RIGHT and np.shape(x_bar) != np.shape(data[j]):
+                raise InapplicableError
+            if is_complex(x_bar) and not is_complex(data[j]):
+                x_bar = x_bar.real  # noqa: PLW2901
+            found.append((j, x_bar))
+        return found
+
+    def value(self, leaves: Mapping[int, Any]) -> float:
+        """The root's number for other leaves."""
+        return float(np.asarray(self.forward(leaves)[-1]).reshape(()))

@@ -1,0 +1,80 @@
+"""What a claim is about: a gradient, a partial, a value, an updated weight."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chainrule.engine import Node
+from chainrule.formulas.styles import bar_name
+
+if TYPE_CHECKING:
+    from chainrule.verification.subject import Subject
+
+_FRACTION = re.compile(
+    r"\s*(?:\\d?frac\s*\{)?\s*(?:d|∂|\\partial|\\mathrm\{d\})\s*(?P<y>[^/{}]+|\w+_\{\w+\})\s*"
+    r"(?:/|\}\s*\{)\s*(?:d|∂|\\partial|\\mathrm\{d\})\s*(?P<x>[^/]+?)\}?\s*"
+)
+_UPDATED = re.compile(r"\s*(?P<x>.+?)\s*(?:'|′|\s+new|_new|\^\{?\\prime\}?)\s*")
+_DELTA = re.compile(r"(?:delta|δ|\\delta)_?\{?(?P<index>\w*)\}?")
+
+
+class Target(NamedTuple):
+    """What a claim is about.
+
+    Attributes:
+        kind: gradient, partial, value or updated.
+        place: the position of the node; for a partial the pair (y, x).
+        name: as reports write it.
+    """
+
+    kind: str
+    place: Any
+    name: str
+
+
+def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
+    """What a key of `claims` or `steps` means.
+
+    A name alone is the gradient by it, in `steps` the value of it; `dE/dw` and `dw` are gradients,
+    `da2/dz2` and (a2, z2) partials, `w'` the weight after the update.
+
+    Raises:
+        ValueError: for a name that is not in the graph.
+    """
+    if isinstance(key, tuple) and len(key) == 2:
+        return _partial(subject, *(subject.find(part) for part in key))
+    if isinstance(key, Node):
+        return _gradient(subject, subject.find(key))
+    text = str(key)
+    plain = subject.find_name(text)
+    if plain is not None and step and subject.tape.nodes[plain].op is not None:
+        return Target("value", plain, subject.names[plain])
+    if plain is not None:
+        return _gradient(subject, plain)
+    if match := _FRACTION.fullmatch(text):
+        y, x = subject.find(match["y"].strip()), subject.find(match["x"].strip())
+        return _partial(subject, y, x)
+    if match := _UPDATED.fullmatch(text):
+        i = subject.find(match["x"])
+        return Target("updated", i, f"{subject.names[i]}′")
+    for known in (text[1:] if text[:1] in {"d", "∂"} else "", _delta(text), text.split(".grad")[0]):
+        i = subject.find_name(known) if known else None
+        if i is not None:
+            return _gradient(subject, i)
+    return _gradient(subject, subject.find(text))
+
+
+def _delta(text: str) -> str:
+    match = _DELTA.fullmatch(text)
+    return f"z{match['index']}" if match else ""
+
+
+def _gradient(subject: Subject, i: int) -> Target:
+    return Target("gradient", i, bar_name(subject.root_name, subject.name(i), bars=False))
+
+
+def _partial(subject: Subject, y: int, x: int) -> Target:
+    if y == subject.tape.last:
+        return _gradient(subject, x)
+    return Target("partial", (y, x), bar_name(subject.name(y), subject.name(x), bars=False))

@@ -1,0 +1,142 @@
+"""The verdict on claimed numbers: no tolerance, only what is known of both sides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from chainrule.verification.claims import Numbers
+
+#: An entry so much smaller than the largest of its array is seen against that.
+SMALL = 1e-3
+
+
+class Verdict(Enum):
+    """What is found about a claim."""
+
+    AGREES = "agrees"
+    ROUNDED = "consistent with rounding"
+    KINK = "at a kink"
+    UNKNOWN = "cannot tell"
+    WRONG = "wrong"
+
+    @property
+    def passes(self) -> bool:
+        """Whether nothing is wrong with such a claim, as far as can be told."""
+        return self in {Verdict.AGREES, Verdict.ROUNDED, Verdict.KINK}
+
+    def __str__(self) -> str:
+        return self.value
+
+
+#: From the best to the worst: an array is as good as its worst entry.
+ORDER = (Verdict.AGREES, Verdict.ROUNDED, Verdict.KINK, Verdict.UNKNOWN, Verdict.WRONG)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a claim is compared with.
+
+    Attributes:
+        value: the derivative.
+        bound: the error it may have, for each entry.
+        low, high: at a kink the interval of subgradients, elsewhere the value twice.
+        note: what else is to be said of it.
+    """
+
+    value: np.ndarray
+    bound: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    note: str = ""
+
+    @classmethod
+    def of(cls, value: Any, bound: Any, note: str = "") -> Reference:
+        value = np.asarray(value)
+        return cls(value, np.broadcast_to(bound, value.shape), value, value, note)
+
+    @property
+    def kinks(self) -> Any:
+        """Where the derivative does not exist."""
+        return self.low != self.high
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on every entry of a claim.
+
+    Attributes:
+        ranks: for each entry the place of its verdict in `ORDER`.
+        off: how far the claim is from the reference.
+        resolution: the smallest relative error that would have been seen, for each entry.
+        smallest: the same as a number.
+        vacuous: whether the reference is about zero: then a factor would not be seen.
+    """
+
+    ranks: np.ndarray
+    off: np.ndarray
+    resolution: np.ndarray
+    smallest: np.ndarray
+    vacuous: bool
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the worst entry."""
+        return ORDER[int(np.max(self.ranks, initial=0))]
+
+    @property
+    def wrong(self) -> list[tuple[int, ...]]:
+        """The entries that are wrong, the furthest off first."""
+        found = np.argwhere(self.ranks == ORDER.index(Verdict.WRONG))
+        order = np.argsort([-self.off[tuple(index)] for index in found], kind="stable")
+        return [tuple(int(n) for n in found[k]) for k in order]
+
+
+def judge(
+    claim: Numbers,
+    reference: Reference,
+    resolution: float,
+    propagated: Any = None,
+    computed: Any = 0.0,
+) -> Judgement:
+    """Compare claimed numbers with a reference of the same shape.
+
+    With the bound E of the reference and the claim's own half unit r, a claim agrees within E + r.
+
+    Args:
+        resolution: the relative error that has to be seen.
+        propagated: how far rounding every step may lead, where steps were rounded.
+        computed: the rounding error of a claim that was computed, without printed digits.
+    """
+    value, half = claim.value, claim.half_unit
+    with np.errstate(invalid="ignore", divide="ignore"):
+        below, above = reference.low - value, value - reference.high
+        off = np.maximum(np.maximum(below, above), 0.0)
+        off = np.where(np.isnan(value) & ~np.isnan(reference.value), np.inf, off)
+        off = np.where(value == reference.value, 0.0, off)
+        exact = off <= reference.bound + computed
+        allowed = reference.bound + half + computed
+        agrees = exact | (off <= allowed * (1 + 1e-12))
+        blur = np.where(exact & claim.whole, reference.bound + computed, allowed)
+        size = np.abs(reference.value)
+        largest = float(np.max(size[np.isfinite(size)], initial=0.0))
+        against = np.maximum(size, SMALL * largest)
+        relative = blur / against
+        vague = ~(relative <= resolution) & ~((blur == 0) | ((value == reference.value) & exact))
+        stepwise = allowed if propagated is None else allowed + propagated
+        rounded = off <= stepwise
+        drowned = ~(stepwise / against <= resolution)
+    ranks = np.full(np.shape(value), ORDER.index(Verdict.WRONG))
+    ranks = np.where(rounded, ORDER.index(Verdict.ROUNDED), ranks)
+    ranks = np.where(rounded & drowned, ORDER.index(Verdict.UNKNOWN), ranks)
+    ranks = np.where(agrees, ORDER.index(Verdict.AGREES), ranks)
+    ranks = np.where(agrees & vague & ~reference.kinks, ORDER.index(Verdict.UNKNOWN), ranks)
+    ranks = np.where(agrees & reference.kinks, ORDER.index(Verdict.KINK), ranks)
+    unknown = ~np.isfinite(reference.value) | ~np.isfinite(reference.bound)
+    ranks = np.where(unknown & (value != reference.value), ORDER.index(Verdict.UNKNOWN), ranks)
+    vacuous = bool(largest <= np.max(blur, initial=0.0)) and not np.any(reference.kinks)
+    return Judgement(ranks, off, relative, blur, vacuous)
