@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.ops.base import PYTHON_SCALARS, constant, is_complex
 from chainrule.ops.functions import log
 from chainrule.ops.kinds import Linear
+from chainrule.ops.misconceptions import wrong
 from chainrule.ops.notation import (
     FIRST,
     FRACTION,
@@ -40,19 +41,35 @@ add = Elementwise(
 subtract = Elementwise(
     np.subtract, 1, -1,
     scalar=operator.sub, notation=infix(" - ", SUM, associative=False), complex=True, doc="a - b",
+    misconceptions=(wrong("the inner derivative -1 of {a} - {b} by {b} was forgotten", 1, wrt=1),),
 )
 multiply = Elementwise(
     np.multiply, lambda _y, _a, b: b, lambda _y, a, _b: a,
     scalar=operator.mul, notation=infix("·", PRODUCT, arrays=" ⊙ "), complex=True, doc="a · b",
+    misconceptions=(
+        wrong("the factor {b} was left out on the way back to {a}", 1, wrt=0),
+        wrong("the factor {a} was left out on the way back to {b}", 1, wrt=1),
+        wrong("{a} itself in place of the factor {b}", lambda _y, a, _b: a, wrt=0, rare=2),
+        wrong("{b} itself in place of the factor {a}", lambda _y, _a, b: b, wrt=1, rare=2),
+        wrong("the factor {b} was applied twice", lambda _y, _a, b: b * b, wrt=0, rare=2),
+        wrong("the factor {a} was applied twice", lambda _y, a, _b: a * a, wrt=1, rare=2),
+    ),
 )
 divide = Elementwise(
     np.divide, lambda _y, _a, b: 1 / b, lambda y, _a, b: -y / b,
     scalar=operator.truediv, notation=FRACTION,
     complex=True, doc="a / b",
+    misconceptions=(
+        wrong("the division by {b} was left out on the way back to {a}", 1, wrt=0),
+        wrong("the division by {b} was applied twice", lambda _y, _a, b: 1 / b / b, wrt=0, rare=2),
+        wrong("the minus sign of (1/{b})′ was lost", lambda y, _a, b: y / b, wrt=1),
+        wrong("-{a}/{b} in place of -{a}/{b}²", lambda y, _a, _b: -y, wrt=1),
+    ),
 )
 negative = Elementwise(
     np.negative, -1,
     scalar=operator.neg, notation=prefix("-"), complex=True, doc="-a",
+    misconceptions=(wrong("the minus sign before {a} was lost", 1),),
 )
 positive = Elementwise(
     np.positive, 1,
@@ -64,6 +81,12 @@ power = Elementwise(
     lambda y, a, _b: y * log(where(a == 0, 1, a)),
     name="power", numpy=np.power, scalar=math.pow,
     notation=RAISED,
+    misconceptions=(
+        wrong("the factor {b} of the power was forgotten", lambda _y, a, b: a ** _lowered(a, b)),
+        wrong("the exponent was not lowered: {b}·({a})^{b}", lambda y, _a, b: b * y),
+        wrong("the power was left as it is instead of differentiated", lambda y, _a, _b: y),
+        wrong("the derivative of the power was forgotten", 1),
+    ),
     complex=True, doc="a ** b. At a = 0 the derivative in b is taken as 0 (its limit for b > 0).",
 )
 
@@ -87,6 +110,7 @@ indicator = constant(
 absolute = Elementwise(
     np.absolute, lambda _y, x: conjugate(unit(x)) if is_complex(x) else sign(x),
     scalar=abs, notation=around("|", "|"), complex=True,
+    misconceptions=(wrong("the sign of {a} was left out of the derivative of |{a}|", 1),),
     doc="|x|; derivative 0 at the kink x = 0.",
 )
 real = Elementwise(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from chainrule.traced import NO_PARAMS, Traced
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from chainrule.ops.misconceptions import Misconception
     from chainrule.ops.notation import Notation
     from chainrule.traced import Inputs, Params
 
@@ -43,6 +45,7 @@ class Op:
             through it, else "read".
         hermitian: the input is a Hermitian matrix, of which NumPy reads one triangle; so is its
             cotangent.
+        misconceptions: wrong rules that learners write, for diagnosis.
         doc: one line of meaning, with the kink convention where there is a kink.
     """
 
@@ -71,6 +74,7 @@ class Op:
         complex: bool | None = None,  # noqa: A002
         views: str = "",
         hermitian: bool = False,
+        misconceptions: Sequence[Misconception] = (),
         doc: str = "",
     ) -> None:
         self.name = self.__name__ = name or forward.__name__
@@ -84,6 +88,7 @@ class Op:
         self.notation = notation
         self.sequence = sequence
         self.hermitian = hermitian
+        self.misconceptions = list(misconceptions)
         self.views = views
         self.complex = self.COMPLEX if complex is None else complex
         self.__doc__ = doc
@@ -113,6 +118,14 @@ class Op:
             rule.__name__ = rule.__qualname__ = f"{self.name}_rule{suffix}"
             rule.__code__ = rule.__code__.replace(co_name=rule.__name__, co_qualname=rule.__name__)
         return rule
+
+    def mistaken(self, misconception: Misconception) -> Op:
+        """A twin of this op with a wrong rule in place of the true one."""
+        twin = copy.copy(self)
+        rules = list(self.rules)
+        rules[misconception.wrt] = misconception.rule
+        twin.rules = tuple(rules)
+        return twin
 
     def needs_input(self, position: int) -> bool:
         """Whether the rule reads the data of an input."""

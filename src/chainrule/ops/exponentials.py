@@ -10,6 +10,7 @@ from chainrule.ops.base import constant, is_complex
 from chainrule.ops.broadcasting import astype
 from chainrule.ops.functions import exp, log
 from chainrule.ops.kinds import General
+from chainrule.ops.misconceptions import wrong
 from chainrule.ops.partials import where as choose
 from chainrule.ops.reductions import entries, sum
 from chainrule.ops.sums import as_array, squeezed
@@ -105,6 +106,16 @@ def _cross_entropy_jvp(tangents: Any, _y: Any, logits: Any, targets: Any) -> Any
     return moved
 
 
+def _scaled(of: Any) -> Any:
+    """A wrong vjp of the cross entropy: `of(p, targets, N)` times the cotangent."""
+
+    def vjp(y_bar: Any, _y: Any, logits: Any, targets: Any) -> tuple[Any, None]:
+        wanted = probabilities(targets, logits)
+        return y_bar * of(softmax(logits), wanted, entries(logits, 0)), None
+
+    return vjp
+
+
 one_hot = constant(
     lambda labels, classes: 1.0 * np.equal(np.expand_dims(labels, -1), np.arange(classes)),
     1,
@@ -121,6 +132,26 @@ softmax: General = General(
     name="softmax",
     params=("axis",),
     complex=True,
+    misconceptions=(
+        wrong(
+            "the softmax was taken for single sigmoids: only the diagonal p·(1 - p) of its Jacobian",
+            lambda y_bar, y, _x, axis=-1: y * (1 - y) * y_bar,  # noqa: ARG005
+        ),
+        wrong(
+            "the derivative of the softmax was forgotten",
+            lambda y_bar, _y, _x, axis=-1: y_bar,  # noqa: ARG005
+        ),
+        wrong(
+            "the entries beside the diagonal, -p·q, were left out of the softmax's Jacobian",
+            lambda y_bar, y, _x, axis=-1: y * y_bar,  # noqa: ARG005
+        ),
+        wrong(
+            "the entries beside the diagonal of the softmax's Jacobian have the wrong sign",
+            lambda y_bar, y, _x, axis=-1: (
+                y * (y_bar + sum(y * y_bar, axis=axis, keepdims=True) - 2 * y * y_bar)
+            ),
+        ),
+    ),
     doc="exp(x) / Σ exp(x) along an axis, by default the last, without overflow.",
 )
 log_softmax: General = General(
@@ -132,6 +163,16 @@ log_softmax: General = General(
     name="log_softmax",
     params=("axis",),
     complex=True,
+    misconceptions=(
+        wrong(
+            "the derivative of log Σ exp was forgotten",
+            lambda y_bar, _y, _x, axis=-1: y_bar,  # noqa: ARG005
+        ),
+        wrong(
+            "only the diagonal 1 - p of the Jacobian of log softmax",
+            lambda y_bar, y, _x, axis=-1: (1 - exp(y)) * y_bar,  # noqa: ARG005
+        ),
+    ),
     doc="x - log Σ exp(x) along an axis, by default the last, without overflow.",
 )
 softmax_cross_entropy = General(
@@ -140,5 +181,29 @@ softmax_cross_entropy = General(
     _cross_entropy_jvp,
     inputs=2,
     name="softmax_cross_entropy",
+    misconceptions=(
+        wrong("the sign was wrong: targets - p in place of p - targets", _scaled(lambda p, t, N: (t - p) / N)),
+        wrong("the 1/N of the mean was forgotten", _scaled(lambda p, t, N: p - t)),  # noqa: ARG005
+        wrong("the 1/N of the mean was applied twice", _scaled(lambda p, t, N: (p - t) / N / N)),
+        wrong(
+            "p - targets was multiplied by p·(1 - p) once more: the softmax's derivative is in it"
+            " already",
+            _scaled(lambda p, t, N: (p - t) * p * (1 - p) / N),
+        ),
+        wrong(
+            "the derivative of the softmax was forgotten: -targets/p",
+            _scaled(lambda p, t, N: -t / p / N),
+        ),
+        wrong(
+            "only the diagonal of the softmax's Jacobian: targets·(p - 1)",
+            _scaled(lambda p, t, N: t * (p - 1) / N),
+        ),
+        wrong("the targets were forgotten: p alone", _scaled(lambda p, t, N: p / N)),  # noqa: ARG005
+        wrong(
+            "the mean was taken over the classes, too",
+            _scaled(lambda p, t, N: (p - t) / N / entries(p, -1)),
+            rare=2,
+        ),
+    ),
     doc="-(1/N)·Σ targets·log softmax(logits) over N rows; targets are rows, or whole numbers.",
 )

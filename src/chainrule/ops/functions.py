@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.base import constant
+from chainrule.ops.misconceptions import wrong
 from chainrule.ops.notation import around, call
 from chainrule.ops.partials import Elementwise, where
 from chainrule.ops.registry import answers
@@ -54,10 +55,19 @@ both_infinite = constant(
 exp = Elementwise(
     np.exp, lambda y, _x: y,
     scalar=math.exp, complex=True, doc="e to the power x.",
+    misconceptions=(
+        wrong("the derivative of exp was forgotten", 1),
+        wrong("exp was treated like a power: {a}·exp({a} - 1)", lambda _y, x: x * exp(x - 1)),
+    ),
 )
 log = Elementwise(
     np.log, lambda _y, x: 1 / x,
     scalar=math.log, complex=True, doc="Natural logarithm, x > 0.",
+    misconceptions=(
+        wrong("the derivative 1/{a} of the logarithm was forgotten", 1),
+        wrong("the logarithm was left as it is instead of differentiated", lambda y, _x: y),
+        wrong("1/log({a}) in place of 1/{a}", lambda y, _x: 1 / y),
+    ),
 )
 exp2 = Elementwise(
     np.exp2, lambda y, _x: LOG_2 * y,
@@ -94,6 +104,12 @@ sqrt = Elementwise(
     np.sqrt, lambda y, _x: 0.5 / y,
     scalar=math.sqrt, notation=around("√(", ")"),
     complex=True, doc="Square root, x ≥ 0; the derivative at 0 is infinite.",
+    misconceptions=(
+        wrong("the factor ½ of the root's derivative was forgotten", lambda y, _x: 1 / y),
+        wrong("1/(2·{a}) in place of 1/(2·√{a})", lambda _y, x: 0.5 / x),
+        wrong("½·√{a} in place of 1/(2·√{a})", lambda y, _x: 0.5 * y),
+        wrong("the derivative of the root was forgotten", 1),
+    ),
 )
 cbrt = Elementwise(
     np.cbrt, lambda y, _x: 1 / (3 * y * y),
@@ -102,31 +118,89 @@ cbrt = Elementwise(
 square = Elementwise(
     np.square, lambda _y, x: 2 * x,
     scalar=lambda x: x * x, complex=True, doc="x · x.",
+    misconceptions=(
+        wrong("the factor 2 of the square was forgotten", lambda _y, x: x),
+        wrong("the derivative of the square was forgotten", 1),
+        wrong("the square was left as it is instead of differentiated", lambda y, _x: y),
+    ),
 )
 reciprocal = Elementwise(
     np.reciprocal, lambda y, _x: -y * y,
     scalar=lambda x: 1 / x, complex=True, doc="1 / x.",
+    misconceptions=(
+        wrong("the sign of the derivative -1/{a}² was lost", lambda y, _x: y * y),
+        wrong("-1/{a} in place of -1/{a}²", lambda y, _x: -y),
+    ),
 )
 sin = Elementwise(
     np.sin, lambda _y, x: cos(x),
     scalar=math.sin, complex=True, doc="Sine, x in radians.",
+    misconceptions=(
+        wrong("the derivative of sin was given a minus sign", lambda _y, x: -cos(x)),
+        wrong("the derivative of sin was forgotten", 1),
+        wrong("sin was left as it is instead of differentiated", lambda y, _x: y),
+    ),
 )
 cos: Elementwise = Elementwise(
     np.cos, lambda _y, x: -sin(x),
     scalar=math.cos, complex=True, doc="Cosine, x in radians.",
+    misconceptions=(
+        wrong("the minus sign of the derivative of cos was lost", lambda _y, x: sin(x)),
+        wrong("the derivative of cos was forgotten", 1),
+        wrong("cos was left as it is instead of differentiated", lambda y, _x: y),
+    ),
 )
-tanh = Elementwise(
+tanh: Elementwise = Elementwise(
     np.tanh, lambda y, _x: 1 - y * y,
     scalar=math.tanh, complex=True, doc="Hyperbolic tangent.",
+    misconceptions=(
+        wrong("the derivative of tanh was forgotten", 1),
+        wrong(
+            "tanh′ was taken with its input: 1 - {a}² in place of 1 - tanh({a})²",
+            lambda _y, x: 1 - x * x,
+        ),
+        wrong(
+            "tanh was taken twice: 1 - tanh({y})² in place of 1 - {y}²",
+            lambda y, _x: 1 - tanh(y) * tanh(y),
+        ),
+        wrong("the derivative of the sigmoid, y·(1 - y), for tanh", lambda y, _x: y * (1 - y)),
+        wrong("the square was forgotten: 1 - {y} in place of 1 - {y}²", lambda y, _x: 1 - y),
+        wrong("the sign was wrong: 1 + {y}² in place of 1 - {y}²", lambda y, _x: 1 + y * y, rare=2),
+        wrong("the derivative of tanh was multiplied twice", lambda y, _x: (1 - y * y) ** 2),
+    ),
 )
 sigmoid: Elementwise = Elementwise(
     _sigmoid, lambda y, _x: y * (1 - y),
     name="sigmoid", scalar=_sigmoid_scalar, notation=call("σ"), complex=True,
+    misconceptions=(
+        wrong("the derivative of the sigmoid was forgotten", 1),
+        wrong(
+            "σ′ was taken at the output instead of the input: σ({y})·(1 - σ({y})) in place of"
+            " {y}·(1 - {y})",
+            lambda y, _x: sigmoid(y) * (1 - sigmoid(y)),
+        ),
+        wrong(
+            "σ′ was taken with the input: {a}·(1 - {a}) in place of {y}·(1 - {y})",
+            lambda _y, x: x * (1 - x),
+        ),
+        wrong("the factor {y} of σ′ was forgotten: 1 - {y} only", lambda y, _x: 1 - y),
+        wrong("the factor (1 - {y}) of σ′ was forgotten: {y} only", lambda y, _x: y),
+        wrong("the derivative of tanh, 1 - y², for the sigmoid", lambda y, _x: 1 - y * y),
+        wrong("the derivative of the sigmoid was multiplied twice", lambda y, _x: (y * (1 - y)) ** 2),
+        wrong("the sign was wrong: {y}·(1 + {y})", lambda y, _x: y * (1 + y), rare=2),
+        wrong("the sign was wrong: -{y}·(1 - {y})", lambda y, _x: -y * (1 - y), rare=2),
+    ),
     doc="1 / (1 + exp(-x)), in (0, 1).",
 )
 relu = Elementwise(
     lambda x: np.maximum(x, 0), lambda y, _x: y > 0,
     name="relu", scalar=lambda x: 0.0 if x <= 0 else x,
+    misconceptions=(
+        wrong("the derivative of relu was forgotten: every entry passes", 1),
+        wrong("the mask was turned round: entries below zero pass", lambda _y, x: x <= 0),
+        wrong("the value max({a}, 0) was taken in place of its derivative", lambda y, _x: y),
+        wrong("the derivative of the sigmoid for relu", lambda y, _x: y * (1 - y), rare=2),
+    ),
     doc="max(x, 0); derivative 0 at the kink x = 0.",
 )
 bessel_i: Elementwise = Elementwise(

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.kinds import Multilinear
+from chainrule.ops.misconceptions import wrong
 from chainrule.ops.notation import MATRIX, infix
 from chainrule.ops.shapes import matrix_transpose, reshaped
 
@@ -40,6 +41,10 @@ def _outer(a: Any, b: Any) -> Any:
     if a.ndim == b.ndim == 1:
         return outer_product(a, b)
     return reshaped(a, (*a.shape, 1)) * reshaped(b, (*b.shape[:-1], 1, b.shape[-1]))
+
+
+def _ones(x: Any) -> Any:
+    return np.ones(x.shape, x.dtype)
 
 
 class Outer(Multilinear):
@@ -81,5 +86,29 @@ matmul = Matmul(
     np.matmul,
     (_matmul_left, _matmul_right),
     notation=infix(" ", MATRIX, associative=False),
+    misconceptions=(
+        wrong("{b} was not transposed on the way back to {a}", lambda y_bar, _a, b: y_bar @ b),
+        wrong("{a} was not transposed on the way back to {b}", lambda y_bar, a, _b: a @ y_bar, 1),
+        wrong(
+            "{b} was left out on the way back to {a}: what comes back was only added up",
+            lambda y_bar, a, b: _matmul_left(y_bar, a, _ones(b)),
+        ),
+        wrong(
+            "{a} was left out on the way back to {b}: what comes back was only added up",
+            lambda y_bar, a, b: _matmul_right(y_bar, _ones(a), b),
+            1,
+        ),
+        wrong("{b} was left out on the way back to {a}", lambda y_bar, _a, _b: y_bar),
+        wrong("{a} was left out on the way back to {b}", lambda y_bar, _a, _b: y_bar, 1),
+        wrong(
+            "the gradient by {a} was transposed",
+            lambda y_bar, a, b: matrix_transpose(_matmul_left(y_bar, a, b)),
+        ),
+        wrong(
+            "the gradient by {b} was transposed",
+            lambda y_bar, a, b: matrix_transpose(_matmul_right(y_bar, a, b)),
+            1,
+        ),
+    ),
     doc="The matrix product, batched over leading axes, with NumPy's rules for vectors.",
 )

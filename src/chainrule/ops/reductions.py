@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.ops.arithmetic import indicator
 from chainrule.ops.base import Op, constant
 from chainrule.ops.broadcasting import stretched
+from chainrule.ops.misconceptions import wrong
 from chainrule.ops.notation import ATOM, REDUCTION, Notation, prefix
 from chainrule.ops.partials import Elementwise
 from chainrule.ops.shapes import reshaped
@@ -119,6 +120,9 @@ sum = Reduction(
     1,
     complex=True,
     notation=_sum_sign,
+    misconceptions=(
+        wrong("the sum was averaged", lambda _y, _x, axis: 1 / entries(_x, axis), rare=1.5),
+    ),
     doc="Sum over the given axes, by default all.",
 )
 mean = Reduction(
@@ -126,6 +130,10 @@ mean = Reduction(
     lambda _y, _x, axis: 1 / entries(_x, axis),  # a number, no data
     complex=True,
     notation=_kept("mean"),
+    misconceptions=(
+        wrong("the 1/N of the mean was forgotten", 1),
+        wrong("the 1/N of the mean was applied twice", lambda _y, _x, axis: entries(_x, axis) ** -2.0),
+    ),
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )
 max = Reduction(

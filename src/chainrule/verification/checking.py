@@ -11,6 +11,7 @@ from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
 from chainrule.sites import user_frame
 from chainrule.verification.claims import Rounding
+from chainrule.verification.diagnosis import Diagnosis
 from chainrule.verification.evaluation import Evaluation
 from chainrule.verification.marking import mark
 from chainrule.verification.report import Report
@@ -39,4 +40,9 @@ def check_graph(
     for target, given, step, rate, line in claims:
         findings.append(evaluation.finding(target, given, step=step, rate=rate, line=line))
     mark(subject, findings, rounds, lr)
-    return Report(findings)
+    report = Report(findings)
+    if diagnosis and not report.ok:
+        search = Diagnosis(subject, findings, lr)
+        report.causes = search.causes()
+        report.next_question = search.next_question(report.causes)
+    return report

@@ -21,7 +21,7 @@ from chainrule.verification.claims import (
 )
 from chainrule.verification.findings import Finding
 from chainrule.verification.reference import UNIT, GraphReference
-from chainrule.verification.rounding import adjoint_steps, propagated
+from chainrule.verification.rounding import adjoint_steps, bound_of
 from chainrule.verification.targets import Target
 from chainrule.verification.verdicts import Reference, judge
 
@@ -106,10 +106,10 @@ class Evaluation:
         kind, place, _ = target
         node = None if isinstance(place, tuple) else self.tape.nodes[place]
         if kind == "value":
-            return propagated(node, self.rounding)
+            return bound_of(node, self.rounding)
         if kind == "partial":
             return self.rounding.half_unit(self.reference_of(target).value) * 4
-        found = propagated(self._steps.get(id(node), 0.0), self.rounding)
+        found = bound_of(self._steps.get(id(node), 0.0), self.rounding)
         if found is None:
             return None
         return found if kind == "gradient" else found * abs(self.rate(target, rate))
@@ -144,9 +144,9 @@ class Evaluation:
         self._numbers[target.kind, target.place] = numbers.value
         resolution = self.resolution_for(given, numbers, formula)
         computed = self.computed_error(target, given, numbers)
-        finding.judgement = judge(
-            numbers, reference, resolution, self.propagated(target, rate), computed
-        )
+        propagated = self.propagated(target, rate)
+        finding.slack = 0.0 if propagated is None else propagated
+        finding.judgement = judge(numbers, reference, resolution, propagated, computed)
         if formula:
             self._formulas[target.kind, target.place] = formula
             if finding.verdict.passes and target.kind in {"gradient", "partial", "value"}:

@@ -33,6 +33,7 @@ class Finding:
         flaw: why nothing could be compared, such as a wrong shape.
         line: its line in a worksheet.
         rate: the learning rate of an update.
+        slack: how far rounding every step may lead, where steps were rounded.
     """
 
     target: Target
@@ -47,6 +48,7 @@ class Finding:
     flaw: str = ""
     line: int | None = None
     rate: float | None = None
+    slack: Any = 0.0
     notes: list[str] = field(default_factory=list)
 
     @property

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_ENTRIES = 128
 
 
-def propagated(result: Any, rounding: Rounding) -> Any:
+def bound_of(result: Any, rounding: Rounding) -> Any:
     """A bound on what rounding each step does to a result, to first order, for each entry.
 
     The result is a node over all the steps that lead to it, those of the backward pass included:

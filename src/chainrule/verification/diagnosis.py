@@ -1,0 +1,308 @@
+"""Why is it wrong? Each mistake replayed on the user's own graph, alone and in pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.verification.claims import number_text, short
+from chainrule.verification.mistakes import mistakes
+from chainrule.verification.setting import Setting
+from chainrule.verification.tape import InapplicableError
+from chainrule.verification.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.verification.findings import Finding
+    from chainrule.verification.mistake import Mistake
+    from chainrule.verification.subject import Subject
+    from chainrule.verification.tape import Edit
+
+#: More coincidences than this are to be expected: then a match explains nothing.
+CONVINCING = 0.3
+#: So many causes are told.
+MOST_CAUSES = 4
+#: So many other places where the same numbers come from are named.
+MOST_ALTERNATIVES = 4
+#: Two computations of the same numbers differ by no more than this, relative to the largest.
+SAME = 1e-9
+#: Pairs are not tried beyond this number.
+MOST_PAIRS = 60_000
+
+
+@dataclass
+class Cause:
+    """An explanation of the claims.
+
+    Attributes:
+        mistakes: what was done wrongly, one thing or two.
+        alternatives: other mistakes that give the same numbers everywhere.
+        by_chance: how many of the mistakes tried would match these numbers by chance.
+        tried: how many were tried.
+    """
+
+    mistakes: tuple[Mistake, ...]
+    by_chance: float
+    tried: int
+    alternatives: list[tuple[Mistake, ...]] = field(default_factory=list)
+    bars: Sequence[Any] = ()
+
+    @property
+    def convincing(self) -> bool:
+        """Whether so good a match is no coincidence."""
+        return self.by_chance <= CONVINCING
+
+    def lines(self) -> list[str]:
+        """For people."""
+        found = [" and ".join(map(str, self.mistakes))]
+        for other in self.alternatives[:MOST_ALTERNATIVES]:
+            found.append("or, with the same numbers: " + " and ".join(map(str, other)))
+        more = len(self.alternatives) - MOST_ALTERNATIVES
+        if more > 0:
+            found.append(f"or one of {more} more with the same numbers")
+        found.append(
+            f"(of {self.tried:,} mistakes tried, {short(self.by_chance, 1)} would match by chance)"
+        )
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "mistakes": [str(m) for m in self.mistakes],
+            "alternatives": [[str(m) for m in other] for other in self.alternatives],
+            "by_chance": self.by_chance,
+            "tried": self.tried,
+            "convincing": self.convincing,
+        }
+
+    def __str__(self) -> str:
+        return self.lines()[0]
+
+
+class Diagnosis:
+    """The search for the mistakes behind wrong claims.
+
+    Args:
+        subject: the graph.
+        findings: all claims on it.
+        lr: the learning rate, where one is known.
+    """
+
+    def __init__(self, subject: Subject, findings: Sequence[Finding], lr: float | None) -> None:
+        self.subject, self.tape = subject, subject.tape
+        self.setting = Setting(subject, lr)
+        self.evidence = [f for f in findings if _is_evidence(f)]
+        self.lr = lr
+        self.wrong = [f for f in self.evidence if f.verdict is Verdict.WRONG]
+
+    def causes(self) -> list[Cause]:
+        """The mistakes that explain every claim, the most likely first."""
+        if not self.wrong:
+            return []
+        tried = self.replayed(mistakes(self.setting))
+        matches = [(m, bars) for m, bars in tried if self.matches(bars)]
+        found = self.grouped(matches, len(tried), self.by_chance([b for _, b in tried]))
+        if not found or not found[0].convincing:
+            found += self.pairs(tried)
+        found.sort(key=lambda cause: (not cause.convincing, len(cause.mistakes)))
+        return found[:MOST_CAUSES]
+
+    def replayed(self, given: Sequence[Mistake]) -> list[tuple[tuple[Mistake, ...], list[Any]]]:
+        """Each mistake with the adjoints that it gives; those that change nothing are left out."""
+        found = []
+        for mistake in given:
+            bars = self.run(mistake.edit)
+            if bars is not None and self.changed(bars):
+                found.append(((mistake,), bars))
+        return found
+
+    def run(self, edit: Edit) -> list[Any] | None:
+        """The adjoints of a backward pass with a mistake; None where it cannot be made."""
+        try:
+            return self.tape.backward(self.setting.data, edit)
+        except InapplicableError:
+            return None
+
+    # ------------------------------------------------------------------ comparing
+
+    def prediction(self, finding: Finding, bars: Sequence[Any]) -> np.ndarray:
+        """What a claim would be."""
+        i = finding.target.place
+        bar = bars[i]
+        shape = np.shape(self.setting.data[i])
+        value = np.zeros(shape) if bar is None else np.broadcast_to(np.asarray(bar), shape)
+        if finding.target.kind == "updated":
+            rate = finding.rate if finding.rate is not None else self.lr
+            value = np.asarray(self.setting.data[i]) - (rate or 0.0) * value
+        return value
+
+    def fits(self, finding: Finding, bars: Sequence[Any]) -> bool:
+        """Whether a claim is what the mistake gives, within its rounding."""
+        claim = finding.claim
+        assert claim is not None
+        predicted = self.prediction(finding, bars)
+        with np.errstate(invalid="ignore"):
+            close = np.abs(claim.value - predicted) <= self.width(finding, predicted)
+        return bool(np.all(close))
+
+    def width(self, finding: Finding, predicted: np.ndarray) -> Any:
+        """How far a claim may be from what a mistake gives."""
+        claim, judgement = finding.claim, finding.judgement
+        assert claim is not None
+        assert judgement is not None
+        slack = np.maximum(judgement.smallest, claim.half_unit)
+        largest = np.max(np.abs(predicted[np.isfinite(predicted)]), initial=0.0)
+        return slack * (1 + 1e-6) + finding.slack + SAME * largest
+
+    def matches(self, bars: Sequence[Any]) -> bool:
+        """Whether a mistake explains every claim."""
+        return all(self.fits(finding, bars) for finding in self.evidence)
+
+    def changed(self, bars: Sequence[Any]) -> bool:
+        """Whether a mistake moves anything that was claimed."""
+        return any(
+            not np.allclose(
+                self.prediction(f, bars), self.prediction(f, self.setting.bars), rtol=1e-9, atol=0,
+                equal_nan=True,
+            )
+            for f in self.evidence
+        )  # fmt: skip
+
+    def moved(self, bars: Sequence[Any]) -> set[int]:
+        """The claims that a mistake moves by more than they are rounded."""
+        found = set()
+        for k, f in enumerate(self.evidence):
+            right = self.prediction(f, self.setting.bars)
+            off = np.abs(self.prediction(f, bars) - right)
+            if not np.all(off <= 2 * self.width(f, right)):
+                found.add(k)
+        return found
+
+    # ------------------------------------------------------------------ pairs
+
+    def pairs(self, tried: Sequence[tuple[tuple[Mistake, ...], list[Any]]]) -> list[Cause]:
+        """Two mistakes at once: only such as move no claim that is right."""
+        wrong = {k for k, f in enumerate(self.evidence) if f.verdict is Verdict.WRONG}
+        usable = [(m[0], moved) for m, bars in tried if (moved := self.moved(bars)) <= wrong]
+        usable.sort(key=lambda pair: pair[0].rarity)
+        matches, runs = [], []
+        count = 0
+        for (a, moved_a), (b, moved_b) in combinations(usable, 2):
+            if moved_a | moved_b != wrong or a.family == b.family is not None:
+                continue
+            count += 1
+            if count > MOST_PAIRS:
+                break
+            edit = a.edit | b.edit
+            bars = None if edit is None else self.run(edit)
+            if bars is None:
+                continue
+            if len(runs) < 300:
+                runs.append(bars)
+            if self.matches(bars):
+                matches.append(((a, b), bars))
+        by_chance = self.by_chance(runs) * max(count, 1) / max(len(runs), 1)
+        return self.grouped(matches, count, by_chance)
+
+    # ------------------------------------------------------------------ coincidence
+
+    def by_chance(self, tried: Sequence[Sequence[Any]]) -> float:
+        """How many of the mistakes tried would give the claimed numbers by coincidence.
+
+        A claim of width w falls on a prediction with a probability of about w over the range of
+        what mistakes give. Entries whose ratio to the right value is one and the same count once:
+        a factor explains them all.
+        """
+        ratios: list[tuple[float, float]] = []
+        for f in self.wrong:
+            assert f.claim is not None
+            right = f.reference.value
+            width = np.broadcast_to(self.width(f, right), right.shape)
+            for index in np.ndindex(right.shape):
+                given, exact = float(f.claim.value[index]), float(right[index])
+                span = 2 * max(abs(given), abs(exact), 1e-300)
+                chance = min(1.0, 2 * float(width[index]) / span)
+                ratio = given / exact if exact else np.inf
+                ratios.append((ratio, chance))
+        if not ratios:
+            return float(len(tried))
+        ratios.sort()
+        probability, cluster, last = 1.0, 1.0, ratios[0][0]
+        for ratio, chance in ratios:
+            if abs(ratio - last) > (2 * chance + 1e-9) * max(abs(ratio), abs(last), 1.0):
+                probability *= cluster
+                cluster = 1.0
+            cluster, last = min(cluster, chance), ratio
+        return len(tried) * probability * cluster
+
+    # ------------------------------------------------------------------ ties
+
+    def grouped(
+        self, matches: Sequence[tuple[tuple[Mistake, ...], list[Any]]], tried: int, chance: float
+    ) -> list[Cause]:
+        """Causes, those merged that give the same numbers for every derivative."""
+        order = sorted(matches, key=lambda match: (sum(m.rarity for m in match[0]), len(match[0])))
+        found: list[Cause] = []
+        for made, bars in order:
+            twin = next((c for c in found if self.same(c.bars, bars)), None)
+            if twin is None:
+                found.append(Cause(made, chance, tried, bars=bars))
+            elif len(made) <= len(twin.mistakes):
+                twin.alternatives.append(made)
+        return found
+
+    def same(self, a: Sequence[Any], b: Sequence[Any]) -> bool:
+        """Whether two backward passes give the same numbers, for leaves and named nodes."""
+        for i in {*self.tape.leaves, *self.subject.names}:
+            x, y = a[i], b[i]
+            if x is None or y is None:
+                if x is not y:
+                    return False
+                continue
+            largest = max(np.max(np.abs(x), initial=0.0), np.max(np.abs(y), initial=0.0))
+            if not np.allclose(x, y, rtol=0, atol=SAME * largest, equal_nan=True):
+                return False
+        return True
+
+    def next_question(self, causes: Sequence[Cause]) -> str | None:
+        """The number to ask for that tells the first causes apart best."""
+        if len(causes) < 2:
+            return None
+        asked = {f.target.place for f in self.evidence}
+        best: tuple[int, str] | None = None
+        for i, name in self.subject.names.items():
+            if i in asked or i == self.tape.last or not self.setting.reached[i]:
+                continue
+            for index in list(np.ndindex(np.shape(self.setting.data[i])))[:4]:
+                values = [_entry(cause.bars[i], index) for cause in causes]
+                groups = len({short(v, 4) for v in values})
+                if groups > 1 and (best is None or groups > best[0]):
+                    place = f"[{', '.join(map(str, index))}]" if index else ""
+                    meaning = ", ".join(
+                        f"{short(v, 4)} would mean {k}" for k, v in enumerate(values, start=1)
+                    )
+                    root = self.subject.root_name
+                    best = groups, f"what is ∂{root}/∂{name}{place}? {meaning}"
+        return best[1] if best else None
+
+
+def _entry(bar: Any, index: tuple[int, ...]) -> float:
+    return 0.0 if bar is None else float(np.asarray(bar)[index])
+
+
+def _is_evidence(finding: Finding) -> bool:
+    """Whether a claim says something about the backward pass."""
+    usable = finding.claim is not None and not finding.flaw and finding.judgement is not None
+    return (
+        usable
+        and finding.target.kind in {"gradient", "updated"}
+        and not np.iscomplexobj(finding.reference.value)
+        and bool(np.all(np.isfinite(finding.claim.value)))  # type: ignore[union-attr]
+    )
+
+
+__all__ = ["Cause", "Diagnosis", "number_text"]
