@@ -19,8 +19,8 @@ LAYERS = [
     ["value", "assignment", "tensor", "dual", "batch", "trees"],
     ["formulas"],
     ["gradients", "transforms", "jacobians", "checkpoints"],
-    ["optim", "pictures", "derivation", "nn", "training", "numpy", "special"],
-    ["demo"],
+    ["optim", "pictures", "derivation", "verification", "nn", "training", "numpy", "special"],
+    ["demo", "worksheet"],
     ["cli"],
     ["__init__", "__main__"],
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
 from chainrule.engine import adjoints, count_paths
-from chainrule.errors import ChangedDataError, DerivationError, RuleError
+from chainrule.errors import ChangedDataError, DerivationError, FormulaError, RuleError
 from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
     OpCheckError,
@@ -55,15 +55,27 @@ from chainrule.value import Value
 if TYPE_CHECKING:
     from chainrule.derivation import Derivation, GradientFlow, explain, gradient_flow
     from chainrule.pictures import GraphView, graph, render
+    from chainrule.verification import (
+        Report,
+        Verdict,
+        assert_gradients,
+        check,
+        misconception,
+    )
 
 #: Loaded on first use: who only differentiates does not wait for them.
 _LATE = {
     "Derivation": "derivation",
     "GradientFlow": "derivation",
     "GraphView": "pictures",
+    "Report": "verification",
+    "Verdict": "verification",
+    "assert_gradients": "verification",
+    "check": "verification",
     "explain": "derivation",
     "gradient_flow": "derivation",
     "graph": "pictures",
+    "misconception": "verification",
     "render": "pictures",
 }
 
@@ -74,18 +86,23 @@ __all__ = [
     "Derivation",
     "DerivationError",
     "DivergedError",
+    "FormulaError",
     "GradientFlow",
     "GraphView",
     "History",
     "OpCheckError",
+    "Report",
     "RuleError",
     "Tensor",
     "Value",
+    "Verdict",
     "abs",
     "absolute",
     "add",
     "adjoints",
+    "assert_gradients",
     "broadcast_to",
+    "check",
     "checkpoint",
     "concatenate",
     "cos",
@@ -114,6 +131,7 @@ __all__ = [
     "mean",
     "min",
     "minimum",
+    "misconception",
     "multiply",
     "negative",
     "nn",

@@ -131,7 +131,10 @@ class Names:
 
     def other(self, token: Token) -> Any:
         """W.T, da2 for ∂E/∂a2, and π and e where they are no names."""
-        if token.text[:1] == "d" and self.vocabulary.find(token.text[1:]) in self.vocabulary.claimed:
+        if (
+            token.text[:1] == "d"
+            and self.vocabulary.find(token.text[1:]) in self.vocabulary.claimed
+        ):
             self.at += 1
             return self.derivative(self.vocabulary.root, token.text[1:], token.position)
         base, dot, transposed = token.text.rpartition(".")

@@ -107,7 +107,7 @@ def _cross_entropy_jvp(tangents: Any, _y: Any, logits: Any, targets: Any) -> Any
 
 
 def _scaled(of: Any) -> Any:
-    """A wrong vjp of the cross entropy: `of(p, targets, N)` times the cotangent."""
+    """A wrong vjp of the cross entropy: `of(p, targets, n)` times the cotangent."""
 
     def vjp(y_bar: Any, _y: Any, logits: Any, targets: Any) -> tuple[Any, None]:
         wanted = probabilities(targets, logits)
@@ -134,7 +134,7 @@ softmax: General = General(
     complex=True,
     misconceptions=(
         wrong(
-            "the softmax was taken for single sigmoids: only the diagonal p·(1 - p) of its Jacobian",
+            "the softmax was taken for sigmoids: only the diagonal p·(1 - p) of its Jacobian",
             lambda y_bar, y, _x, axis=-1: y * (1 - y) * y_bar,  # noqa: ARG005
         ),
         wrong(
@@ -182,26 +182,29 @@ softmax_cross_entropy = General(
     inputs=2,
     name="softmax_cross_entropy",
     misconceptions=(
-        wrong("the sign was wrong: targets - p in place of p - targets", _scaled(lambda p, t, N: (t - p) / N)),
-        wrong("the 1/N of the mean was forgotten", _scaled(lambda p, t, N: p - t)),  # noqa: ARG005
-        wrong("the 1/N of the mean was applied twice", _scaled(lambda p, t, N: (p - t) / N / N)),
+        wrong(
+            "the sign was wrong: targets - p in place of p - targets",
+            _scaled(lambda p, t, n: (t - p) / n),
+        ),
+        wrong("the 1/N of the mean was forgotten", _scaled(lambda p, t, n: p - t)),  # noqa: ARG005
+        wrong("the 1/N of the mean was applied twice", _scaled(lambda p, t, n: (p - t) / n / n)),
         wrong(
             "p - targets was multiplied by p·(1 - p) once more: the softmax's derivative is in it"
             " already",
-            _scaled(lambda p, t, N: (p - t) * p * (1 - p) / N),
+            _scaled(lambda p, t, n: (p - t) * p * (1 - p) / n),
         ),
         wrong(
             "the derivative of the softmax was forgotten: -targets/p",
-            _scaled(lambda p, t, N: -t / p / N),
+            _scaled(lambda p, t, n: -t / p / n),
         ),
         wrong(
             "only the diagonal of the softmax's Jacobian: targets·(p - 1)",
-            _scaled(lambda p, t, N: t * (p - 1) / N),
+            _scaled(lambda p, t, n: t * (p - 1) / n),
         ),
-        wrong("the targets were forgotten: p alone", _scaled(lambda p, t, N: p / N)),  # noqa: ARG005
+        wrong("the targets were forgotten: p alone", _scaled(lambda p, t, n: p / n)),  # noqa: ARG005
         wrong(
             "the mean was taken over the classes, too",
-            _scaled(lambda p, t, N: (p - t) / N / entries(p, -1)),
+            _scaled(lambda p, t, n: (p - t) / n / entries(p, -1)),
             rare=2,
         ),
     ),

@@ -52,7 +52,7 @@ both_infinite = constant(
 )
 
 # fmt: off
-exp = Elementwise(
+exp: Elementwise = Elementwise(
     np.exp, lambda y, _x: y,
     scalar=math.exp, complex=True, doc="e to the power x.",
     misconceptions=(
@@ -186,7 +186,10 @@ sigmoid: Elementwise = Elementwise(
         wrong("the factor {y} of σ′ was forgotten: 1 - {y} only", lambda y, _x: 1 - y),
         wrong("the factor (1 - {y}) of σ′ was forgotten: {y} only", lambda y, _x: y),
         wrong("the derivative of tanh, 1 - y², for the sigmoid", lambda y, _x: 1 - y * y),
-        wrong("the derivative of the sigmoid was multiplied twice", lambda y, _x: (y * (1 - y)) ** 2),
+        wrong(
+            "the derivative of the sigmoid was multiplied twice",
+            lambda y, _x: (y * (1 - y)) ** 2,
+        ),
         wrong("the sign was wrong: {y}·(1 + {y})", lambda y, _x: y * (1 + y), rare=2),
         wrong("the sign was wrong: -{y}·(1 - {y})", lambda y, _x: -y * (1 - y), rare=2),
     ),

@@ -132,7 +132,9 @@ mean = Reduction(
     notation=_kept("mean"),
     misconceptions=(
         wrong("the 1/N of the mean was forgotten", 1),
-        wrong("the 1/N of the mean was applied twice", lambda _y, _x, axis: entries(_x, axis) ** -2.0),
+        wrong(
+            "the 1/N of the mean was applied twice", lambda _y, _x, axis: entries(_x, axis) ** -2.0
+        ),
     ),
     doc="Arithmetic mean over the given axes, by default all: a sum times 1/N.",
 )

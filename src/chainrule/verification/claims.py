@@ -150,7 +150,7 @@ def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
     if rounding is not None:
         half = rounding.half_unit(array)
     else:
-        unit = 2.0**-24 if getattr(given, "dtype", None) in (np.float32,) else 2.0**-53
+        unit = 2.0**-24 if getattr(given, "dtype", None) == np.float32 else 2.0**-53
         half = unit * np.abs(array)
     return Numbers(array, np.asarray(half), number_text(array))
 

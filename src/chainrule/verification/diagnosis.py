@@ -59,8 +59,10 @@ class Cause:
     def lines(self) -> list[str]:
         """For people."""
         found = [" and ".join(map(str, self.mistakes))]
-        for other in self.alternatives[:MOST_ALTERNATIVES]:
-            found.append("or, with the same numbers: " + " and ".join(map(str, other)))
+        found += [
+            "or, with the same numbers: " + " and ".join(map(str, other))
+            for other in self.alternatives[:MOST_ALTERNATIVES]
+        ]
         more = len(self.alternatives) - MOST_ALTERNATIVES
         if more > 0:
             found.append(f"or one of {more} more with the same numbers")
@@ -113,7 +115,7 @@ class Diagnosis:
 
     def replayed(self, given: Sequence[Mistake]) -> list[tuple[tuple[Mistake, ...], list[Any]]]:
         """Each mistake with the adjoints that it gives; those that change nothing are left out."""
-        found = []
+        found: list[tuple[tuple[Mistake, ...], list[Any]]] = []
         for mistake in given:
             bars = self.run(mistake.edit)
             if bars is not None and self.changed(bars):
@@ -189,7 +191,8 @@ class Diagnosis:
         wrong = {k for k, f in enumerate(self.evidence) if f.verdict is Verdict.WRONG}
         usable = [(m[0], moved) for m, bars in tried if (moved := self.moved(bars)) <= wrong]
         usable.sort(key=lambda pair: pair[0].rarity)
-        matches, runs = [], []
+        matches: list[tuple[tuple[Mistake, ...], list[Any]]] = []
+        runs: list[list[Any]] = []
         count = 0
         for (a, moved_a), (b, moved_b) in combinations(usable, 2):
             if moved_a | moved_b != wrong or a.family == b.family is not None:

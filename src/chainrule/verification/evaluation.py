@@ -22,6 +22,7 @@ from chainrule.verification.claims import (
 from chainrule.verification.findings import Finding
 from chainrule.verification.reference import UNIT, GraphReference
 from chainrule.verification.rounding import adjoint_steps, bound_of
+from chainrule.verification.tape import ones
 from chainrule.verification.targets import Target
 from chainrule.verification.verdicts import Reference, judge
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 PRINTED_RESOLUTION, FLOAT64_RESOLUTION, FLOAT32_RESOLUTION = 0.1, 1e-6, 1e-3
 #: At so many other points a formula has to hold.
 POINTS = 2
+_LITERAL = re.compile(r"(?<![\w.])\d+\.?\d*(?:[eE][+-]?\d+)?")
 #: By how much a formula may be off elsewhere, relative to the size of what is computed.
 ELSEWHERE = 1e-7
 
@@ -93,8 +95,7 @@ class Evaluation:
 
     def partial(self, data: Sequence[Any], y: int, x: int) -> np.ndarray:
         """∂y/∂x through all paths, at some data; y is seeded with ones."""
-        one = 1.0 if isinstance(data[y], float) else np.ones_like(data[y])
-        found = self.tape.backward(data, seeds={y: one})[x]
+        found = self.tape.backward(data, seeds={y: ones(data[y])})[x]
         return np.zeros(np.shape(data[x])) if found is None else np.asarray(found)
 
     def propagated(self, target: Target, rate: float | None) -> Any:
@@ -134,7 +135,8 @@ class Evaluation:
         elif numbers is None:
             numbers = computed_numbers(given, self.rounding)
         reference = self.reference_of(target, rate)
-        finding = Finding(target, numbers, reference, None, formula.strip(), step, line=line, rate=rate)
+        finding = Finding(target, numbers, reference, None, formula.strip(), step)
+        finding.line, finding.rate = line, rate
         if reference.note:
             finding.notes.append(reference.note)
         if numbers.value.shape != reference.value.shape:
@@ -216,15 +218,15 @@ class Evaluation:
             if here and key in self._numbers:
                 return _scalar(self._numbers[key])
             if key in self._formulas:
-                return _scalar(self.value_of(_target(key, y, x), self._formulas[key], data, constants))
+                claim = Target(key[0], key[1], bar_name(y, x, bars=False))
+                return _scalar(self.value_of(claim, self._formulas[key], data, constants))
             if not here and key in self._numbers:
                 raise _OnPaperOnlyError
             return _scalar(self.partial(data, i, j))
 
-        claimed = {
-            self.subject.names.get(place) for kind, place in self._numbers if kind == "gradient"
-        }
-        vocabulary = self.subject.vocabulary(data, constants, derivative, claimed - {None})
+        names = self.subject.names
+        claimed = {names[i] for kind, i in self._numbers if kind == "gradient" and i in names}
+        vocabulary = self.subject.vocabulary(data, constants, derivative, claimed)
         return as_numbers(plain(read_handwritten(formula, vocabulary)))
 
     def elsewhere(self, target: Target, formula: str) -> tuple[float, float] | None:
@@ -251,15 +253,14 @@ class Evaluation:
 
     def _literals(self, formula: str) -> set[float]:
         """Numbers in a formula: a name that has such a value may be meant by it."""
-        return {float(text) for text in re.findall(r"(?<![\w.])\d+\.?\d*(?:[eE][+-]?\d+)?", formula)}
+        return {float(text) for text in _LITERAL.findall(formula)}
 
     def _right(self, target: Target, data: Sequence[Any], constants: Any) -> np.ndarray:
         kind, place, _ = target
         if kind == "value":
             return np.asarray(data[place])
         y, x = (self.tape.last, place) if kind == "gradient" else place
-        one = 1.0 if isinstance(data[y], float) else np.ones_like(data[y])
-        found = self.tape.backward(data, seeds={y: one}, constants=constants)[x]
+        found = self.tape.backward(data, seeds={y: ones(data[y])}, constants=constants)[x]
         shape = np.shape(data[x])
         return np.zeros(shape) if found is None else np.broadcast_to(np.asarray(found), shape)
 
@@ -269,10 +270,6 @@ class Evaluation:
 
 class _OnPaperOnlyError(Exception):
     """A number on paper has no value at another point."""
-
-
-def _target(key: tuple[str, Any], y: str, x: str) -> Target:
-    return Target(*key, bar_name(y, x, bars=False))
 
 
 def _scalar(x: Any) -> Any:

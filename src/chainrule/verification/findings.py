@@ -27,7 +27,7 @@ class Finding:
         judgement: the verdict on every entry.
         formula: the formula that was claimed, "" for numbers.
         step: whether it came as a step, not as a result.
-        chance: where a formula agrees at these numbers alone: its value and the right one elsewhere.
+        chance: of a formula right at these numbers only, its value elsewhere and the right one.
         follows: whether a wrong number follows from earlier wrong ones of the same calculation.
         expected: what a number should be, given the numbers before it.
         flaw: why nothing could be compared, such as a wrong shape.
@@ -86,27 +86,32 @@ class Finding:
         """The verdict in words."""
         if self.flaw:
             return self.flaw
-        assert self.claim is not None
-        assert self.judgement is not None
-        verdict = self.verdict
         if self.chance is not None:
             given, right = (short(x, digits) for x in self.chance)
             return (
                 f"agrees at these numbers only: at other values the formula gives {given}, the"
                 f" derivative is {right}"
             )
-        if verdict is Verdict.WRONG:
-            return self._wrong(digits)
-        if verdict is Verdict.KINK:
-            return f"no derivative here: any subgradient from {self._interval(digits)} is right"
-        if verdict is Verdict.UNKNOWN:
-            if not np.all(np.isfinite(self.reference.value)):
-                return "the derivative is not finite or cannot be measured here"
-            smallest = short(float(np.max(self.judgement.smallest)), 2)
-            return f"an error of {smallest} would not be seen: give more digits"
-        if verdict is Verdict.ROUNDED:
-            return f"off by rounding every step; exactly it is {self.right_text(digits)}"
-        return ""
+        say = {
+            Verdict.WRONG: self._wrong,
+            Verdict.KINK: self._kink,
+            Verdict.UNKNOWN: self._unknown,
+            Verdict.ROUNDED: self._rounded,
+        }.get(self.verdict)
+        return say(digits) if say else ""
+
+    def _kink(self, digits: int) -> str:
+        return f"no derivative here: any subgradient from {self._interval(digits)} is right"
+
+    def _unknown(self, _digits: int) -> str:
+        assert self.judgement is not None
+        if not np.all(np.isfinite(self.reference.value)):
+            return "the derivative is not finite or cannot be measured here"
+        smallest = short(float(np.max(self.judgement.smallest)), 2)
+        return f"an error of {smallest} would not be seen: give more digits"
+
+    def _rounded(self, digits: int) -> str:
+        return f"off by rounding every step; exactly it is {self.right_text(digits)}"
 
     def _interval(self, digits: int) -> str:
         low, high = self.reference.low, self.reference.high

@@ -17,6 +17,7 @@ from chainrule.ops import multiply
 from chainrule.tensor import Tensor
 from chainrule.value import Value
 from chainrule.verification.rounding import MOST_ENTRIES, terms_of
+from chainrule.verification.tape import ones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,16 +47,19 @@ class HandCalculation:
     def node(self, numbers: Any) -> Any:
         """Numbers as a leaf."""
         like = self.tape.data[self.tape.last]
-        scalar = isinstance(like, float)
+        scalar = like.__class__ is float
         return Value(float(numbers)) if scalar else Tensor(np.array(numbers, dtype=float))
 
     def write(self, kind: str, place: Any, numbers: Numbers) -> None:
         """Put a number on the paper."""
         leaf = self.node(numbers.value)
         self._half_units[id(leaf)] = numbers.half_unit
-        {"value": self.values, "partial": self.partials, "gradient": self.adjoints}[kind][place] = (
-            leaf
-        )
+        papers: dict[str, dict[Any, Any]] = {
+            "value": self.values,
+            "partial": self.partials,
+            "gradient": self.adjoints,
+        }
+        papers[kind][place] = leaf
         if kind == "value":
             self._forward = None
         self._backward = None
@@ -94,14 +98,13 @@ class HandCalculation:
 
     def partial(self, y: int, x: int) -> Any:
         """∂y/∂x by the steps between, from the results on paper."""
-        one = 1.0 if isinstance(self.tape.data[y], float) else np.ones_like(self.tape.data[y])
-        return self.sweep({y: self.node(one)}, y, given=False).get(x, 0.0)
+        return self.sweep({y: self.node(ones(self.tape.data[y]))}, y, given=False).get(x, 0.0)
 
     def adjoint(self, i: int) -> Any:
         """The derivative of the root by a node, from what is on paper already."""
         if self._backward is None:
             last = self.tape.last
-            one = self.node(np.ones(np.shape(self.tape.data[last])))
+            one = self.node(ones(self.tape.data[last]))
             self._backward = self.sweep({last: one}, last, given=True)
         return self._backward.get(i, 0.0)
 

@@ -50,6 +50,7 @@ class Slope:
         bound: the error that it may have; infinite where nothing can be said.
         left, right: at a kink the two one-sided derivatives, else None.
         evaluations: how often the function was called.
+        noise: of the values of the function, as it was measured or given.
     """
 
     value: float
@@ -57,6 +58,7 @@ class Slope:
     left: float | None = None
     right: float | None = None
     evaluations: int = 0
+    noise: float = 0.0
 
     @property
     def kink(self) -> bool:
@@ -77,6 +79,7 @@ def slope(
     unit: float = 2.0**-53,
     step: Callable[[float], float] = float,
     levels: int = LEVELS,
+    noise: float | None = None,
 ) -> Slope:
     """The derivative of `along(t)` at t = 0, with a bound.
 
@@ -87,6 +90,7 @@ def slope(
         unit: half the distance from 1 to the next number of the precision that is computed in.
         step: the step that x really makes when asked to make one of t, for x + t is rounded.
         levels: how many steps there are.
+        noise: of the function's values, where it was measured already (see `Slope.noise`).
 
     Kink: where the derivatives from both sides exist and differ beyond their bounds down to
     the smallest steps, the result has `left` and `right`.
@@ -98,7 +102,7 @@ def slope(
     >>> slope(abs, 0.0).interval
     (-1.0, 1.0)
     """
-    return _Ladder(along, scale, unit, step).result(levels)
+    return _Ladder(along, scale, unit, step).result(levels, noise)
 
 
 class _Estimate(NamedTuple):
@@ -144,12 +148,12 @@ class _Ladder:
         except (ArithmeticError, ValueError):  # LinAlgError is a ValueError
             return math.nan
 
-    def result(self, levels: int) -> Slope:
+    def result(self, levels: int, noise: float | None) -> Slope:
         here = self.at(0.0)
         if not math.isfinite(here):
             return Slope(math.nan, math.inf, evaluations=self.evaluations)
         rungs = [self.rung(self.first / 4.0**level) for level in range(levels)]
-        near, far = self.noises(here)
+        near, far = self.noises(here) if noise is None else (noise, noise)
         sizes = [abs(f) for rung in rungs for f in rung[2:] if math.isfinite(f)]
         top = max([abs(here), *sizes])
         # So much noise may be no noise: the function may turn within that distance.
@@ -198,14 +202,14 @@ class _Ladder:
         if right.disagrees(left, 2.0) and math.isfinite(right.bound + left.bound):
             middle, half = (left.value + right.value) / 2, abs(left.value - right.value) / 2
             bound = half + max(left.bound, right.bound)
-            return Slope(middle, bound, left.value, right.value, self.evaluations)
+            return Slope(middle, bound, left.value, right.value, self.evaluations, noise)
         central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0)
         best = min(central, right, left, key=lambda estimate: estimate.bound)
         # Rounding that no sample shows: of the result, and of what cancels inside the function.
         bound = best.bound + 4 * self.unit * (abs(best.value) + abs(here) / self.first)
         if right.disagrees(left):
             bound = max(bound, abs(right.value - left.value))
-        return Slope(best.value, bound, evaluations=self.evaluations)
+        return Slope(best.value, bound, None, None, self.evaluations, noise)
 
     def noises(self, here: float) -> tuple[float, float]:
         """What rounding inside the function does to its value, at least a last place.

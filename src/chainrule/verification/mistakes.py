@@ -75,10 +75,12 @@ def everywhere(single: list[Mistake]) -> Iterator[Mistake]:
         if edit is None:
             continue
         places = ", ".join(dict.fromkeys(m.place.removeprefix("at ") for m in members if m.place))
-        same = len({m.sentence for m in members}) == 1
-        sentence = members[0].sentence
+        sentences = list(dict.fromkeys(m.sentence for m in members))
+        sentence = "; ".join(sentences[:2])
+        if len(sentences) > 2:
+            sentence = f"{sentences[0]}; and so at the {len(sentences) - 1} others"
         yield Mistake(
-            sentence if same else f"{sentence}; and so at the others",
+            sentence,
             f"everywhere ({places})" if places else "everywhere",
             edit,
             ("everywhere", family),

@@ -1,4 +1,4 @@
-"""What a claim is compared with: own autodiff with its rounding error, and differences beside it."""
+"""What a claim is compared with: own autodiff with its rounding error, and differences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.functions import stop_gradient
-from chainrule.verification.ladder import slope
+from chainrule.verification.ladder import LEVELS, Slope, slope
 from chainrule.verification.verdicts import Reference
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def jittered(unit: float, seed: int) -> Callable[[Any], Any]:
     random = np.random.default_rng(seed)
 
     def noise(y: Any) -> Any:
-        if isinstance(y, float):
+        if y.__class__ is float:
             return y * (1 + unit * random.choice((-1.0, 1.0)))
         if getattr(getattr(y, "dtype", None), "kind", "") not in {"f", "c"}:
             return y
@@ -79,7 +79,8 @@ class GraphReference:
         """The rounding error that the adjoint of a node may have."""
         value, spread = self.value(i), self.spread[i]
         spread = 0.0 if spread is None else spread
-        return np.nan_to_num(spread + 4 * UNIT * np.abs(value), nan=math.inf, posinf=math.inf)
+        bound: np.ndarray = spread + 4 * UNIT * np.abs(value)
+        return np.where(np.isfinite(bound), bound, math.inf)
 
     def of(self, i: int) -> Reference:
         """The derivative of the root by a node, compared with differences."""
@@ -126,10 +127,10 @@ class GraphReference:
                 bound[index] = seen.bound - (most - least) / 2
         return Reference(found.value, bound, low, high, found.note)
 
-    def along(self, i: int, direction: np.ndarray) -> Any:
+    def along(self, i: int, direction: np.ndarray) -> Slope:
         """The slope of the root along a direction of a node, by differences."""
         here = self.tape.data[i]
-        scalar = isinstance(here, float)
+        scalar = here.__class__ is float
         start = np.asarray(here, float)
 
         def value(t: float) -> float:
@@ -174,22 +175,27 @@ class FunctionReference:
     def __post_init__(self) -> None:
         self.unit = 2.0**-24 if any(x.dtype == np.float32 for x in self.at) else UNIT
 
-    def along(self, directions: Mapping[int, np.ndarray], levels: int = 25) -> Any:
-        """The slope along directions in some of the arguments."""
+    def along(
+        self,
+        directions: Mapping[int, np.ndarray],
+        levels: int = LEVELS,
+        noise: float | None = None,
+    ) -> Slope:
+        """The slope along directions in some of the arguments, see `ladder.slope`."""
         sizes = [size_of(self.at[k], d) for k, d in directions.items()]
 
         def value(t: float) -> Any:
-            moved = [
-                (x + (t * directions[k]).astype(x.dtype)).astype(x.dtype) if k in directions else x.copy()
-                for k, x in enumerate(self.at)
-            ]
+            moved = [x.copy() for x in self.at]
+            for k, direction in directions.items():
+                dtype = moved[k].dtype
+                moved[k] = (moved[k] + (t * direction).astype(dtype)).astype(dtype)
             return self.function(*moved)
 
         step: Callable[[float], float] = float
         if len(directions) == 1:
             ((k, d),) = directions.items()
             step = stepper(self.at[k], d)
-        found = slope(value, max(sizes), self.unit, step, levels)
+        found = slope(value, max(sizes), self.unit, step, levels, noise)
         self.evaluations += found.evaluations
         return found
 

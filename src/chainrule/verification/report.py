@@ -178,10 +178,11 @@ class Report:
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(f) for f in self.findings)
-        parts = [
-            f"<table class=chainrule-check><thead><tr><th>claim<th>verdict<th>exactly"
+        table = (
+            "<table class=chainrule-check><thead><tr><th>claim<th>verdict<th>exactly"
             f"</tr></thead><tbody>{rows}</tbody></table>"
-        ]
+        )
+        parts = [table]
         if self.causes:
             items = "".join(
                 f"<li>{'<br>'.join(map(html.escape, cause.lines()))}</li>" for cause in self.causes
@@ -228,9 +229,7 @@ def said(finding: Finding, digits: int) -> str:
 
 def _row(finding: Finding) -> str:
     verdict = finding.verdict
-    kind = (
-        "wrong" if verdict is Verdict.WRONG else "right" if verdict.passes else "unsure"
-    )
+    kind = "wrong" if verdict is Verdict.WRONG else "right" if verdict.passes else "unsure"
     line = f"line {finding.line}: " if finding.line is not None else ""
     claim = html.escape(f"{line}{finding.name} {relation(finding)} {finding.text}")
     mark = "↪ carried on" if finding.follows else f"{SIGNS[verdict]} {verdict}"
@@ -270,4 +269,4 @@ def _listed(x: np.ndarray) -> Any:
     """Numbers for JSON, which knows no NaN."""
     if np.iscomplexobj(x):
         return np.array2string(x)
-    return np.where(np.isfinite(x), x, None).tolist() if not np.all(np.isfinite(x)) else x.tolist()
+    return [_listed(row) for row in x] if x.ndim else _finite(float(x))

@@ -33,7 +33,7 @@ def bound_of(result: Any, rounding: Rounding) -> Any:
     bound = np.zeros(shape)
     for index in np.ndindex(shape):
         seed: Any = 1.0
-        if shape or not isinstance(result._held, float):
+        if shape or result._held.__class__ is not float:
             seed = np.zeros(shape)
             seed[index] = 1.0
         bound[index] = sum_over_steps(result, seed, rounding.half_unit)

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.verification.tape import Edge
+from chainrule.verification.tape import Edge, ones
 
 if TYPE_CHECKING:
     from chainrule.verification.subject import Subject
+
+#: A formula of so many letters stands for itself in a sentence.
+SHORT = 24
 
 
 class Setting:
@@ -23,29 +26,20 @@ class Setting:
         #: Whether the root depends on a node.
         self.reached = [bar is not None for bar in self.bars]
 
-    def contribution(self, edge: Edge, y_bar: Any = None) -> Any:
-        """What one edge passes on, by default of the right cotangent; None for nothing."""
-        i, slot = edge
-        y_bar = self.bars[i] if y_bar is None else y_bar
-        if y_bar is None:
-            return None
-        wanted = [s for s, j in enumerate(self.tape.sources[i]) if j is not None]
-        parts = self.tape.pulled(i, y_bar, self.data)
-        if len(parts) != len(wanted):
-            return None
-        return parts[wanted.index(slot)][1]
-
     @cached_property
     def live(self) -> list[list[Edge]]:
         """For each node the edges to its consumers that carry something back."""
-        return [
-            [edge for edge in edges if self.reached[edge[0]]] for edges in self.tape.consumers
-        ]
+        return [[edge for edge in edges if self.reached[edge[0]]] for edges in self.tape.consumers]
 
     @cached_property
     def names(self) -> dict[int, str]:
         """The nodes that have names."""
         return self.subject.names
+
+    def value(self, i: int) -> np.ndarray:
+        """The right adjoint of a node, zeros where none arrives."""
+        bar = self.bars[i]
+        return np.zeros(self.shape(i)) if bar is None else np.asarray(bar)
 
     def shape(self, i: int) -> tuple[int, ...]:
         return np.shape(self.data[i])
@@ -94,10 +88,42 @@ class Setting:
                 found.append(i)
         return found
 
-    def consumer_name(self, edge: Edge) -> str:
-        """What the result is called that an edge leads to: the next node with a name."""
-        i = edge[0]
+    @cached_property
+    def penalties(self) -> list[tuple[int, list[Edge]]]:
+        """The terms of the loss that are computed from weights alone, and not linear in them.
+
+        Such a term has only leaves of the main one under it, and perhaps a λ of its own.
+        """
+        terms = self.terms
+        if len(terms) < 2:
+            return []
+        main = max(terms, key=lambda i: len(self.under[i]))
+        whole = self.under[main]
+        found = []
+        for i in terms:
+            leaves = self.under[i]
+            own = leaves - whole
+            few = len(own) <= 1 and all(self.shape(j) == () for j in own)
+            inside = i != main and few and leaves & whole and len(leaves) < len(whole)
+            if inside and self.data_free[i] and not self._is_linear(i):
+                found.append((i, self.live[i]))
+        return found
+
+    def _is_linear(self, i: int) -> bool:
+        """Whether the derivative of a node stays as it is when its leaves move."""
+        moved = self.tape.forward({j: 1.5 * self.data[j] for j in self.under[i]})
+        here, there = (
+            self.tape.backward(data, seeds={i: ones(data[i])}) for data in (self.data, moved)
+        )
+        return all(np.allclose(here[j], there[j]) for j in self.under[i] if here[j] is not None)
+
+    def named_after(self, i: int) -> str:
+        """The name of a node, or of the next one with a name that it leads to."""
         while i not in self.names and self.live[i]:
             i = self.live[i][0][0]
+        return self.subject.name(i)
+
+    def consumer_name(self, edge: Edge) -> str:
+        """What an edge leads to: its formula if that is short, else what it becomes part of."""
         own = self.subject.name(edge[0])
-        return own if i == edge[0] or len(own) < 24 else self.subject.name(i)
+        return own if len(own) < SHORT else self.named_after(edge[0])

@@ -19,16 +19,25 @@ MOST_PATHS = 16
 
 
 def signs(setting: Setting) -> Iterator[Mistake]:
-    """The sign of everything, and of one result."""
-    tape = setting.tape
-    slots = [slot for slot, j in enumerate(tape.sources[tape.last]) if j is not None]
-    root = setting.subject.root_name
-    yield Mistake(
-        f"the sign of every derivative of {root} is wrong", "",
-        Edit(factors={(tape.last, slot): -1.0 for slot in slots}), None, 1.1,
-    )  # fmt: skip
+    """The sign of everything, of one term of the loss, and of one result."""
+    for what, edges in _wholes(setting):
+        yield Mistake(
+            f"the sign of every derivative of {what} is wrong", "",
+            Edit(factors=dict.fromkeys(edges, -1.0)), None, 1.1,
+        )  # fmt: skip
     for i in _leaves(setting):
         yield _result(setting, i, "the sign is wrong", lambda g: -g, "sign", 1.3)
+
+
+def _wholes(setting: Setting) -> list[tuple[str, list[Edge]]]:
+    """The loss, and its main term where there are penalties, with the edges that all passes by."""
+    tape = setting.tape
+    slots = [slot for slot, j in enumerate(tape.sources[tape.last]) if j is not None]
+    found = [(setting.subject.root_name, [(tape.last, slot) for slot in slots])]
+    if setting.penalties:
+        main = max(setting.terms, key=lambda i: len(setting.under[i]))
+        found.append((setting.subject.name(main), setting.live[main]))
+    return found
 
 
 def updates(setting: Setting) -> Iterator[Mistake]:
@@ -47,14 +56,13 @@ def updates(setting: Setting) -> Iterator[Mistake]:
         ):  # fmt: skip
             yield _result(setting, i, sentence, turned, sentence, rarity)
     for i in _leaves(setting):
-        bar = setting.bars[i]
         for edge in setting.live[i]:
             if edge[0] == setting.tape.last or not _passes_on(setting, edge):
                 continue
             name = setting.subject.name(i)
             yield Mistake(
                 f"{name} had been updated already when it was used on the way back", "",
-                Edit(inputs={edge: setting.data[i] - lr * bar}), "updated weights",
+                Edit(updated={edge: lr}), "updated weights",
             )  # fmt: skip
 
 
@@ -119,21 +127,18 @@ def columns(setting: Setting) -> Iterator[Mistake]:
                 edge = (i, slot)
                 yield Mistake(
                     f"of the {outputs} paths from each entry of {name} only the one through output"
-                    f" {k} of {setting.subject.name(i)} was followed", "",
-                    Edit(cotangents={edge: _masked(setting, edge, mask)}),
+                    f" {k} of {setting.named_after(i)} was followed", "",
+                    Edit(cotangents={edge: _masked(mask)}),
                     ("one output", k), 1.0,
                 )  # fmt: skip
 
 
-def _masked(setting: Setting, edge: Edge, mask: np.ndarray) -> Callable[[Any], Any]:
-    def pulled(y_bar: Any) -> Any:
-        return setting.contribution(edge, y_bar * mask)
-
-    return pulled
+def _masked(mask: np.ndarray) -> Callable[[Any, Any], Any]:
+    return lambda y_bar, pull: pull(y_bar * mask)
 
 
 def batches(setting: Setting) -> Iterator[Mistake]:
-    """Broadcasting undone wrongly: averaged, or one sample only; and the bias taken for a weight."""
+    """Broadcasting undone wrongly: averaged, or one sample only; a bias taken for a weight."""
     for i, node in enumerate(setting.tape.nodes):
         op: Any = node.op
         if op is None or not setting.reached[i] or not op.gives_partials or len(op.rules) != 2:
@@ -160,18 +165,18 @@ def _one_bias(setting: Setting, edge: Edge, j: int) -> Iterator[Mistake]:
             mask[(k,) if axis == 0 else (slice(None), k)] = 1.0
             yield Mistake(
                 f"the gradient by {name} is that of the {word} sample only, not the sum", "",
-                Edit(cotangents={edge: _masked(setting, edge, mask)}), f"bias {word} sample", 1.2,
+                Edit(cotangents={edge: _masked(mask)}), f"bias {word} sample", 1.2,
             )  # fmt: skip
     source = _input_of_layer(setting, i, slot)
     if source is None:
         return
     data, what = source
 
-    def multiplied(y_bar: Any) -> Any:
+    def multiplied(y_bar: Any, pull: Any) -> Any:
         product = y_bar * data
         if np.shape(product) != np.shape(y_bar):
             raise ValueError("no product of the same shape")
-        return setting.contribution(edge, product)
+        return pull(product)
 
     yield Mistake(
         f"the gradient by the bias {name} was multiplied by {what}, as if it were a weight", "",
@@ -182,28 +187,29 @@ def _one_bias(setting: Setting, edge: Edge, j: int) -> Iterator[Mistake]:
 def _input_of_layer(setting: Setting, i: int, slot: int) -> tuple[Any, str] | None:
     """What the weight beside a bias is multiplied by, with its name."""
     tape = setting.tape
-    op: Any = tape.nodes[i].op
-    if op.rules != (1, 1):
+    if tape.nodes[i].op.rules != (1, 1):  # type: ignore[union-attr]
         return None
-    pending = [tape.sources[i][1 - slot]]
-    for _ in range(8):  # through a sum of products
-        j = pending.pop() if pending else None
-        if j is None or tape.nodes[j].op is None:
-            return None
-        inner: Any = tape.nodes[j].op
-        if inner.rules == (1, 1):
-            pending += [k for k in tape.sources[j] if k is not None]
+    j = tape.sources[i][1 - slot]
+    while j is not None and tape.nodes[j].op is not None:
+        op: Any = tape.nodes[j].op
+        if op.rules == (1, 1):  # a sum of products: the first of them
+            j = tape.sources[j][0]
             continue
-        if len(tape.sources[j]) != 2 or inner.linear or not inner.reads_data:
-            return None
-        for s, k in enumerate(tape.sources[j]):
-            if k is not None and tape.nodes[k].op is None:
-                other = tape.sources[j][1 - s]
-                if other is None:
-                    x = tape.constants[j][1 - s]
-                    return x, setting.subject.constant_name((j, 1 - s)) or "the input"
+        product = len(tape.sources[j]) == 2 and not op.linear and op.reads_data
+        return _beside_weight(setting, j) if product else None
+    return None
+
+
+def _beside_weight(setting: Setting, j: int) -> tuple[Any, str] | None:
+    """The other factor of a product with a weight, and its name."""
+    tape = setting.tape
+    for s, k in enumerate(tape.sources[j]):
+        if k is not None and tape.nodes[k].op is None:
+            other = tape.sources[j][1 - s]
+            if other is not None:
                 return setting.data[other], setting.subject.name(other)
-        return None
+            name = setting.subject.constant_name((j, 1 - s))
+            return tape.constants[j][1 - s], name or "the input"
     return None
 
 
@@ -233,10 +239,11 @@ def activations(setting: Setting) -> Iterator[Mistake]:
 
 def regularisers(setting: Setting) -> Iterator[Mistake]:
     """A penalty on weights: left out, doubled, halved, or put on the bias as well."""
-    terms = _penalties(setting)
+    terms = setting.penalties
+    main = max((setting.under[i] for i in setting.terms), key=len)
     rates: dict[int, float] = {}
     for top, consumers in terms:
-        what = setting.subject.name(top)
+        what = ", ".join(setting.subject.name(j) for j in sorted(setting.under[top] & main))
         for sentence, factor, rarity in (
             ("was left out", 0.0, 1.0),
             ("was counted twice: its factor ½ is missing, or its 2 is one too many", 2.0, 1.0),
@@ -244,7 +251,7 @@ def regularisers(setting: Setting) -> Iterator[Mistake]:
             ("has the wrong sign", -1.0, 1.2),
         ):
             yield Mistake(
-                f"the derivative of the regulariser {what} {sentence}", "",
+                f"the derivative of the regulariser of {what} {sentence}", "",
                 Edit(factors=dict.fromkeys(consumers, factor)), f"regulariser {factor}", rarity,
             )  # fmt: skip
         seeds = {top: setting.bars[top]}
@@ -267,61 +274,28 @@ def regularisers(setting: Setting) -> Iterator[Mistake]:
             )  # fmt: skip
 
 
-def _penalties(setting: Setting) -> list[tuple[int, list[Edge]]]:
-    """The terms of the loss that are computed from weights alone, and not linear in them.
-
-    Such a term has only leaves of the main one under it, and perhaps a λ of its own.
-    """
-    terms = setting.terms
-    if len(terms) < 2:
-        return []
-    main = max(terms, key=lambda i: len(setting.under[i]))
-    whole = setting.under[main]
-    found = []
-    for i in terms:
-        leaves = setting.under[i]
-        own = leaves - whole
-        few = len(own) <= 1 and all(setting.shape(j) == () for j in own)
-        if i != main and few and leaves & whole and len(leaves) < len(whole):
-            if setting.data_free[i] and not _is_linear(setting, i):
-                found.append((i, setting.live[i]))
-    return found
-
-
-def _is_linear(setting: Setting, i: int) -> bool:
-    """Whether the derivative of a node stays as it is when its leaves move."""
-    other = {j: 1.5 * setting.data[j] for j in setting.under[i]}
-    moved = setting.tape.forward(other)
-    seeds = {i: 1.0}
-    here, there = (setting.tape.backward(data, seeds=seeds) for data in (setting.data, moved))
-    return all(
-        np.allclose(here[j], there[j]) for j in setting.under[i] if here[j] is not None
-    )
-
-
 def _is_regularised(setting: Setting, i: int) -> bool:
     """Whether one of the paths from a leaf is its penalty; that is told of in its own words."""
     if setting.tape.nodes[i].op is not None:
         return False
-    return any(i in setting.under[top] for top, _ in _penalties(setting))
+    return any(i in setting.under[top] for top, _ in setting.penalties)
 
 
 def factors(setting: Setting) -> Iterator[Mistake]:
     """Everything off by a plain factor: what is left to say if no op explains it."""
-    tape = setting.tape
-    slots = [slot for slot, j in enumerate(tape.sources[tape.last]) if j is not None]
     counts: dict[float, str] = {2.0: "2", 0.5: "½"}
-    shapes = {setting.shape(i) for i in range(tape.last + 1) if len(setting.shape(i)) == 2}
+    shapes = {setting.shape(i) for i in range(setting.tape.last + 1) if len(setting.shape(i)) == 2}
     for rows, columns_ in shapes:
         for n in (rows, columns_):
             if n > 1:
                 counts.setdefault(float(n), str(n))
                 counts.setdefault(1.0 / n, f"1/{n}")
-    for factor, text in counts.items():
-        yield Mistake(
-            f"every derivative is off by the factor {text}", "",
-            Edit(factors={(tape.last, slot): factor for slot in slots}), None, 3.0,
-        )  # fmt: skip
+    for what, edges in _wholes(setting):
+        for factor, text in counts.items():
+            yield Mistake(
+                f"every derivative of {what} is off by the factor {text}", "",
+                Edit(factors=dict.fromkeys(edges, factor)), None, 3.0,
+            )  # fmt: skip
 
 
 def mixed_up(setting: Setting) -> Iterator[Mistake]:
@@ -332,12 +306,17 @@ def mixed_up(setting: Setting) -> Iterator[Mistake]:
         if len(shape) == 2 and shape[0] == shape[1]:
             yield _result(setting, i, "it was transposed", lambda g: g.T, "transposed", 1.5)
         for j, name in setting.names.items():
-            if j != i and setting.reached[j] and setting.shape(j) == shape and j != setting.tape.last:
-                other = setting.bars[j]
-                yield Mistake(
-                    f"this is the derivative by {name}, not by {own}", "",
-                    Edit(results={i: lambda _g, other=other: other}), None, 2.0,
-                )  # fmt: skip
+            other = setting.bars[j]
+            if j in {i, setting.tape.last} or other is None or setting.shape(j) != shape:
+                continue
+            yield Mistake(
+                f"this is the derivative by {name}, not by {own}", "",
+                Edit(results={i: _constantly(other)}), None, 2.0,
+            )  # fmt: skip
+
+
+def _constantly(other: Any) -> Callable[[Any], Any]:
+    return lambda _gradient: other
 
 
 def _leaves(setting: Setting) -> list[int]:
@@ -347,8 +326,8 @@ def _leaves(setting: Setting) -> list[int]:
 def _result(
     setting: Setting, i: int, sentence: str, turned: Any, family: str, rarity: float
 ) -> Mistake:
-    name = setting.subject.name(i)
-    return Mistake(sentence, f"in the gradient by {name}", Edit(results={i: turned}), family, rarity)
+    place = f"in the gradient by {setting.subject.name(i)}"
+    return Mistake(sentence, place, Edit(results={i: turned}), family, rarity)
 
 
 #: Every generator.

@@ -168,9 +168,9 @@ class Subject:
 
 def _moved(x: Any, random: np.random.Generator) -> Any:
     """Numbers changed by up to a quarter; whole numbers stay."""
-    if isinstance(x, float):
+    if x.__class__ is float:
         return float(x * random.uniform(0.75, 1.25) + random.uniform(-0.05, 0.05))
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind == "f":
+    if getattr(x, "dtype", np.dtype(bool)).kind == "f":
         shape = shape_of(x)
         return x * random.uniform(0.75, 1.25, shape) + random.uniform(-0.05, 0.05, shape)
     return x

@@ -7,7 +7,6 @@ a mistake in it (for diagnosis).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import astype
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 #: An edge of the graph: the position of the node and the position among its inputs.
 Edge = tuple[int, int]
@@ -39,20 +38,23 @@ class Edit:
         ops: another op for a node, with another rule.
         factors: an edge's contribution times a number: 0 leaves a path out, 2 counts it twice.
         inputs: an edge's input data as the rule sees it, such as updated weights.
-        cotangents: an edge's contribution computed from the node's cotangent by other means.
+        cotangents: an edge's contribution computed otherwise, from the node's cotangent and the
+            pullback of the edge.
         results: what a leaf's finished gradient is turned into.
+        updated: edges whose input had made its step already, with the learning rate of it.
     """
 
     ops: Mapping[int, Any] = field(default_factory=dict)
     factors: Mapping[Edge, float] = field(default_factory=dict)
     inputs: Mapping[Edge, Any] = field(default_factory=dict)
-    cotangents: Mapping[Edge, Callable[[Any], Any]] = field(default_factory=dict)
+    cotangents: Mapping[Edge, Callable[[Any, Any], Any]] = field(default_factory=dict)
     results: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
+    updated: Mapping[Edge, float] = field(default_factory=dict)
 
     def __or__(self, other: Edit) -> Edit | None:
         """Both at once; None where they contradict each other."""
         merged: dict[str, Any] = {}
-        for name in ("ops", "factors", "inputs", "cotangents", "results"):
+        for name in ("ops", "factors", "inputs", "cotangents", "results", "updated"):
             mine, yours = getattr(self, name), getattr(other, name)
             if mine.keys() & yours.keys():
                 return None
@@ -61,6 +63,11 @@ class Edit:
 
 
 RIGHT = Edit()
+
+
+def ones(x: Any) -> Any:
+    """A cotangent of ones for a result."""
+    return 1.0 if x.__class__ is float else np.ones_like(x)
 
 
 class Tape:
@@ -107,7 +114,7 @@ class Tape:
 
     def _require_unchanged(self) -> None:
         for node, now, then in zip(self.nodes, self.data, self.recorded, strict=True):
-            tolerance = SAME.get(getattr(node._held, "dtype", None), 1e-9)  # type: ignore[call-overload]
+            tolerance = SAME.get(getattr(node._held, "dtype", None), 1e-9)
             now, then = np.asarray(now), np.asarray(then)  # noqa: PLW2901
             size = max(np.max(np.abs(then[np.isfinite(then)]), initial=0.0), 1e-300)
             with np.errstate(all="ignore"):
@@ -136,12 +143,13 @@ class Tape:
             held: results that are given instead of computed, by position.
         """
         data: list[Any] = []
+        leaves = leaves or {}
         with np.errstate(all="ignore"):
             for i, node in enumerate(self.nodes):
                 if held is not None and i in held:
                     data.append(held[i])
                 elif node.op is None:
-                    data.append(self.recorded[i] if leaves is None else leaves.get(i, self.recorded[i]))
+                    data.append(leaves.get(i, self.recorded[i]))
                 else:
                     y = self._step(i, [self._input(e, data, constants) for e in self.edges(i)])
                     data.append(y if noise is None else noise(y))
@@ -198,9 +206,11 @@ class Tape:
         Raises:
             InapplicableError: where a wrong rule gives a wrong shape.
         """
+        if edit.updated:
+            edit = self._with_updates(data, edit)
         bars: list[Any] = [None] * len(self.nodes)
         if seeds is None:
-            bars[-1] = 1.0 if isinstance(data[-1], float) else np.ones_like(data[-1])
+            bars[-1] = ones(data[-1])
         else:
             for i, seed in seeds.items():
                 bars[i] = seed
@@ -219,6 +229,16 @@ class Tape:
                 bars[i] = turned(bars[i])
         return bars
 
+    def _with_updates(self, data: Sequence[Any], edit: Edit) -> Edit:
+        """The edit with weights that made their step by the gradient of the same wrong pass."""
+        before = self.backward(data, replace(edit, updated={}))
+        inputs = dict(edit.inputs)
+        for edge, rate in edit.updated.items():
+            j = self.sources[edge[0]][edge[1]]
+            assert j is not None
+            inputs[edge] = data[j] if before[j] is None else data[j] - rate * before[j]
+        return replace(edit, inputs=inputs, updated={})
+
     def pulled(
         self,
         i: int,
@@ -228,41 +248,42 @@ class Tape:
         constants: Mapping[Edge, Any] | None = None,
     ) -> list[tuple[int, Any]]:
         """What a node passes on to its inputs, by position of the input."""
-        node = self.nodes[i]
-        op: Any = edit.ops.get(i, node.op)
+        op: Any = edit.ops.get(i, self.nodes[i].op)
+        params = self.nodes[i].params
         wanted = [slot for slot, j in enumerate(self.sources[i]) if j is not None]
         values = [edit.inputs.get(e, self._input(e, data, constants)) for e in self.edges(i)]
-        if op is astype and self.wide:
-            cotangents: Any = [y_bar]
-        else:
-            try:
-                cotangents = op.vjp(wanted, y_bar, data[i], values, node.params)
-            except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
-                if op is not node.op or edit.inputs:
-                    raise InapplicableError from problem
-                if not isinstance(y_bar, float):
-                    raise
-                cotangents = [float("nan")] * len(wanted)
-        found = []
-        for slot, x_bar in zip(wanted, cotangents, strict=True):
-            j = self.sources[i][slot]
-            assert j is not None
-            edge = (i, slot)
-            if edge in edit.cotangents:
-                try:
-                    x_bar = edit.cotangents[edge](y_bar)  # noqa: PLW2901
-                except (ValueError, TypeError, IndexError) as problem:
-                    raise InapplicableError from problem
-            if x_bar is None:
-                continue
-            if edge in edit.factors:
-                x_bar = x_bar * edit.factors[edge]  # noqa: PLW2901
-            if edit is not RIGHT and np.shape(x_bar) != np.shape(data[j]):
-                raise InapplicableError
-            if is_complex(x_bar) and not is_complex(data[j]):
-                x_bar = x_bar.real  # noqa: PLW2901
-            found.append((j, x_bar))
-        return found
+
+        def pullback(slots: list[int], bar: Any) -> Any:
+            if op is astype and self.wide:
+                return [bar]
+            return op.vjp(slots, bar, data[i], values, params)
+
+        try:
+            cotangents = list(pullback(wanted, y_bar))
+            for k, slot in enumerate(wanted):
+                if (i, slot) in edit.cotangents:
+                    pull = lambda bar, slot=slot: pullback([slot], bar)[0]
+                    cotangents[k] = edit.cotangents[i, slot](y_bar, pull)
+        except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
+            if edit is not RIGHT:
+                raise InapplicableError from problem
+            if y_bar.__class__ is not float:
+                raise
+            cotangents = [float("nan")] * len(wanted)
+        pairs = zip(wanted, cotangents, strict=True)
+        return [self._fitted((i, slot), x, data, edit) for slot, x in pairs if x is not None]
+
+    def _fitted(self, edge: Edge, x_bar: Any, data: Sequence[Any], edit: Edit) -> tuple[int, Any]:
+        """A contribution with its factor, in the shape of what it belongs to."""
+        j = self.sources[edge[0]][edge[1]]
+        assert j is not None
+        if edge in edit.factors:
+            x_bar = x_bar * edit.factors[edge]
+        if edit is not RIGHT and np.shape(x_bar) != np.shape(data[j]):
+            raise InapplicableError
+        if is_complex(x_bar) and not is_complex(data[j]):
+            x_bar = x_bar.real
+        return j, x_bar
 
     def value(self, leaves: Mapping[int, Any]) -> float:
         """The root's number for other leaves."""

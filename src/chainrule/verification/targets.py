@@ -46,22 +46,26 @@ def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
         return _partial(subject, *(subject.find(part) for part in key))
     if isinstance(key, Node):
         return _gradient(subject, subject.find(key))
-    text = str(key)
+    return _by_text(subject, str(key), step=step)
+
+
+def _by_text(subject: Subject, text: str, *, step: bool) -> Target:
     plain = subject.find_name(text)
-    if plain is not None and step and subject.tape.nodes[plain].op is not None:
-        return Target("value", plain, subject.names[plain])
     if plain is not None:
-        return _gradient(subject, plain)
+        is_value = step and subject.tape.nodes[plain].op is not None
+        name = subject.names[plain]
+        return Target("value", plain, name) if is_value else _gradient(subject, plain)
     if match := _FRACTION.fullmatch(text):
         y, x = subject.find(match["y"].strip()), subject.find(match["x"].strip())
         return _partial(subject, y, x)
     if match := _UPDATED.fullmatch(text):
         i = subject.find(match["x"])
         return Target("updated", i, f"{subject.names[i]}′")
-    for known in (text[1:] if text[:1] in {"d", "∂"} else "", _delta(text), text.split(".grad")[0]):
-        i = subject.find_name(known) if known else None
-        if i is not None:
-            return _gradient(subject, i)
+    gradient = text[1:] if text[:1] in {"d", "∂"} else ""
+    for known in (gradient, _delta(text), text.split(".grad", maxsplit=1)[0]):
+        found = subject.find_name(known) if known else None
+        if found is not None:
+            return _gradient(subject, found)
     return _gradient(subject, subject.find(text))
 
 

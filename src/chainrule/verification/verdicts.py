@@ -108,6 +108,8 @@ def judge(
     With the bound E of the reference and the claim's own half unit r, a claim agrees within E + r.
 
     Args:
+        claim: the claimed numbers.
+        reference: what they should be.
         resolution: the relative error that has to be seen.
         propagated: how far rounding every step may lead, where steps were rounded.
         computed: the rounding error of a claim that was computed, without printed digits.

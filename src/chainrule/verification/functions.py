@@ -1,0 +1,155 @@
+"""Claims on a function known by its numbers only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.trees import flatten
+from chainrule.verification.claims import Numbers, Rounding, computed_numbers, printed_numbers
+from chainrule.verification.evaluation import (
+    FLOAT32_RESOLUTION,
+    FLOAT64_RESOLUTION,
+    PRINTED_RESOLUTION,
+    shape_flaw,
+)
+from chainrule.verification.findings import Finding
+from chainrule.verification.reference import FunctionReference
+from chainrule.verification.report import Report
+from chainrule.verification.search import MOST_SINGLE, search_entries
+from chainrule.verification.targets import Target
+from chainrule.verification.verdicts import Reference, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+
+def check_function(
+    function: Callable[..., Any],
+    claims: Any,
+    at: Any,
+    rounding: str | None = None,
+    resolution: float | None = None,
+) -> Report:
+    """The report on the claimed gradient of a black-box function."""
+    names, arguments, keyed = _arguments(at)
+    called = _called(function, names, keyed=keyed)
+    value = np.asarray(called(*[x.copy() for x in arguments]))
+    if value.size != 1 or value.dtype.kind not in "fiu":
+        raise ValueError(
+            f"the function has to return one real number, it returns {value.dtype} of shape"
+            f" {value.shape}: take np.sum(y_bar * f(x)) for a cotangent y_bar"
+        )
+    if callable(claims):
+        own = [x.copy() for x in arguments]
+        claims = claims(**dict(zip(names, own, strict=True))) if keyed else claims(*own)
+    given = _aligned(claims, names, keyed=keyed)
+    rounds = Rounding.of(rounding)
+    numbers = [_numbers(g, x, rounds) for g, x in zip(given, arguments, strict=True)]
+    reference = FunctionReference(called, arguments)
+    report = Report([])
+    fits = [
+        n is not None and n.value.shape == x.shape for n, x in zip(numbers, arguments, strict=True)
+    ]
+    total = sum(x.size for x in arguments)
+    findings = []
+    if total > MOST_SINGLE and all(fits) and resolution is None:
+        known = [n for n in numbers if n is not None]
+        found = search_entries(reference, [n.value for n in known])
+        report.notes.append(found.note)
+        references = found.references
+    else:
+        references = [reference.of(k) for k in range(len(arguments))]
+    for name, n, x, right in zip(names, numbers, arguments, references, strict=True):
+        finding = _judged(Target("gradient", name, f"∂f/∂{name}"), n, x, right, resolution)
+        findings.append(finding)
+    report.findings = findings
+    report.where = [text for f in findings if (text := _entries(f))]
+    return report
+
+
+def _judged(
+    target: Target, n: Numbers, x: np.ndarray, right: Reference, resolution: float | None
+) -> Finding:
+    finding = Finding(target, n, right, None)
+    if n.value.shape != right.value.shape:
+        finding.flaw = shape_flaw(n.value, right.value, target.name)
+        return finding
+    if resolution is None:
+        single = x.dtype == np.float32
+        resolution = FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION
+        resolution = PRINTED_RESOLUTION if n.printed else resolution
+    unit = 2.0**-24 if x.dtype == np.float32 else 2.0**-53
+    largest = float(np.max(np.abs(n.value[np.isfinite(n.value)]), initial=0.0))
+    computed = 0.0 if n.printed else 8 * unit * np.abs(n.value) + unit * largest
+    finding.judgement = judge(n, right, resolution, None, computed)
+    return finding
+
+
+def _entries(finding: Finding) -> str:
+    judgement = finding.judgement
+    if judgement is None or not judgement.ranks.ndim or not judgement.wrong:
+        return ""
+    some = ", ".join(f"[{', '.join(map(str, index))}]" for index in judgement.wrong[:8])
+    more = len(judgement.wrong) - 8
+    return f"{finding.name}: wrong at {some}" + (f" and {more} more" if more > 0 else "")
+
+
+def _arguments(at: Any) -> tuple[list[str], list[np.ndarray], bool]:
+    """The names and arrays of the arguments, and whether they go by their names."""
+    if at is None:
+        raise ValueError("a function is checked at a point: give its arguments, at=x or at=(x, y)")
+    keyed = isinstance(at, Mapping)
+    items = at.values() if keyed else at if isinstance(at, tuple) else (at,)
+    arrays = []
+    for item in items:
+        x = np.array(item)
+        if x.dtype.kind in "iu":
+            x = x.astype(float)
+        if x.dtype.kind != "f":
+            raise TypeError(f"at= takes arrays of real numbers, got {x.dtype}")
+        arrays.append(x)
+    names = list(map(str, at)) if keyed else ["x"] if len(arrays) == 1 else []
+    names = names or [f"x{k}" for k in range(len(arrays))]
+    return names, arrays, keyed
+
+
+def _called(
+    function: Callable[..., Any], names: Sequence[str], *, keyed: bool
+) -> Callable[..., Any]:
+    if not keyed:
+        return function
+    return lambda *arrays: function(**dict(zip(names, arrays, strict=True)))
+
+
+def _aligned(claims: Any, names: Sequence[str], *, keyed: bool) -> list[Any]:
+    """What is claimed for each argument."""
+    if isinstance(claims, Mapping):
+        missing = [name for name in names if name not in claims]
+        if missing:
+            raise ValueError(f"nothing is claimed for {', '.join(missing)}")
+        return [claims[name] for name in names]
+    if len(names) == 1 and not keyed:
+        single = isinstance(claims, tuple) and len(claims) == 1
+        return [claims[0] if single else claims]
+    leaves = list(claims) if isinstance(claims, list | tuple) else flatten(claims)[0]
+    if len(leaves) != len(names):
+        raise ValueError(f"{len(leaves)} gradients for {len(names)} arguments")
+    return leaves
+
+
+def _numbers(given: Any, x: np.ndarray, rounds: Rounding | None) -> Numbers:
+    printed = printed_numbers(given) if isinstance(given, str | list) else None
+    if printed is not None:
+        return printed
+    if isinstance(given, str):
+        raise TypeError(
+            f"{given!r} is no number: a formula needs a graph, compute with Values or Tensors"
+        )
+    numbers = computed_numbers(given, rounds)
+    if x.dtype == np.float32 and rounds is None:
+        half = 2.0**-24 * np.abs(numbers.value)
+        return Numbers(numbers.value, half, numbers.text)
+    return numbers

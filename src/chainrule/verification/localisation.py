@@ -1,0 +1,169 @@
+"""Where is it wrong? The adjoint that would explain all claims if it alone were another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.verification.claims import number_text, short
+from chainrule.verification.tape import RIGHT
+from chainrule.verification.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.verification.findings import Finding
+    from chainrule.verification.setting import Setting
+
+#: Adjoints of more entries than this are not solved for.
+MOST_UNKNOWNS = 400
+#: Claims of more entries than this are not solved from.
+MOST_EQUATIONS = 4000
+
+
+class Site:
+    """A node whose adjoint alone, if it were another, would explain every claim.
+
+    Attributes:
+        name: of the node.
+        adjoint: what it would have to be.
+        right: what it is.
+        known: whether the claims fix every entry of it.
+    """
+
+    def __init__(
+        self, root: str, name: str, adjoint: np.ndarray, right: np.ndarray, *, known: bool
+    ) -> None:
+        self.root, self.name, self.adjoint, self.right, self.known = (
+            root,
+            name,
+            adjoint,
+            right,
+            known,
+        )
+
+    def __str__(self) -> str:
+        start = f"∂{self.root}/∂{self.name}"
+        if not self.known:
+            return f"{start} may be wrong: the claims do not fix all of its entries"
+        return (
+            f"{start} would have to be {number_text(self.adjoint, 4)} instead of"
+            f" {number_text(self.right, 4)}{self._ratio()}; all after it is right"
+        )
+
+    def _ratio(self) -> str:
+        """How the two are related, where that is simple."""
+        with np.errstate(all="ignore"):
+            ratio = (self.adjoint / self.right).ravel()
+        ratio = ratio[np.isfinite(ratio)]
+        if ratio.size and np.allclose(ratio, ratio[0], rtol=1e-3) and abs(ratio[0] - 1) > 1e-3:
+            return f" ({short(float(ratio[0]), 3)} times as much)"
+        return ""
+
+
+def sites(setting: Setting, evidence: Sequence[Finding]) -> list[Site]:
+    """The adjoints that explain all claims, those nearest to the leaves first.
+
+    With all else right, what is claimed is linear in the adjoint of a node: a small problem of
+    least squares for each node.
+    """
+    wrong = [f for f in evidence if f.verdict is Verdict.WRONG]
+    claimed = [f for f in evidence if f.target.kind == "gradient"]
+    entries = sum(f.reference.value.size for f in claimed)
+    if not wrong or len(claimed) < len(evidence) or entries > MOST_EQUATIONS:
+        return []
+    found = []
+    for i in range(setting.tape.last):
+        size = int(np.prod(setting.shape(i), dtype=int))
+        inner = setting.tape.nodes[i].op is not None and i in setting.names
+        if inner and setting.reached[i] and size <= MOST_UNKNOWNS:
+            site = _solved(setting, i, claimed, wrong)
+            if site is not None:
+                found.append(site)
+    return found
+
+
+def _solved(
+    setting: Setting, i: int, claimed: Sequence[Finding], wrong: Sequence[Finding]
+) -> Site | None:
+    """What the adjoint of one node would have to be; None if no value explains the claims."""
+    right = np.asarray(setting.bars[i], float)
+    size = right.size
+    columns, missing, widths = [], [], []
+    for k in range(size):
+        columns.append(_influence(setting, i, k, claimed))
+    matrix = np.stack(columns, axis=1)
+    for f in claimed:
+        assert f.claim is not None
+        assert f.judgement is not None
+        missing.append((f.claim.value - setting.value(f.target.place)).ravel())
+        width = np.maximum(f.judgement.smallest, f.claim.half_unit) + f.slack
+        widths.append(np.broadcast_to(width, f.claim.value.shape).ravel())
+    off, width = np.concatenate(missing), np.concatenate(widths)
+    touched = np.any(matrix != 0, axis=1)
+    if any(not np.any(rows) for rows in _rows_of(touched, claimed, wrong)):
+        return None
+    weight = 1 / np.maximum(width, 1e-300)
+    change, _, rank, _ = np.linalg.lstsq(matrix * weight[:, None], off * weight, rcond=1e-12)
+    rest = np.abs(matrix @ change - off)
+    if np.any(rest > 1.5 * width + 1e-12 * np.max(np.abs(off))):
+        return None
+    equations = int(np.count_nonzero(touched))
+    if equations <= rank:  # as many unknowns as numbers: anything would fit
+        return None
+    adjoint = right + change.reshape(right.shape)
+    name = setting.subject.name(i)
+    return Site(setting.subject.root_name, name, adjoint, right, known=int(rank) == size)
+
+
+def _influence(setting: Setting, i: int, k: int, claimed: Sequence[Finding]) -> np.ndarray:
+    """What one entry of an adjoint adds to everything that is claimed."""
+    seed: Any = np.zeros(setting.shape(i))
+    seed.reshape(-1)[k] = 1.0
+    if setting.data[i].__class__ is float:
+        seed = 1.0
+    bars = setting.tape.backward(setting.data, RIGHT, seeds={i: seed})
+    parts = []
+    for f in claimed:
+        j = f.target.place
+        bar = bars[j]
+        shape = setting.shape(j)
+        parts.append(np.zeros(shape).ravel() if bar is None else np.asarray(bar, float).ravel())
+    return np.concatenate(parts)
+
+
+def _rows_of(
+    touched: np.ndarray, claimed: Sequence[Finding], wrong: Sequence[Finding]
+) -> list[np.ndarray]:
+    """For each wrong claim which of its entries the node has an influence on."""
+    found, at = [], 0
+    for f in claimed:
+        size = f.reference.value.size
+        if f in wrong:
+            found.append(touched[at : at + size])
+        at += size
+    return found
+
+
+def entries_text(finding: Finding) -> str:
+    """Which entries of a claim are wrong: one, a row, a column, or so many."""
+    judgement = finding.judgement
+    if judgement is None or judgement.ranks.ndim == 0 or not judgement.wrong:
+        return ""
+    wrong = np.zeros(judgement.ranks.shape, dtype=bool)
+    for index in judgement.wrong:
+        wrong[index] = True
+    if wrong.all():
+        return ""
+    for axis in range(wrong.ndim):
+        lines = np.moveaxis(wrong, axis, 0).reshape(wrong.shape[axis], -1)
+        whole = lines.all(axis=1)
+        if wrong.ndim > 1 and whole.any() and not lines[~whole].any():
+            what = ("row", "column")[axis] if wrong.ndim == 2 else f"slice of axis {axis}"
+            numbers = ", ".join(map(str, np.flatnonzero(whole)))
+            return f"{finding.name}: {what} {numbers} and no other entry"
+    if len(judgement.wrong) <= 4:
+        places = ", ".join(f"[{', '.join(map(str, index))}]" for index in judgement.wrong)
+        return f"{finding.name}: only {places}"
+    return f"{finding.name}: {len(judgement.wrong)} of {wrong.size} entries"
