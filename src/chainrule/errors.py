@@ -12,12 +12,20 @@ class RuleError(TypeError):
 class FormulaError(ValueError):
     """A text is no formula, or names something that is not in the graph.
 
-    `position` is the place in the text, where it is known.
+    Attributes:
+        why: what is wrong.
+        text, position: the formula and the place in it, where they are known; then the message
+            shows them with a caret.
     """
 
-    def __init__(self, message: str, position: int | None = None) -> None:
-        super().__init__(message)
-        self.position = position
+    def __init__(self, why: str, position: int | None = None, text: str = "") -> None:
+        super().__init__(why)
+        self.why, self.position, self.text = why, position, text
+
+    def __str__(self) -> str:
+        if not self.text or self.position is None:
+            return self.why
+        return f"{self.why}\n  {self.text}\n  {' ' * self.position}^"
 
 
 class DerivationError(RuntimeError):

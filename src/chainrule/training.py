@@ -227,12 +227,7 @@ def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], Non
     if not progress:
         yield lambda history: None  # noqa: ARG005
         return
-    try:
-        tqdm = importlib.import_module("tqdm").tqdm
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            "the progress bar needs tqdm: pip install 'chainrule[progress]', or progress=False"
-        ) from None
+    tqdm = _tqdm()
     with tqdm(total=epochs, unit="epoch", delay=delay) as bar:
 
         def show(history: History) -> None:
@@ -241,3 +236,22 @@ def _bar(epochs: int, progress: bool | None) -> Iterator[Callable[[History], Non
             bar.update(0)
 
         yield show
+
+
+@contextmanager
+def progress_bar(total: int, unit: str, *, shown: bool) -> Iterator[Callable[[], None]]:
+    """A bar that each call of what it yields moves on by one; nothing if it is not shown."""
+    if not shown:
+        yield lambda: None
+        return
+    with _tqdm()(total=total, unit=unit) as bar:
+        yield lambda: bar.update(1)
+
+
+def _tqdm() -> Any:
+    try:
+        return importlib.import_module("tqdm").tqdm
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            "the progress bar needs tqdm: pip install 'chainrule[progress]', or progress=False"
+        ) from None

@@ -64,6 +64,11 @@ class Vocabulary:
         for name in names:
             self._normal.setdefault(normal(name), []).append(name)
 
+    def extended(self, name: str, value: Any) -> Vocabulary:
+        """The same with one more name."""
+        names = {**self.names, name: value}
+        return Vocabulary(names, self.functions, self.derivative, self.root, self.claimed)
+
     def find(self, text: str) -> str | None:
         """The name that a piece of text means, None if it means none."""
         if text in self.names:

@@ -169,7 +169,7 @@ def misconception(op: Any, sentence: str, rule: Any, *, wrt: int = 0) -> Misconc
         sentence: what a learner does, for people; `{y}` stands for the result, `{a}` and `{b}` for
             the inputs.
         rule: the wrong rule, written like the true one: for an elementwise op a number or
-            `(y, *inputs)`, for a product `(y_bar, *inputs)`, for a general op `(y_bar, y, *inputs)`.
+            `(y, *inputs)`, for a product `(y_bar, *inputs)`, for any other `(y_bar, y, *inputs)`.
         wrt: the position of the input whose rule it stands in for.
 
     Raises:
@@ -183,10 +183,10 @@ def misconception(op: Any, sentence: str, rule: Any, *, wrt: int = 0) -> Misconc
     ... )
     >>> x = cr.Tensor(2.0, label="x")
     >>> print(cr.check(arctan(x), {"x": "0.3333"}).causes[0])
-    at arctan(x): 1/(1 + x) in place of 1/(1 + x²)
+    at E = arctan(x): 1/(1 + x) in place of 1/(1 + x²)
     """
     found = TABLE.get(op) if isinstance(op, str) else op
-    if not isinstance(found, Op):
+    if found is None or not hasattr(found, "misconceptions"):
         raise ValueError(f"{op!r} is no op: give the op itself, or a name such as 'sigmoid'")
     if not 0 <= wrt < len(found.rules) or found.rules[wrt] is None:
         raise ValueError(f"{found.name} has no rule for input {wrt}")

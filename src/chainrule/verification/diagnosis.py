@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.verification.claims import number_text, short
+from chainrule.verification.claims import short
 from chainrule.verification.mistakes import mistakes
 from chainrule.verification.setting import Setting
 from chainrule.verification.tape import InapplicableError
@@ -30,8 +31,18 @@ MOST_CAUSES = 4
 MOST_ALTERNATIVES = 4
 #: Two computations of the same numbers differ by no more than this, relative to the largest.
 SAME = 1e-9
+#: How far a formula may be off elsewhere, relative.
+ELSEWHERE = 1e-7
 #: Pairs are not tried beyond this number.
 MOST_PAIRS = 60_000
+
+
+class Why(Enum):
+    """How far causes are searched for."""
+
+    NOT = "not at all"
+    SINGLE = "single mistakes"
+    PAIRS = "single mistakes and pairs of them"
 
 
 @dataclass
@@ -101,14 +112,14 @@ class Diagnosis:
         self.lr = lr
         self.wrong = [f for f in self.evidence if f.verdict is Verdict.WRONG]
 
-    def causes(self) -> list[Cause]:
+    def causes(self, why: Why) -> list[Cause]:
         """The mistakes that explain every claim, the most likely first."""
-        if not self.wrong:
+        if not self.wrong or why is Why.NOT:
             return []
         tried = self.replayed(mistakes(self.setting))
-        matches = [(m, bars) for m, bars in tried if self.matches(bars)]
+        matches = [(m, bars) for m, bars in tried if self.matches(bars, m[0].edit)]
         found = self.grouped(matches, len(tried), self.by_chance([b for _, b in tried]))
-        if not found or not found[0].convincing:
+        if why is Why.PAIRS and not any(cause.convincing for cause in found):
             found += self.pairs(tried)
         found.sort(key=lambda cause: (not cause.convincing, len(cause.mistakes)))
         return found[:MOST_CAUSES]
@@ -160,9 +171,26 @@ class Diagnosis:
         largest = np.max(np.abs(predicted[np.isfinite(predicted)]), initial=0.0)
         return slack * (1 + 1e-6) + finding.slack + SAME * largest
 
-    def matches(self, bars: Sequence[Any]) -> bool:
-        """Whether a mistake explains every claim."""
-        return all(self.fits(finding, bars) for finding in self.evidence)
+    def matches(self, bars: Sequence[Any], edit: Edit) -> bool:
+        """Whether a mistake explains every claim, and formulas at other numbers, too."""
+        return all(self.fits(f, bars) for f in self.evidence) and all(
+            self.fits_elsewhere(f, edit) for f in self.evidence
+        )
+
+    def fits_elsewhere(self, finding: Finding, edit: Edit) -> bool:
+        """Whether a claimed formula is what the mistake gives where the numbers are others."""
+        if edit.inputs or edit.cotangents or edit.results:  # made for the numbers of this graph
+            return True
+        for point in finding.points:
+            try:
+                bars = self.tape.backward(point.data, edit, constants=point.constants)
+            except InapplicableError:
+                return False
+            predicted = self.prediction(finding, bars)
+            largest = np.max(np.abs(point.given), initial=0.0)
+            if not np.all(np.abs(predicted - point.given) <= ELSEWHERE * largest):
+                return False
+        return True
 
     def changed(self, bars: Sequence[Any]) -> bool:
         """Whether a mistake moves anything that was claimed."""
@@ -206,7 +234,7 @@ class Diagnosis:
                 continue
             if len(runs) < 300:
                 runs.append(bars)
-            if self.matches(bars):
+            if edit is not None and self.matches(bars, edit):
                 matches.append(((a, b), bars))
         by_chance = self.by_chance(runs) * max(count, 1) / max(len(runs), 1)
         return self.grouped(matches, count, by_chance)
@@ -306,6 +334,3 @@ def _is_evidence(finding: Finding) -> bool:
         and not np.iscomplexobj(finding.reference.value)
         and bool(np.all(np.isfinite(finding.claim.value)))  # type: ignore[union-attr]
     )
-
-
-__all__ = ["Cause", "Diagnosis", "number_text"]

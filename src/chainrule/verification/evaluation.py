@@ -19,7 +19,7 @@ from chainrule.verification.claims import (
     number_text,
     printed_numbers,
 )
-from chainrule.verification.findings import Finding
+from chainrule.verification.findings import Finding, Point
 from chainrule.verification.reference import UNIT, GraphReference
 from chainrule.verification.rounding import adjoint_steps, bound_of
 from chainrule.verification.tape import ones
@@ -50,10 +50,13 @@ class Evaluation:
         rounding: Rounding | None,
         lr: float | None,
         resolution: float | None,
+        reference: GraphReference | None = None,
     ) -> None:
         self.subject, self.tape = subject, subject.tape
         self.rounding, self.lr, self.resolution = rounding, lr, resolution
-        self.reference = GraphReference(subject.tape)
+        self.reference = reference or GraphReference(subject)
+        #: Names that formulas may use beside those of the graph, with the formulas they stand for.
+        self.helpers: dict[str, str] = {}
         single = any(getattr(node._held, "dtype", None) == np.float32 for node in self.tape.nodes)
         #: What a gradient may be off that was computed in float32.
         self.single = self.reference.spread_of(2.0**-24) if single else None
@@ -151,8 +154,10 @@ class Evaluation:
         finding.judgement = judge(numbers, reference, resolution, propagated, computed)
         if formula:
             self._formulas[target.kind, target.place] = formula
-            if finding.verdict.passes and target.kind in {"gradient", "partial", "value"}:
-                finding.chance = self.elsewhere(target, formula)
+            if target.kind in {"gradient", "partial", "value"}:
+                finding.points = self.points(target, formula)
+                if finding.verdict.passes:
+                    finding.chance = self.chance(finding.points)
         return finding
 
     def printed(self, given: Any) -> Numbers | None:
@@ -227,28 +232,38 @@ class Evaluation:
         names = self.subject.names
         claimed = {names[i] for kind, i in self._numbers if kind == "gradient" and i in names}
         vocabulary = self.subject.vocabulary(data, constants, derivative, claimed)
-        return as_numbers(plain(read_handwritten(formula, vocabulary)))
+        try:
+            for name, meaning in self.helpers.items():
+                value = plain(read_handwritten(meaning, vocabulary))
+                vocabulary = vocabulary.extended(name, value)
+            return as_numbers(plain(read_handwritten(formula, vocabulary)))
+        except FormulaError as problem:
+            problem.text = problem.text or formula
+            raise
 
-    def elsewhere(self, target: Target, formula: str) -> tuple[float, float] | None:
-        """Where a formula is wrong at other numbers: its value and the right one."""
+    def points(self, target: Target, formula: str) -> list[Point]:
+        """What a formula gives where the numbers of the graph are others."""
         fixed = self._literals(formula)
         random = np.random.default_rng(7)
+        found: list[Point] = []
         for _ in range(POINTS):
             data, constants = self.subject.moved(random, fixed)
             try:
                 given = self.value_of(target, formula, data, constants)
             except _OnPaperOnlyError:
-                return None
+                return []
             right = self._right(target, data, constants)
-            given = np.broadcast_to(given, right.shape)
-            with np.errstate(all="ignore"):
-                off = np.abs(given - right)
-                largest = np.max(np.abs(right), initial=0.0)
-            if not np.all(np.isfinite(right)) or not np.all(np.isfinite(given)):
-                continue
-            if np.any(off > ELSEWHERE * largest + 1e-300) and not self._near_kink(data):
-                index = np.unravel_index(np.argmax(off), right.shape)
-                return float(given[index]), float(right[index])
+            if np.all(np.isfinite(right)) and np.all(np.isfinite(given)):
+                found.append(Point(data, constants, np.broadcast_to(given, right.shape), right))
+        return found
+
+    def chance(self, points: Sequence[Point]) -> tuple[float, float] | None:
+        """Where a formula is wrong at other numbers: its value and the right one."""
+        for point in points:
+            off = np.abs(point.given - point.right)
+            if np.any(off > ELSEWHERE * np.max(np.abs(point.right), initial=0.0) + 1e-300):
+                index = np.unravel_index(np.argmax(off), off.shape)
+                return float(point.given[index]), float(point.right[index])
         return None
 
     def _literals(self, formula: str) -> set[float]:
@@ -263,9 +278,6 @@ class Evaluation:
         found = self.tape.backward(data, seeds={y: ones(data[y])}, constants=constants)[x]
         shape = np.shape(data[x])
         return np.zeros(shape) if found is None else np.broadcast_to(np.asarray(found), shape)
-
-    def _near_kink(self, data: Sequence[Any]) -> bool:
-        return not np.all(np.isfinite(np.asarray(data[-1], float)))
 
 
 class _OnPaperOnlyError(Exception):

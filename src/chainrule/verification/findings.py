@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,9 +11,20 @@ from chainrule.verification.claims import number_text, short
 from chainrule.verification.verdicts import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chainrule.verification.claims import Numbers
     from chainrule.verification.targets import Target
     from chainrule.verification.verdicts import Judgement, Reference
+
+
+class Point(NamedTuple):
+    """A formula at other numbers: the data of the graph, what it gives, and the right value."""
+
+    data: Sequence[Any]
+    constants: Any
+    given: np.ndarray
+    right: np.ndarray
 
 
 @dataclass
@@ -33,6 +44,7 @@ class Finding:
         flaw: why nothing could be compared, such as a wrong shape.
         line: its line in a worksheet.
         rate: the learning rate of an update.
+        points: what its formula gives where the numbers of the graph are others.
         slack: how far rounding every step may lead, where steps were rounded.
     """
 
@@ -49,6 +61,7 @@ class Finding:
     line: int | None = None
     rate: float | None = None
     slack: Any = 0.0
+    points: Sequence[Point] = ()
     notes: list[str] = field(default_factory=list)
 
     @property

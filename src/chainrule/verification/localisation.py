@@ -90,9 +90,8 @@ def _solved(
     """What the adjoint of one node would have to be; None if no value explains the claims."""
     right = np.asarray(setting.bars[i], float)
     size = right.size
-    columns, missing, widths = [], [], []
-    for k in range(size):
-        columns.append(_influence(setting, i, k, claimed))
+    columns = [_influence(setting, i, k, claimed) for k in range(size)]
+    missing, widths = [], []
     matrix = np.stack(columns, axis=1)
     for f in claimed:
         assert f.claim is not None

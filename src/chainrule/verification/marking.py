@@ -26,17 +26,21 @@ def mark(
     A wrong number that follows from them gets `follows`; every wrong one gets `expected`.
     """
     paper = HandCalculation(subject, rounding)
-    by_place = {(f.target.kind, f.target.place): f for f in findings}
+    by_place: dict[tuple[str, Any], list[Finding]] = {}
+    for finding in findings:
+        if finding.claim is not None and not finding.flaw:
+            by_place.setdefault((finding.target.kind, finding.target.place), []).append(finding)
     fault = False
     for kind, place in in_order(by_place):
-        finding = by_place[kind, place]
-        if finding.claim is None or finding.flaw:
-            continue
-        if finding.verdict is Verdict.WRONG and fault:
-            _judge_follow_through(paper, finding, lr)
-        fault |= finding.verdict is Verdict.WRONG
+        here = by_place[kind, place]
+        for finding in here:
+            if finding.verdict is Verdict.WRONG and fault:
+                _judge_follow_through(paper, finding, lr)
+        fault |= any(finding.verdict is Verdict.WRONG for finding in here)
         if kind != "updated":
-            paper.write(kind, place, finding.claim)
+            claim = here[-1].claim
+            assert claim is not None
+            paper.write(kind, place, claim)
 
 
 def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:

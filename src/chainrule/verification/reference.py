@@ -15,7 +15,7 @@ from chainrule.verification.verdicts import Reference
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from chainrule.verification.tape import Tape
+    from chainrule.verification.subject import Subject
 
 UNIT = 2.0**-53
 #: Backward passes with noise in every step, and how much larger an error may be than they show.
@@ -50,8 +50,9 @@ class GraphReference:
     1993).
     """
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
+    def __init__(self, subject: Subject) -> None:
+        self.subject, self.tape = subject, subject.tape
+        tape = self.tape
         self.bars = tape.backward(tape.data)
         self.spread = self.spread_of(UNIT)
         self._checked: dict[int, Reference] = {}

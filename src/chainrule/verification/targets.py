@@ -33,6 +33,12 @@ class Target(NamedTuple):
     name: str
 
 
+def numerator(text: str) -> str | None:
+    """The E of dE/dw; None for what is no derivative."""
+    match = _FRACTION.fullmatch(text)
+    return match["y"].strip() if match else None
+
+
 def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
     """What a key of `claims` or `steps` means.
 

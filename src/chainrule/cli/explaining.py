@@ -1,73 +1,42 @@
-"""The `chainrule` program."""
+"""`chainrule explain` and `chainrule render`: a Python file or a worksheet as the graph."""
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from chainrule import __version__, demo
+from chainrule.cli.files import is_worksheet, read_worksheet, write
 from chainrule.derivation.explanation import FORMS, Options, explained
 from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
+from chainrule.pictures import graph
+from chainrule.verification.targets import numerator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import argparse
+    from collections.abc import Callable
 
 FORMATS = ("text", "latex", "markdown", "html")
 _BY_SUFFIX = {".tex": "latex", ".md": "markdown", ".html": "html", ".htm": "html"}
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit code 2."""
-        self.exit(2, f"chainrule: {message} (see {self.prog} --help)\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="chainrule",
-        description="Autodiff on NumPy that shows and proves what it does.",
-    )
-    parser.add_argument("--version", action="version", version=f"chainrule {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
-    _add_demo(commands)
-    _add_explain(commands)
-    return parser
-
-
-def _add_demo(commands: Any) -> None:
-    command = commands.add_parser(
-        "demo",
-        help="two small networks, from forward pass to trained weights, with pictures",
-        description=(
-            "Print two small networks: the forward pass, the gradients beside the hand-derived"
-            " ones, the first update and the training. Draw their computation graphs."
-        ),
-    )
-    command.add_argument(
-        "--out",
-        type=Path,
-        default=Path("chainrule-demo"),
-        metavar="DIR",
-        help="directory for the pictures, made if needed (default: %(default)s)",
-    )
-    command.set_defaults(run=_run_demo)
-
-
-def _add_explain(commands: Any) -> None:
+def add_explain(commands: Any) -> None:
     command = commands.add_parser(
         "explain",
         help="print the chain-rule derivation of a gradient",
         description=(
-            "Run a Python file and print the derivation of a gradient of one of its variables."
-            " The names in it are those of the file."
+            "Print the derivation of a gradient in a worksheet, or of a variable of a Python file,"
+            " which is run. The names in it are those of the file."
         ),
     )
     command.add_argument(
-        "target", metavar="FILE:NAME", help="a Python file and a variable of it, model.py:E"
+        "target",
+        metavar="FILE",
+        help="a worksheet, or a Python file and a variable of it, model.py:E",
+    )
+    command.add_argument(
+        "derivative", nargs="?", metavar="dE/dw", help="for a worksheet: what to explain, dE/dw1"
     )
     command.add_argument(
         "--wrt",
@@ -88,41 +57,75 @@ def _add_explain(commands: Any) -> None:
     )
     command.add_argument("--format", choices=FORMATS, help="default: text, or what -o ends in")
     command.add_argument("-o", "--out", type=Path, metavar="FILE", help="write to a file")
-    command.set_defaults(run=_run_explain)
+    command.set_defaults(run=run_explain)
 
 
-def _run_demo(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> None:
-    if not options.out.name:
-        error("argument --out: a directory is needed")
+def add_render(commands: Any) -> None:
+    command = commands.add_parser(
+        "render",
+        help="draw the computation graph of a worksheet or of a Python file",
+        description="Draw a computation graph, with values, gradients and local derivatives.",
+    )
+    command.add_argument(
+        "target",
+        metavar="FILE",
+        help="a worksheet, or a Python file and a variable of it, model.py:E",
+    )
+    command.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FILE", help=".svg, .png or .dot"
+    )
+    command.add_argument("--digits", type=int, default=4, metavar="N", help="significant digits")
+    command.set_defaults(run=run_render)
+
+
+def run_render(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> None:
+    """Draw a graph, after its backward pass."""
+    root, _, _ = _root_of(options.target, None, error)
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        demo.run(options.out)
-    except BrokenPipeError:
-        raise
+        root.backward()
+        path = graph(root, digits=options.digits).render(options.out)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, ImportError) as problem:
+        error(str(problem))
     except OSError as problem:
         error(f"cannot write to {options.out}: {problem.strerror}")
+    print(path)
 
 
-def _run_explain(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> None:
-    root, caller = _loaded(options.target, error)
+def _root_of(
+    target: str, derivative: str | None, error: Callable[[str], NoReturn]
+) -> tuple[Any, Caller, str | None]:
+    """The root of a graph, whose variables give names, and what to differentiate in."""
+    if not is_worksheet(target):
+        if derivative is not None:
+            error(f"{derivative!r}: for a Python file say what to explain with --wrt")
+        root, caller = _loaded(target, error)
+        return root, caller, None
+    sheet = read_worksheet(target, error)
+    caller = Caller([], (lambda: None).__code__)
+    if derivative is None:
+        return sheet.root, caller, None
+    y = numerator(derivative)
+    name = derivative if y is None else derivative.partition("/")[2].strip().lstrip("d∂")
+    root = sheet.root if y is None else sheet.nodes.get(y)
+    if root is None:
+        error(f"{y!r} is not computed in {target}: there are {', '.join(sheet.nodes)}")
+    return root, caller, name
+
+
+def run_explain(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> None:
+    """Print a derivation, or write it to a file."""
+    root, caller, named = _root_of(options.target, options.derivative, error)
     how = Options(
         options.form, options.digits, options.rounding,
         options.max_paths, options.top, options.group_by, options.hide,
     )  # fmt: skip
     try:
-        derivation = explained(root, options.wrt, caller, None, how)
+        derivation = explained(root, options.wrt or named, caller, None, how)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as problem:
         error(str(problem))
     suffix = options.out.suffix if options.out else ""
     text = getattr(derivation, options.format or _BY_SUFFIX.get(suffix, "text"))()
-    if options.out is None:
-        print(text)
-        return
-    try:
-        options.out.write_text(text + "\n", encoding="utf-8")
-    except OSError as problem:
-        error(f"cannot write to {options.out}: {problem.strerror}")
-    print(options.out)
+    write(text, options.out, error)
 
 
 def _loaded(target: str, error: Callable[[str], NoReturn]) -> tuple[Any, Caller]:
@@ -147,17 +150,3 @@ def _loaded(target: str, error: Callable[[str], NoReturn]) -> tuple[Any, Caller]
         known = f"; its nodes are {', '.join(nodes)}" if nodes else "; it has no Value or Tensor"
         error(f"{path} has no variable {variable!r}{known}")
     return scope[variable], Caller([scope], code)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without ∂ gets a ? instead of a crash
-            stream.reconfigure(errors="replace")
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    try:
-        options.run(options, parser.error)
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0

@@ -1,0 +1,5 @@
+"""The `chainrule` program."""
+
+from chainrule.cli.program import main
+
+__all__ = ["main"]

@@ -1,0 +1,6 @@
+"""Worksheets: a computation and claims about it, in a file of plain text."""
+
+from chainrule.worksheet.statements import WorksheetError
+from chainrule.worksheet.worksheet import Worksheet
+
+__all__ = ["Worksheet", "WorksheetError"]

@@ -1,0 +1,170 @@
+"""The statements of a worksheet: what each line says, before anything is computed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_RATE = re.compile(
+    r"[\s,(]*\bwith\s+(?:a\s+)?(?:learning\s+)?rate\s*=?\s*(?P<rate>[-+\d.eE]+)\)?\s*$"
+)
+_DIRECTIVE = re.compile(r"(?P<word>rate|rounding|resolution)\s+(?P<value>[^=≈\s]+)\s*")
+_RELATION = re.compile(r"≈|≐|~=|~|:=|(?<![<>!=:])=(?!=)")
+_NAME = re.compile(r"\s*(?P<name>`[^`]+`|[^\W\d]\w*)\s*")
+_DIFFERENTIAL = re.compile(
+    r"\s*(?:d|∂)\s*[^/\s]+\s*/\s*(?:d|∂)\s*[^/\s]+\s*|\s*\\d?frac\s*\{.*\}\s*"
+)
+_PRIMED = re.compile(r"\s*(?P<name>[^\W\d]\w*)\s*(?:'|′|\^\{?\\prime\}?)\s*")
+
+
+class WorksheetError(ValueError):
+    """A worksheet that cannot be read: the message has the line, the column and a caret."""
+
+    def __init__(self, why: str, path: str, source: str, position: int) -> None:
+        line, column = line_and_column(source, position)
+        text = source.splitlines()[line - 1] if source.strip() else ""
+        # Tabs stay tabs, so that the caret stands under its place.
+        lead = "".join(c if c == "\t" else " " for c in text[: column - 1])
+        super().__init__(f"{path}:{line}:{column}: {why}\n  {text}\n  {lead}^")
+        self.why, self.line, self.column = why, line, column
+
+
+def line_and_column(source: str, position: int) -> tuple[int, int]:
+    """Where a position is, both counted from 1."""
+    before = source[:position]
+    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
+
+
+class Piece(NamedTuple):
+    """A part of a statement, and where it begins in the source."""
+
+    text: str
+    position: int
+
+    def stripped(self) -> Piece:
+        """Without the space around it."""
+        lead = len(self.text) - len(self.text.lstrip())
+        return Piece(self.text.strip(), self.position + lead)
+
+
+class Statement(NamedTuple):
+    """One statement.
+
+    Attributes:
+        kind: "directive", "named" (name = …), or "claim" (a derivative or an updated weight = …).
+        left: what stands before the first = or ≈; of a directive its word.
+        parts: what stands between the signs that follow; of a directive its value.
+        rounded: for each part whether ≈ stands before it.
+        rate: the learning rate after `with rate`.
+    """
+
+    kind: str
+    left: Piece
+    parts: tuple[Piece, ...]
+    rounded: tuple[bool, ...]
+    rate: float | None = None
+
+
+def statements(source: str, path: str) -> Iterator[Statement]:
+    """The statements of a worksheet.
+
+    A statement ends with the line or a semicolon, but not inside brackets; `#` begins a comment.
+
+    Raises:
+        WorksheetError: for what is no statement.
+    """
+    for piece in _pieces(source, path):
+        yield _statement(piece, source, path)
+
+
+def _pieces(source: str, path: str) -> Iterator[Piece]:
+    depth, start, opened = 0, 0, 0
+    i = 0
+    text = []  # the statement so far, comments blanked out so that positions stay
+    while i <= len(source):
+        c = source[i] if i < len(source) else "\n"
+        if c == "#":
+            end = source.find("\n", i)
+            end = len(source) if end < 0 else end
+            text.append(" " * (end - i))
+            i = end
+            continue
+        if c in "([{":
+            opened = i if not depth else opened
+            depth += 1
+        elif c in ")]}":
+            depth -= 1
+            if depth < 0:
+                raise WorksheetError(f"this {c} closes nothing", path, source, i)
+        ends = c == ";" or (c == "\n" and not depth)
+        if ends or i == len(source):
+            if depth:
+                raise WorksheetError("this bracket is never closed", path, source, opened)
+            statement = Piece("".join(text), start)
+            if statement.text.strip():
+                yield statement
+            text, start = [], i + 1
+        else:
+            text.append(" " if c == "\n" else c)
+        i += 1
+
+
+def _statement(piece: Piece, source: str, path: str) -> Statement:
+    text, start = piece
+    rate = None
+    if match := _RATE.search(text):
+        rate = _rate(match["rate"], source, path, start + match.start("rate"))
+        text = text[: match.start()]
+    signs = list(_top_level(text))
+    if not signs:
+        if match := _DIRECTIVE.fullmatch(text.strip()):
+            word, value = Piece(match["word"], start), Piece(match["value"], start)
+            return Statement("directive", word, (value,), (False,))
+        where = piece.stripped().position
+        raise WorksheetError(
+            "a statement is name = formula, dE/dw = formula, dE/dw ≈ number, or"
+            " rounding 4dp, rate 0.4",
+            path, source, where,
+        )  # fmt: skip
+    left = Piece(text[: signs[0].start()], start).stripped()
+    ends = [*[sign.start() for sign in signs[1:]], len(text)]
+    parts = tuple(
+        Piece(text[sign.end() : end], start + sign.end()).stripped()
+        for sign, end in zip(signs, ends, strict=True)
+    )
+    for part in parts:
+        if not part.text:
+            raise WorksheetError("something is missing here", path, source, part.position - 1)
+    rounded = tuple(sign.group() in {"≈", "≐", "~", "~="} for sign in signs)
+    is_claim = _DIFFERENTIAL.fullmatch(left.text) or _PRIMED.fullmatch(left.text)
+    if not is_claim and not _NAME.fullmatch(left.text):
+        raise WorksheetError(
+            "left of = stands a name, or a derivative such as dE/dw1, or an updated weight such as"
+            " w1'",
+            path, source, left.position,
+        )  # fmt: skip
+    return Statement("claim" if is_claim else "named", left, parts, rounded, rate)
+
+
+def _rate(text: str, source: str, path: str, position: int) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise WorksheetError(f"{text!r} is no learning rate", path, source, position) from None
+
+
+def _top_level(text: str) -> Iterator[re.Match[str]]:
+    """The = and ≈ that are in no brackets."""
+    depth, at = 0, 0
+    while at < len(text):
+        c = text[at]
+        depth += (c in "([{") - (c in ")]}")
+        match = _RELATION.match(text, at) if not depth else None
+        if match:
+            yield match
+            at = match.end()
+        else:
+            at += 1

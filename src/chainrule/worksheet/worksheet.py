@@ -1,0 +1,314 @@
+"""A worksheet: a computation and claims about it, in a file of plain text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.engine import Node, newest_first
+from chainrule.errors import FormulaError
+from chainrule.formulas.handwritten import read_handwritten
+from chainrule.formulas.vocabulary import Vocabulary
+from chainrule.tensor import Tensor
+from chainrule.traced import Traced
+from chainrule.value import Value
+from chainrule.verification.checking import Asked, check_graph
+from chainrule.verification.claims import Rounding
+from chainrule.verification.diagnosis import Why
+from chainrule.verification.evaluation import Evaluation
+from chainrule.verification.report import Report
+from chainrule.verification.subject import Subject
+from chainrule.verification.targets import Target, numerator, target_of
+from chainrule.worksheet.statements import (
+    Piece,
+    Statement,
+    WorksheetError,
+    line_and_column,
+    statements,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from chainrule.verification.reference import GraphReference
+
+
+#: What stands in place of an answer.
+OPEN = frozenset({"?", "…", "...", "____"})
+
+
+class Claimed(NamedTuple):
+    """One claim of a worksheet, before it is judged.
+
+    `named` says whether it is about the value of a name, not about a derivative.
+    """
+
+    left: Piece
+    given: Piece
+    line: int
+    rate: float | None = None
+    named: bool = False
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the answer is left open: dE/dw = ?"""
+        return self.given.text in OPEN
+
+
+class Worksheet:
+    """A computation, given line by line, and claims about its derivatives.
+
+    Args:
+        source: the text.
+        path: what error messages call it.
+        given: a worksheet whose computation this one answers: then a name that is defined there
+            is a claim about its value.
+
+    Attributes:
+        nodes: the results by name.
+        claims: what is claimed.
+        rounding, rate, resolution: what the directives say.
+
+    Raises:
+        WorksheetError: for what cannot be read, with line, column and a caret.
+    """
+
+    def __init__(
+        self, source: str, path: str = "worksheet", given: Worksheet | None = None
+    ) -> None:
+        self.source, self.path, self.given = source, path, given
+        self.nodes: dict[str, Any] = dict(given.nodes) if given else {}
+        self.claims: list[Claimed] = []
+        self.rounding: str | None = given.rounding if given else None
+        self.rate: float | None = given.rate if given else None
+        self.resolution: float | None = given.resolution if given else None
+        self.lines: dict[str, int] = {}
+        #: Names that an answer made up, with their formulas.
+        self.helpers: dict[str, str] = dict(given.helpers) if given else {}
+        self.single: bool = given.single if given else "[" not in _without_comments(source)
+        for statement in statements(source, path):
+            self._take(statement)
+        if given is None and not self.nodes:
+            raise WorksheetError("nothing is computed here", path, source, 0)
+        self.root: Node = given.root if given else self._root()
+
+    @classmethod
+    def read(cls, path: str | Path, given: Worksheet | None = None) -> Worksheet:
+        """A worksheet from a file.
+
+        Raises:
+            OSError: if it cannot be read.
+            WorksheetError: if it is no text, or no worksheet.
+        """
+        data = Path(path).read_bytes()
+        try:
+            source = data.decode("utf-8-sig")
+        except UnicodeDecodeError as problem:
+            raise WorksheetError(
+                f"the file is no UTF-8 text (byte {problem.start})", str(path), "", 0
+            ) from None
+        return cls(source.replace("\r\n", "\n").replace("\r", "\n"), str(path), given)
+
+    def fail(self, why: str, position: int) -> WorksheetError:
+        """An error at a place of the source."""
+        return WorksheetError(why, self.path, self.source, position)
+
+    def line(self, position: int) -> int:
+        """The number of the line that a position is in."""
+        return line_and_column(self.source, position)[0]
+
+    # ------------------------------------------------------------------ reading it
+
+    def _take(self, statement: Statement) -> None:
+        if statement.kind == "directive":
+            self._directive(statement)
+        elif statement.kind == "claim" or self._is_claim(statement):
+            self._claim(statement)
+        else:
+            self._assign(statement)
+
+    def _directive(self, statement: Statement) -> None:
+        word, value = statement.left.text, statement.parts[0]
+        try:
+            if word == "rounding":
+                Rounding.of(value.text)
+                self.rounding = value.text
+            else:
+                setattr(self, word, float(value.text))
+        except ValueError as problem:
+            message = str(problem) if word == "rounding" else f"{word} takes a number"
+            raise self.fail(message, value.position) from None
+
+    def _is_claim(self, statement: Statement) -> bool:
+        """Whether `name = …` claims something: a known value with ≈, or an adjoint dz2, δ2."""
+        name = statement.left.text.strip("`")
+        if name in self.nodes:
+            in_answers = self.given is not None and name in self.given.nodes
+            if not statement.rounded[0] and not in_answers:
+                raise self.fail(
+                    f"{name} is computed in line {self.lines.get(name, 1)} already; to claim its"
+                    f" value write {name} ≈ …",
+                    statement.left.position,
+                )
+            return True
+        if statement.rounded[0]:
+            raise self.fail(
+                f"{name} is not computed yet: its value cannot be claimed", statement.left.position
+            )
+        return self._is_adjoint(name)
+
+    def _is_adjoint(self, name: str) -> bool:
+        vocabulary = Vocabulary(self.nodes)
+        if vocabulary.find(name) is not None:
+            return False
+        for prefix, letter in (("d", ""), ("δ", "z"), ("delta_", "z"), ("delta", "z")):
+            rest = name.removeprefix(prefix)
+            found = vocabulary.find(letter + rest) if rest != name and rest else None
+            if found is not None:
+                return self.nodes[found].op is not None or self.given is not None
+        return False
+
+    def _claim(self, statement: Statement) -> None:
+        named = statement.left.text.strip("`") in self.nodes
+        for part in statement.parts:
+            line = self.line(part.position)
+            self.claims.append(Claimed(statement.left, part, line, statement.rate, named))
+
+    def _assign(self, statement: Statement) -> None:
+        name = statement.left.text.strip("`")
+        if len(statement.parts) > 1 and not all(statement.rounded[1:]):
+            raise self.fail(
+                "one formula for each name: a second = is read as a claim about its value only"
+                " after ≈",
+                statement.parts[1].position,
+            )
+        if self.given is not None:
+            self._value(statement.parts[0], self.helpers)
+            self.helpers[name] = statement.parts[0].text
+            return
+        value = self._value(statement.parts[0])
+        if not isinstance(value, Traced):
+            array = np.asarray(value, dtype=float)
+            self.single = self.single and not array.ndim
+            value = Value(float(array)) if self.single else Tensor(array)
+        if value.label is None:
+            value.label = name
+        self.nodes[name] = value
+        self.lines[name] = self.line(statement.left.position)
+        for part in statement.parts[1:]:
+            line = self.line(part.position)
+            self.claims.append(Claimed(statement.left, part, line, named=True))
+
+    def _value(self, piece: Piece, helpers: Mapping[str, str] | None = None) -> Any:
+        vocabulary = Vocabulary(self.nodes)
+        try:
+            for name, meaning in (helpers or {}).items():
+                vocabulary = vocabulary.extended(name, read_handwritten(meaning, vocabulary))
+            value = read_handwritten(piece.text, vocabulary)
+        except FormulaError as problem:
+            raise self.fail(problem.why, piece.position + (problem.position or 0)) from None
+        except (ArithmeticError, ValueError, TypeError) as problem:
+            raise self.fail(str(problem), piece.position) from None
+        data = value._held if isinstance(value, Node) else value
+        if not np.all(np.isfinite(np.asarray(data, dtype=float))):
+            raise self.fail("this is not finite", piece.position)
+        return value
+
+    def _root(self) -> Node:
+        """What is differentiated: what the claims name, else the last single number computed."""
+        vocabulary = Vocabulary(self.nodes)
+        used = {
+            id(x)
+            for named in self.nodes.values()
+            for node in newest_first(named)
+            for x in node.inputs
+        }
+        tops = [
+            x
+            for x in self.nodes.values()
+            if x.op is not None and np.size(x._held) == 1 and id(x) not in used
+        ]
+        for claim in self.claims:
+            found = vocabulary.find(numerator(claim.left.text) or "")
+            if found is not None and any(self.nodes[found] is top for top in tops):
+                top: Node = self.nodes[found]
+                return top
+        if tops:
+            last: Node = tops[-1]
+            return last
+        raise WorksheetError(
+            "no single number is computed here that could be differentiated",
+            self.path, self.source, 0,
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ checking it
+
+    def subject(self) -> Subject:
+        """The graph under check."""
+        return Subject(self.root)
+
+    def asked(self, subject: Subject) -> Iterator[Asked]:
+        """The claims, for `check_graph`; open questions are left out.
+
+        Raises:
+            WorksheetError: for a claim about something that is not in the graph.
+        """
+        for claim in self.claims:
+            if claim.is_question:
+                continue
+            target = self.target(subject, claim)
+            step = target.kind != "updated" and not self._is_leaf(subject, target)
+            yield Asked(target, claim.given.text, step, claim.rate or self.rate, claim.line)
+
+    def _is_leaf(self, subject: Subject, target: Target) -> bool:
+        return target.kind == "gradient" and subject.tape.nodes[target.place].op is None
+
+    def target(self, subject: Subject, claim: Claimed) -> Target:
+        """What a claim is about."""
+        text = claim.left.text.strip("`")
+        if claim.named:
+            place = subject.find_name(text)
+            if place is None:
+                raise self.fail(f"{text} does not go into {subject.root_name}", claim.left.position)
+            return Target("value", place, text)
+        try:
+            return target_of(subject, text, step=True)
+        except ValueError as problem:
+            raise self.fail(str(problem), claim.left.position) from None
+
+    def report(self, *, why: Why = Why.PAIRS, reference: GraphReference | None = None) -> Report:
+        """The verdicts on all claims.
+
+        Args:
+            why: how far causes are searched for.
+            reference: of the same graph, where it is known already.
+
+        Raises:
+            WorksheetError: for a formula that cannot be read, and a name that is not there.
+        """
+        subject = self.subject() if reference is None else reference.subject
+        asked = list(self.asked(subject))
+        if not asked:
+            return Report([], notes=["nothing is claimed here"])
+        try:
+            evaluation = Evaluation(
+                subject, Rounding.of(self.rounding), self.rate, self.resolution, reference
+            )
+            evaluation.helpers = self.helpers
+            return check_graph(evaluation, asked, why=why)
+        except FormulaError as problem:
+            raise self._located(problem) from None
+        except (ValueError, TypeError) as problem:
+            raise self.fail(str(problem), self.claims[0].left.position) from None
+
+    def _located(self, problem: FormulaError) -> WorksheetError:
+        """An error in a formula at its place in the file."""
+        claim = next((c for c in self.claims if c.given.text == problem.text), None)
+        position = 0 if claim is None else claim.given.position + (problem.position or 0)
+        return self.fail(problem.why, position)
+
+
+def _without_comments(source: str) -> str:
+    return "\n".join(line.partition("#")[0] for line in source.splitlines())
