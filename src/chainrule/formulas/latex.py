@@ -38,6 +38,11 @@ _LETTER_OF = {name: letter for letter, name in GREEK.items()} | {
 _MATRICES = {"bmatrix", "pmatrix", "matrix", "array"}
 
 
+def is_latex(text: str) -> bool:
+    """Whether a formula is written in LaTeX."""
+    return "\\" in text or "{" in text
+
+
 _RUN = re.compile(r"[^\W\d_]+\d*")
 
 

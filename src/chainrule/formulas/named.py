@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.errors import FormulaError
-from chainrule.formulas.latex import Latex
+from chainrule.formulas.latex import Latex, is_latex
 from chainrule.formulas.tokens import Token, plain_tokens
 from chainrule.ops import arithmetic as ar
 from chainrule.ops.base import shape_of
@@ -29,9 +29,8 @@ class Names:
     """
 
     def __init__(self, text: str, vocabulary: Vocabulary) -> None:
-        latex = "\\" in text or "{" in text
         self.text = text
-        self.tokens = list(Latex(text).tokens() if latex else plain_tokens(text))
+        self.tokens = list(Latex(text).tokens() if is_latex(text) else plain_tokens(text))
         self.tokens.append(Token("end", "", len(text)))
         self.vocabulary = vocabulary
         self.at = 0

@@ -38,6 +38,17 @@ def normal(name: str) -> str:
     return re.sub(r"[\s_{}\[\](),.]", "", parts)
 
 
+_DELTA = re.compile(r"(?:delta|δ|\\delta)_?\{?(?P<index>\w*)\}?")
+
+
+def adjoint_of(text: str) -> str:
+    """What dz2, δ2 or delta_2 is the derivative by: z2; "" for a text of another form."""
+    match = _DELTA.fullmatch(text)
+    if match:
+        return f"z{match['index']}"
+    return text[1:] if text[:1] in {"d", "∂"} else ""
+
+
 class Vocabulary:
     """The names that a formula may use.
 

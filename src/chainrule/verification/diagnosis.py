@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.verification.claims import short
 from chainrule.verification.mistakes import mistakes
 from chainrule.verification.setting import Setting
-from chainrule.verification.tape import InapplicableError
+from chainrule.verification.tape import RIGHT, InapplicableError, ones
 from chainrule.verification.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from chainrule.verification.findings import Finding
+    from chainrule.verification.findings import Finding, Point
     from chainrule.verification.mistake import Mistake
     from chainrule.verification.subject import Subject
     from chainrule.verification.tape import Edit
@@ -35,6 +35,16 @@ SAME = 1e-9
 ELSEWHERE = 1e-7
 #: Pairs are not tried beyond this number.
 MOST_PAIRS = 60_000
+
+
+class Replay(NamedTuple):
+    """A backward pass: the adjoints of all nodes, and the partials that were claimed."""
+
+    bars: Sequence[Any]
+    partials: Mapping[tuple[int, int], Any]
+
+
+Match = tuple[tuple["Mistake", ...], Replay]
 
 
 class Why(Enum):
@@ -60,7 +70,7 @@ class Cause:
     by_chance: float
     tried: int
     alternatives: list[tuple[Mistake, ...]] = field(default_factory=list)
-    bars: Sequence[Any] = ()
+    replay: Replay | None = None
 
     @property
     def convincing(self) -> bool:
@@ -108,8 +118,18 @@ class Diagnosis:
     def __init__(self, subject: Subject, findings: Sequence[Finding], lr: float | None) -> None:
         self.subject, self.tape = subject, subject.tape
         self.setting = Setting(subject, lr)
-        self.evidence = [f for f in findings if _is_evidence(f)]
+        usable = [f for f in findings if _is_evidence(f)]
+        again = {f.target[1:] for f in usable if f.verdict is Verdict.WRONG}
+        self.evidence = [
+            f for f in usable if f.verdict is Verdict.WRONG or f.target[1:] not in again
+        ]
         self.lr = lr
+        self.claimed_partials = {
+            f.target.place for f in self.evidence if f.target.kind == "partial"
+        }
+        right = self.run(RIGHT)
+        assert right is not None
+        self.right = right
         self.wrong = [f for f in self.evidence if f.verdict is Verdict.WRONG]
 
     def causes(self, why: Why) -> list[Cause]:
@@ -117,47 +137,61 @@ class Diagnosis:
         if not self.wrong or why is Why.NOT:
             return []
         tried = self.replayed(mistakes(self.setting))
-        matches = [(m, bars) for m, bars in tried if self.matches(bars, m[0].edit)]
-        found = self.grouped(matches, len(tried), self.by_chance([b for _, b in tried]))
+        matches = [(m, replay) for m, replay in tried if self.matches(replay, m[0].edit)]
+        found = self.grouped(matches, len(tried), self.by_chance(tried))
         if why is Why.PAIRS and not any(cause.convincing for cause in found):
             found += self.pairs(tried)
         found.sort(key=lambda cause: (not cause.convincing, len(cause.mistakes)))
         return found[:MOST_CAUSES]
 
-    def replayed(self, given: Sequence[Mistake]) -> list[tuple[tuple[Mistake, ...], list[Any]]]:
+    def replayed(self, given: Sequence[Mistake]) -> list[Match]:
         """Each mistake with the adjoints that it gives; those that change nothing are left out."""
-        found: list[tuple[tuple[Mistake, ...], list[Any]]] = []
+        found: list[Match] = []
         for mistake in given:
-            bars = self.run(mistake.edit)
-            if bars is not None and self.changed(bars):
-                found.append(((mistake,), bars))
+            replay = self.run(mistake.edit)
+            if replay is not None and self.changed(replay):
+                found.append(((mistake,), replay))
         return found
 
-    def run(self, edit: Edit) -> list[Any] | None:
-        """The adjoints of a backward pass with a mistake; None where it cannot be made."""
+    def run(self, edit: Edit, point: Point | None = None) -> Replay | None:
+        """A backward pass with a mistake; None where it cannot be made.
+
+        At another point, if one is given, than at the numbers of the graph.
+        """
+        data = self.setting.data if point is None else point.data
+        constants = None if point is None else point.constants
         try:
-            return self.tape.backward(self.setting.data, edit)
+            bars = self.tape.backward(data, edit, constants=constants)
+            partials = {}
+            for y, x in self.claimed_partials:
+                seeds = {y: ones(data[y])}
+                through = self.tape.backward(data, edit, seeds=seeds, constants=constants)
+                partials[y, x] = through[x]
         except InapplicableError:
             return None
+        return Replay(bars, partials)
 
     # ------------------------------------------------------------------ comparing
 
-    def prediction(self, finding: Finding, bars: Sequence[Any]) -> np.ndarray:
+    def prediction(self, finding: Finding, replay: Replay) -> np.ndarray:
         """What a claim would be."""
         i = finding.target.place
-        bar = bars[i]
+        if finding.target.kind == "partial":
+            bar, i = replay.partials[i], i[1]
+        else:
+            bar = replay.bars[i]
         shape = np.shape(self.setting.data[i])
         value = np.zeros(shape) if bar is None else np.broadcast_to(np.asarray(bar), shape)
         if finding.target.kind == "updated":
             rate = finding.rate if finding.rate is not None else self.lr
             value = np.asarray(self.setting.data[i]) - (rate or 0.0) * value
-        return value
+        return np.asarray(finding.target.entry(value))
 
-    def fits(self, finding: Finding, bars: Sequence[Any]) -> bool:
+    def fits(self, finding: Finding, replay: Replay) -> bool:
         """Whether a claim is what the mistake gives, within its rounding."""
         claim = finding.claim
         assert claim is not None
-        predicted = self.prediction(finding, bars)
+        predicted = self.prediction(finding, replay)
         with np.errstate(invalid="ignore"):
             close = np.abs(claim.value - predicted) <= self.width(finding, predicted)
         return bool(np.all(close))
@@ -171,9 +205,9 @@ class Diagnosis:
         largest = np.max(np.abs(predicted[np.isfinite(predicted)]), initial=0.0)
         return slack * (1 + 1e-6) + finding.slack + SAME * largest
 
-    def matches(self, bars: Sequence[Any], edit: Edit) -> bool:
+    def matches(self, replay: Replay, edit: Edit) -> bool:
         """Whether a mistake explains every claim, and formulas at other numbers, too."""
-        return all(self.fits(f, bars) for f in self.evidence) and all(
+        return all(self.fits(f, replay) for f in self.evidence) and all(
             self.fits_elsewhere(f, edit) for f in self.evidence
         )
 
@@ -182,45 +216,44 @@ class Diagnosis:
         if edit.inputs or edit.cotangents or edit.results:  # made for the numbers of this graph
             return True
         for point in finding.points:
-            try:
-                bars = self.tape.backward(point.data, edit, constants=point.constants)
-            except InapplicableError:
+            replay = self.run(edit, point)
+            if replay is None:
                 return False
-            predicted = self.prediction(finding, bars)
+            predicted = self.prediction(finding, replay)
             largest = np.max(np.abs(point.given), initial=0.0)
             if not np.all(np.abs(predicted - point.given) <= ELSEWHERE * largest):
                 return False
         return True
 
-    def changed(self, bars: Sequence[Any]) -> bool:
+    def changed(self, replay: Replay) -> bool:
         """Whether a mistake moves anything that was claimed."""
         return any(
             not np.allclose(
-                self.prediction(f, bars), self.prediction(f, self.setting.bars), rtol=1e-9, atol=0,
+                self.prediction(f, replay), self.prediction(f, self.right), rtol=1e-9, atol=0,
                 equal_nan=True,
             )
             for f in self.evidence
         )  # fmt: skip
 
-    def moved(self, bars: Sequence[Any]) -> set[int]:
+    def moved(self, replay: Replay) -> set[int]:
         """The claims that a mistake moves by more than they are rounded."""
         found = set()
         for k, f in enumerate(self.evidence):
-            right = self.prediction(f, self.setting.bars)
-            off = np.abs(self.prediction(f, bars) - right)
+            right = self.prediction(f, self.right)
+            off = np.abs(self.prediction(f, replay) - right)
             if not np.all(off <= 2 * self.width(f, right)):
                 found.add(k)
         return found
 
     # ------------------------------------------------------------------ pairs
 
-    def pairs(self, tried: Sequence[tuple[tuple[Mistake, ...], list[Any]]]) -> list[Cause]:
+    def pairs(self, tried: Sequence[Match]) -> list[Cause]:
         """Two mistakes at once: only such as move no claim that is right."""
         wrong = {k for k, f in enumerate(self.evidence) if f.verdict is Verdict.WRONG}
-        usable = [(m[0], moved) for m, bars in tried if (moved := self.moved(bars)) <= wrong]
+        usable = [(m[0], moved) for m, replay in tried if (moved := self.moved(replay)) <= wrong]
         usable.sort(key=lambda pair: pair[0].rarity)
-        matches: list[tuple[tuple[Mistake, ...], list[Any]]] = []
-        runs: list[list[Any]] = []
+        matches: list[Match] = []
+        runs: list[Replay] = []
         count = 0
         for (a, moved_a), (b, moved_b) in combinations(usable, 2):
             if moved_a | moved_b != wrong or a.family == b.family is not None:
@@ -229,19 +262,19 @@ class Diagnosis:
             if count > MOST_PAIRS:
                 break
             edit = a.edit | b.edit
-            bars = None if edit is None else self.run(edit)
-            if bars is None:
+            replay = None if edit is None else self.run(edit)
+            if replay is None:
                 continue
             if len(runs) < 300:
-                runs.append(bars)
-            if edit is not None and self.matches(bars, edit):
-                matches.append(((a, b), bars))
+                runs.append(replay)
+            if edit is not None and self.matches(replay, edit):
+                matches.append(((a, b), replay))
         by_chance = self.by_chance(runs) * max(count, 1) / max(len(runs), 1)
         return self.grouped(matches, count, by_chance)
 
     # ------------------------------------------------------------------ coincidence
 
-    def by_chance(self, tried: Sequence[Sequence[Any]]) -> float:
+    def by_chance(self, tried: Sequence[Any]) -> float:
         """How many of the mistakes tried would give the claimed numbers by coincidence.
 
         A claim of width w falls on a prediction with a probability of about w over the range of
@@ -272,24 +305,22 @@ class Diagnosis:
 
     # ------------------------------------------------------------------ ties
 
-    def grouped(
-        self, matches: Sequence[tuple[tuple[Mistake, ...], list[Any]]], tried: int, chance: float
-    ) -> list[Cause]:
+    def grouped(self, matches: Sequence[Match], tried: int, chance: float) -> list[Cause]:
         """Causes, those merged that give the same numbers for every derivative."""
         order = sorted(matches, key=lambda match: (sum(m.rarity for m in match[0]), len(match[0])))
         found: list[Cause] = []
-        for made, bars in order:
-            twin = next((c for c in found if self.same(c.bars, bars)), None)
+        for made, replay in order:
+            twin = next((c for c in found if c.replay and self.same(c.replay, replay)), None)
             if twin is None:
-                found.append(Cause(made, chance, tried, bars=bars))
+                found.append(Cause(made, chance, tried, replay=replay))
             elif len(made) <= len(twin.mistakes):
                 twin.alternatives.append(made)
         return found
 
-    def same(self, a: Sequence[Any], b: Sequence[Any]) -> bool:
+    def same(self, a: Replay, b: Replay) -> bool:
         """Whether two backward passes give the same numbers, for leaves and named nodes."""
         for i in {*self.tape.leaves, *self.subject.names}:
-            x, y = a[i], b[i]
+            x, y = a.bars[i], b.bars[i]
             if x is None or y is None:
                 if x is not y:
                     return False
@@ -309,7 +340,7 @@ class Diagnosis:
             if i in asked or i == self.tape.last or not self.setting.reached[i]:
                 continue
             for index in list(np.ndindex(np.shape(self.setting.data[i])))[:4]:
-                values = [_entry(cause.bars[i], index) for cause in causes]
+                values = [_entry(cause.replay.bars[i], index) for cause in causes if cause.replay]
                 groups = len({short(v, 4) for v in values})
                 if groups > 1 and (best is None or groups > best[0]):
                     place = f"[{', '.join(map(str, index))}]" if index else ""
@@ -330,7 +361,7 @@ def _is_evidence(finding: Finding) -> bool:
     usable = finding.claim is not None and not finding.flaw and finding.judgement is not None
     return (
         usable
-        and finding.target.kind in {"gradient", "updated"}
+        and finding.target.kind in {"gradient", "partial", "updated"}
         and not np.iscomplexobj(finding.reference.value)
         and bool(np.all(np.isfinite(finding.claim.value)))  # type: ignore[union-attr]
     )

@@ -11,6 +11,7 @@ from chainrule.errors import FormulaError
 from chainrule.formulas.handwritten import read_handwritten
 from chainrule.formulas.styles import bar_name
 from chainrule.traced import plain
+from chainrule.verification.arithmetic import worked_out
 from chainrule.verification.claims import (
     GUARD_BITS,
     Numbers,
@@ -68,7 +69,10 @@ class Evaluation:
 
     def reference_of(self, target: Target, rate: float | None = None) -> Reference:
         """What a claim is compared with."""
-        kind, place, _ = target
+        return self._whole(target, rate).part(target.entry)
+
+    def _whole(self, target: Target, rate: float | None) -> Reference:
+        kind, place, *_ = target
         if kind == "gradient":
             return self.reference.of(place)
         if kind == "value":
@@ -103,16 +107,19 @@ class Evaluation:
 
     def propagated(self, target: Target, rate: float | None) -> Any:
         """How far rounding every step may lead."""
+        return target.entry(self._propagated(target, rate))
+
+    def _propagated(self, target: Target, rate: float | None) -> Any:
         if self.rounding is None:
             return None
         if self._steps is None:
             self._steps = adjoint_steps(self.subject.root)
-        kind, place, _ = target
+        kind, place, *_ = target
         node = None if isinstance(place, tuple) else self.tape.nodes[place]
         if kind == "value":
             return bound_of(node, self.rounding)
         if kind == "partial":
-            return self.rounding.half_unit(self.reference_of(target).value) * 4
+            return self.rounding.half_unit(self._whole(target, None).value) * 4
         found = bound_of(self._steps.get(id(node), 0.0), self.rounding)
         if found is None:
             return None
@@ -130,15 +137,9 @@ class Evaluation:
         line: int | None = None,
     ) -> Finding:
         """A claim judged."""
-        formula = ""
-        numbers = self.printed(given)
-        if numbers is None and (isinstance(given, str) or _is_sympy(given)):
-            formula = str(given).replace("**", "^") if not isinstance(given, str) else given
-            numbers = self.evaluated(target, formula)
-        elif numbers is None:
-            numbers = computed_numbers(given, self.rounding)
+        numbers, formula = self.numbers_of(target, given)
         reference = self.reference_of(target, rate)
-        finding = Finding(target, numbers, reference, None, formula.strip(), step)
+        finding = Finding(target, numbers, reference, None, formula, step)
         finding.line, finding.rate = line, rate
         if reference.note:
             finding.notes.append(reference.note)
@@ -146,19 +147,44 @@ class Evaluation:
             finding.flaw = shape_flaw(numbers.value, reference.value, target.name)
             finding.claim = numbers
             return finding
-        self._numbers[target.kind, target.place] = numbers.value
+        if target.at is None:
+            self._numbers[target.kind, target.place] = numbers.value
         resolution = self.resolution_for(given, numbers, formula)
         computed = self.computed_error(target, given, numbers)
         propagated = self.propagated(target, rate)
         finding.slack = 0.0 if propagated is None else propagated
         finding.judgement = judge(numbers, reference, resolution, propagated, computed)
         if formula:
-            self._formulas[target.kind, target.place] = formula
+            if target.at is None:
+                self._formulas[target.kind, target.place] = formula
             if target.kind in {"gradient", "partial", "value"}:
                 finding.points = self.points(target, formula)
                 if finding.verdict.passes:
                     finding.chance = self.chance(finding.points)
         return finding
+
+    def numbers_of(self, target: Target, given: Any) -> tuple[Numbers, str]:
+        """What is claimed, as numbers, and the formula if it is one.
+
+        Raises:
+            FormulaError: for a formula that cannot be read.
+        """
+        numbers = self.printed(given)
+        if numbers is not None:
+            return numbers, ""
+        if not isinstance(given, str) and not _is_sympy(given):
+            return computed_numbers(given, self.rounding), ""
+        formula = str(given)
+        worked = worked_out(formula, self.known_numbers())
+        if worked is not None:
+            return worked, ""
+        return self.evaluated(target, formula), formula.strip()
+
+    def known_numbers(self) -> set[float]:
+        """The numbers that the graph starts from: on paper they are exact."""
+        leaves = [self.tape.recorded[i] for i in self.tape.leaves]
+        constants = [value for value, _ in self.subject.constants.values()]
+        return {float(x) for x in [*leaves, *constants] if np.ndim(x) == 0}
 
     def printed(self, given: Any) -> Numbers | None:
         """Numbers given as text."""
@@ -177,17 +203,18 @@ class Evaluation:
         """What a claim may be off that was computed in another order of operations."""
         if numbers.printed:
             return 0.0
-        kind, place, _ = target
-        value = self.reference_of(target, 0.0).value
+        kind, place, *_ = target
+        value = self._whole(target, 0.0).value
         largest = float(np.max(np.abs(value), initial=0.0))
         error = 2**GUARD_BITS * UNIT * largest
         if kind in {"gradient", "updated"}:
-            error = error + self.reference.bound(place)
+            error = error + target.entry(self.reference.bound(place))
             if self.single is not None or getattr(given, "dtype", None) == np.float32:
                 if self.single is None:
                     self.single = self.reference.spread_of(2.0**-24)
                 spread = self.single[place]
-                error = error + (0.0 if spread is None else spread) + 8 * 2.0**-24 * largest
+                spread = 0.0 if spread is None else target.entry(spread)
+                error = error + spread + 8 * 2.0**-24 * largest
         return error
 
     # ------------------------------------------------------------------ formulas
@@ -195,7 +222,8 @@ class Evaluation:
     def evaluated(self, target: Target, formula: str) -> Numbers:
         """What a formula gives at the numbers of the graph."""
         value = self.value_of(target, formula, self.tape.data, None)
-        shape = np.shape(self.tape.data[target.place]) if target.kind == "gradient" else ()
+        whole = target.kind == "gradient" and target.at is None
+        shape = np.shape(self.tape.data[target.place]) if whole else ()
         if not value.shape and shape:
             value = np.broadcast_to(value, shape)
         return Numbers(value, 8 * UNIT * np.abs(value), number_text(value))
@@ -217,7 +245,7 @@ class Evaluation:
                 missing = y if i is None else x
                 raise FormulaError(f"'{missing}' in ∂{y}/∂{x} is a constant of this graph")
             key = ("gradient", j) if i == self.tape.last else ("partial", (i, j))
-            if key == target[:2]:
+            if key == target[:2] and target.at is None:
                 raise FormulaError(f"{target.name} is explained by itself")
             here = data is self.tape.data
             if here and key in self._numbers:
@@ -271,7 +299,10 @@ class Evaluation:
         return {float(text) for text in _LITERAL.findall(formula)}
 
     def _right(self, target: Target, data: Sequence[Any], constants: Any) -> np.ndarray:
-        kind, place, _ = target
+        return np.asarray(target.entry(self._all_right(target, data, constants)))
+
+    def _all_right(self, target: Target, data: Sequence[Any], constants: Any) -> np.ndarray:
+        kind, place, *_ = target
         if kind == "value":
             return np.asarray(data[place])
         y, x = (self.tape.last, place) if kind == "gradient" else place

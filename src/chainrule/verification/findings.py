@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from chainrule.verification.verdicts import Judgement, Reference
 
 
+#: Factors that a wrong number may be off by.
+_SIMPLE = (2, 3, 4, 5, 10, 0.5, 0.25, 0.2, 0.1, -2, -0.5)
+
+
 class Point(NamedTuple):
     """A formula at other numbers: the data of the graph, what it gives, and the right value."""
 
@@ -170,14 +174,14 @@ class Finding:
         half = float(self.claim.half_unit)
         if not right or not given:
             return ""
-        last = abs(given - right) / (2 * half) if half else float("inf")
-        if last < 1.5 and self.claim.printed:
+        if self.claim.printed and half and abs(given - right) < 3 * half:
             return ": off by one in the last digit"
         if abs(given + right) <= half + 1e-9 * abs(right):
             return ": the sign is wrong"
-        return f": off by {short(abs(given - right) / abs(right) * 100, 2)} %"
-
-
-def place_text(index: Any) -> str:
-    """[2, 0] for an entry, nothing for a single number."""
-    return f"[{', '.join(map(str, index))}]" if index else ""
+        for times in _SIMPLE:
+            if abs(given - times * right) <= half * (1 + 1e-9) + 1e-9 * abs(right):
+                return f": {times} times as much"
+        ratio = given / right
+        if 0.5 < ratio < 2:
+            return f": off by {short(abs(ratio - 1) * 100, 2)} %"
+        return f": {short(ratio, 3)} times as much"

@@ -32,6 +32,9 @@ NOISE_MARGIN = 8.0
 LEAST = 2.0
 #: A first change of no more than so many units of rounding is a tread of a staircase.
 TREAD = 2.0**8
+#: Where fine steps tell otherwise than coarse ones by less than this power of the unit, relative to
+#: the function's size, it is hidden rounding that tells it: a staircase whose treads are long.
+BLUR = 0.7
 #: How much larger the error may be than a difference in the tableau.
 SAFETY = 4.0
 #: The spacings at which noise is measured, in units of rounding: one for noise as fine as that of x
@@ -117,10 +120,11 @@ _NOTHING = _Estimate(math.nan, math.inf)
 
 
 class _Quotient(NamedTuple):
-    """A difference quotient, and how much of it is noise."""
+    """A difference quotient over a width, and how much of it is noise."""
 
     value: float
     noise: float
+    width: float = math.inf
 
 
 _NO_QUOTIENT = _Quotient(math.nan, math.inf)
@@ -194,16 +198,17 @@ class _Ladder:
                 if above == below and 0 < last <= tread:
                     own = max(own, last)  # it stands on one tread of a staircase
                 last = abs(above - below) or last
-                found.append(_Quotient((above - below) / width, 2 * own / width))
+                found.append(_Quotient((above - below) / width, 2 * own / width, width))
             return found
 
-        right = _limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0)
-        left = _limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0)
+        blur = self.unit**BLUR * top
+        right = _limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0, blur)
+        left = _limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0, blur)
         if right.disagrees(left, 2.0) and math.isfinite(right.bound + left.bound):
             middle, half = (left.value + right.value) / 2, abs(left.value - right.value) / 2
             bound = half + max(left.bound, right.bound)
             return Slope(middle, bound, left.value, right.value, self.evaluations, noise)
-        central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0)
+        central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0, blur)
         best = min(central, right, left, key=lambda estimate: estimate.bound)
         # Rounding that no sample shows: of the result, and of what cancels inside the function.
         bound = best.bound + 4 * self.unit * (abs(best.value) + abs(here) / self.first)
@@ -239,23 +244,32 @@ class _Ladder:
         return NOISE_MARGIN * largest
 
 
-def _limit(quotients: Sequence[_Quotient], ratio: float) -> _Estimate:
+def _limit(quotients: Sequence[_Quotient], ratio: float, blur: float) -> _Estimate:
     """The limit of difference quotients for ever smaller steps.
 
     The entry of Richardson's tableau with the least bound that no finer quotient contradicts:
-    where a kink or a jump is nearby, coarse steps agree with one another and are all wrong.
+    where a kink or a jump is nearby, coarse steps agree with one another and are all wrong. What
+    finer ones say only by changes of the function below `blur` is no contradiction but noise.
     """
-    rows = _tableau(quotients, ratio)
     candidates = sorted(
-        ((estimate, level) for level, row in enumerate(rows) for estimate in row),
+        (
+            (estimate, level)
+            for level, row in enumerate(_tableau(quotients, ratio))
+            for estimate in row
+        ),
         key=lambda pair: pair[0].bound,
     )
-    finer = _intervals(quotients)
+    intervals = _intervals(quotients)
     for estimate, level in candidates:
         if not math.isfinite(estimate.bound):
             break
-        if not any(estimate.disagrees(other) for other in finer[level + 1 :]):
-            return estimate
+        hidden = 0.0  # the noise that would explain what finer steps say
+        for other, quotient in zip(intervals[level + 1 :], quotients[level + 1 :], strict=True):
+            if estimate.disagrees(other):
+                apart = abs(estimate.value - other.value) - other.bound
+                hidden = max(hidden, apart * quotient.width / 2)
+        if hidden <= blur:
+            return _Estimate(estimate.value, estimate.bound + 4 * hidden / quotients[level].width)
     return _NOTHING
 
 

@@ -96,7 +96,7 @@ def _solved(
     for f in claimed:
         assert f.claim is not None
         assert f.judgement is not None
-        missing.append((f.claim.value - setting.value(f.target.place)).ravel())
+        missing.append(np.ravel(f.claim.value - f.target.entry(setting.value(f.target.place))))
         width = np.maximum(f.judgement.smallest, f.claim.half_unit) + f.slack
         widths.append(np.broadcast_to(width, f.claim.value.shape).ravel())
     off, width = np.concatenate(missing), np.concatenate(widths)
@@ -127,8 +127,8 @@ def _influence(setting: Setting, i: int, k: int, claimed: Sequence[Finding]) -> 
     for f in claimed:
         j = f.target.place
         bar = bars[j]
-        shape = setting.shape(j)
-        parts.append(np.zeros(shape).ravel() if bar is None else np.asarray(bar, float).ravel())
+        whole = np.zeros(setting.shape(j)) if bar is None else np.asarray(bar, float)
+        parts.append(np.ravel(f.target.entry(whole)))
     return np.concatenate(parts)
 
 

@@ -28,7 +28,7 @@ def mark(
     paper = HandCalculation(subject, rounding)
     by_place: dict[tuple[str, Any], list[Finding]] = {}
     for finding in findings:
-        if finding.claim is not None and not finding.flaw:
+        if finding.claim is not None and not finding.flaw and finding.target.at is None:
             by_place.setdefault((finding.target.kind, finding.target.place), []).append(finding)
     fault = False
     for kind, place in in_order(by_place):
@@ -44,7 +44,7 @@ def mark(
 
 
 def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:
-    kind, place, _ = finding.target
+    kind, place, *_ = finding.target
     try:
         expected, slack = _expected(paper, kind, place, finding.rate or lr)
     except (ArithmeticError, ValueError):
@@ -52,6 +52,7 @@ def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | 
     claim = finding.claim
     assert claim is not None
     finding.expected = expected
+    finding.slack = np.maximum(finding.slack, slack)  # for diagnosis: steps carry rounding on
     if expected.shape != claim.value.shape or not np.all(np.isfinite(expected)):
         return
     bound = slack + finding.reference.bound + 1e-9 * np.abs(expected)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from chainrule.engine import Node
 from chainrule.formulas.styles import bar_name
+from chainrule.formulas.vocabulary import adjoint_of
 
 if TYPE_CHECKING:
     from chainrule.verification.subject import Subject
@@ -16,7 +19,7 @@ _FRACTION = re.compile(
     r"(?:/|\}\s*\{)\s*(?:d|∂|\\partial|\\mathrm\{d\})\s*(?P<x>[^/]+?)\}?\s*"
 )
 _UPDATED = re.compile(r"\s*(?P<x>.+?)\s*(?:'|′|\s+new|_new|\^\{?\\prime\}?)\s*")
-_DELTA = re.compile(r"(?:delta|δ|\\delta)_?\{?(?P<index>\w*)\}?")
+_INDEXED = re.compile(r"(?P<of>.*[^\s])\[(?P<index>\s*-?\d+\s*(?:,\s*-?\d+\s*)*)\]\s*")
 
 
 class Target(NamedTuple):
@@ -26,11 +29,17 @@ class Target(NamedTuple):
         kind: gradient, partial, value or updated.
         place: the position of the node; for a partial the pair (y, x).
         name: as reports write it.
+        at: the index of one entry, where the claim is about one only.
     """
 
     kind: str
     place: Any
     name: str
+    at: tuple[int, ...] | None = None
+
+    def entry(self, x: Any) -> Any:
+        """The entry that is meant, of what is known of all."""
+        return x if self.at is None or not np.ndim(x) else np.asarray(x)[self.at]
 
 
 def numerator(text: str) -> str | None:
@@ -52,7 +61,18 @@ def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
         return _partial(subject, *(subject.find(part) for part in key))
     if isinstance(key, Node):
         return _gradient(subject, subject.find(key))
-    return _by_text(subject, str(key), step=step)
+    text = str(key)
+    match = _INDEXED.fullmatch(text)
+    if match is None or subject.find_name(text) is not None:
+        return _by_text(subject, text, step=step)
+    target = _by_text(subject, match["of"], step=step)
+    place = target.place[1] if isinstance(target.place, tuple) else target.place
+    index = tuple(int(part) for part in match["index"].split(",") if part.strip())
+    shape = np.shape(subject.tape.data[place])
+    if len(index) != len(shape) or any(not -n <= k < n for k, n in zip(index, shape, strict=True)):
+        raise ValueError(f"[{match['index']}] is no entry of {target.name}, whose shape is {shape}")
+    name = f"{target.name}[{', '.join(map(str, index))}]"
+    return target._replace(name=name, at=index)
 
 
 def _by_text(subject: Subject, text: str, *, step: bool) -> Target:
@@ -67,17 +87,11 @@ def _by_text(subject: Subject, text: str, *, step: bool) -> Target:
     if match := _UPDATED.fullmatch(text):
         i = subject.find(match["x"])
         return Target("updated", i, f"{subject.names[i]}′")
-    gradient = text[1:] if text[:1] in {"d", "∂"} else ""
-    for known in (gradient, _delta(text), text.split(".grad", maxsplit=1)[0]):
+    for known in (adjoint_of(text), text.split(".grad", maxsplit=1)[0]):
         found = subject.find_name(known) if known else None
         if found is not None:
             return _gradient(subject, found)
     return _gradient(subject, subject.find(text))
-
-
-def _delta(text: str) -> str:
-    match = _DELTA.fullmatch(text)
-    return f"z{match['index']}" if match else ""
 
 
 def _gradient(subject: Subject, i: int) -> Target:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chainrule.verification.claims import Numbers
 
 #: An entry so much smaller than the largest of its array is seen against that.
@@ -58,6 +60,13 @@ class Reference:
     def of(cls, value: Any, bound: Any, note: str = "") -> Reference:
         value = np.asarray(value)
         return cls(value, np.broadcast_to(bound, value.shape), value, value, note)
+
+    def part(self, entry: Callable[[np.ndarray], Any]) -> Reference:
+        """The reference of one entry."""
+        value, bound, low, high = (
+            np.asarray(entry(x)) for x in (self.value, self.bound, self.low, self.high)
+        )
+        return Reference(value, bound, low, high, self.note)
 
     @property
     def kinks(self) -> Any:

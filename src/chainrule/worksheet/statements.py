@@ -13,11 +13,17 @@ _RATE = re.compile(
 )
 _DIRECTIVE = re.compile(r"(?P<word>rate|rounding|resolution)\s+(?P<value>[^=≈\s]+)\s*")
 _RELATION = re.compile(r"≈|≐|~=|~|:=|(?<![<>!=:])=(?!=)")
-_NAME = re.compile(r"\s*(?P<name>`[^`]+`|[^\W\d]\w*)\s*")
+_INDEX = r"(?:\[[-\d\s,]+\])?"
+_NAME = re.compile(rf"\s*(?P<name>`[^`]+`|[^\W\d]\w*){_INDEX}\s*")
 _DIFFERENTIAL = re.compile(
-    r"\s*(?:d|∂)\s*[^/\s]+\s*/\s*(?:d|∂)\s*[^/\s]+\s*|\s*\\d?frac\s*\{.*\}\s*"
+    rf"\s*(?:d|∂)\s*[^/\s]+\s*/\s*(?:d|∂)\s*[^/\s\[\]]+{_INDEX}\s*|\s*\\d?frac\s*\{{.*\}}\s*"
 )
-_PRIMED = re.compile(r"\s*(?P<name>[^\W\d]\w*)\s*(?:'|′|\^\{?\\prime\}?)\s*")
+_PRIMED = re.compile(rf"\s*[^\W\d]\w*{_INDEX}\s*(?:'|′|\^\{{?\\prime\}}?){_INDEX}\s*")
+
+
+def base_name(left: str) -> str:
+    """The name that stands left of a sign, without quotes and index."""
+    return re.sub(rf"(?<=.){_INDEX}\s*$", "", left.strip()).strip("`")
 
 
 class WorksheetError(ValueError):

@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.engine import Node, newest_first
 from chainrule.errors import FormulaError
 from chainrule.formulas.handwritten import read_handwritten
-from chainrule.formulas.vocabulary import Vocabulary
+from chainrule.formulas.vocabulary import Vocabulary, adjoint_of
 from chainrule.tensor import Tensor
 from chainrule.traced import Traced
 from chainrule.value import Value
@@ -25,6 +25,7 @@ from chainrule.worksheet.statements import (
     Piece,
     Statement,
     WorksheetError,
+    base_name,
     line_and_column,
     statements,
 )
@@ -143,7 +144,7 @@ class Worksheet:
 
     def _is_claim(self, statement: Statement) -> bool:
         """Whether `name = …` claims something: a known value with ≈, or an adjoint dz2, δ2."""
-        name = statement.left.text.strip("`")
+        name = base_name(statement.left.text)
         if name in self.nodes:
             in_answers = self.given is not None and name in self.given.nodes
             if not statement.rounded[0] and not in_answers:
@@ -153,25 +154,23 @@ class Worksheet:
                     statement.left.position,
                 )
             return True
+        if self._is_adjoint(name):
+            return True
         if statement.rounded[0]:
             raise self.fail(
                 f"{name} is not computed yet: its value cannot be claimed", statement.left.position
             )
-        return self._is_adjoint(name)
+        return False
 
     def _is_adjoint(self, name: str) -> bool:
         vocabulary = Vocabulary(self.nodes)
-        if vocabulary.find(name) is not None:
+        if vocabulary.find(name) is not None or not adjoint_of(name):
             return False
-        for prefix, letter in (("d", ""), ("δ", "z"), ("delta_", "z"), ("delta", "z")):
-            rest = name.removeprefix(prefix)
-            found = vocabulary.find(letter + rest) if rest != name and rest else None
-            if found is not None:
-                return self.nodes[found].op is not None or self.given is not None
-        return False
+        found = vocabulary.find(adjoint_of(name))
+        return found is not None and (self.nodes[found].op is not None or self.given is not None)
 
     def _claim(self, statement: Statement) -> None:
-        named = statement.left.text.strip("`") in self.nodes
+        named = base_name(statement.left.text) in self.nodes
         for part in statement.parts:
             line = self.line(part.position)
             self.claims.append(Claimed(statement.left, part, line, statement.rate, named))
@@ -188,6 +187,8 @@ class Worksheet:
             self._value(statement.parts[0], self.helpers)
             self.helpers[name] = statement.parts[0].text
             return
+        if base_name(statement.left.text) != statement.left.text.strip().strip("`"):
+            raise self.fail(f"{name} is not computed yet", statement.left.position)
         value = self._value(statement.parts[0])
         if not isinstance(value, Traced):
             array = np.asarray(value, dtype=float)
@@ -269,14 +270,22 @@ class Worksheet:
         """What a claim is about."""
         text = claim.left.text.strip("`")
         if claim.named:
-            place = subject.find_name(text)
+            place = subject.find_name(base_name(text))
             if place is None:
                 raise self.fail(f"{text} does not go into {subject.root_name}", claim.left.position)
-            return Target("value", place, text)
+            return self._valued(subject, place, text, claim)
         try:
             return target_of(subject, text, step=True)
         except ValueError as problem:
             raise self.fail(str(problem), claim.left.position) from None
+
+    def _valued(self, subject: Subject, place: int, text: str, claim: Claimed) -> Target:
+        """A claim about the value of a result, or of one entry of it."""
+        try:
+            entry = target_of(subject, text, step=True)
+        except ValueError as problem:
+            raise self.fail(str(problem), claim.left.position) from None
+        return Target("value", place, text, entry.at)
 
     def report(self, *, why: Why = Why.PAIRS, reference: GraphReference | None = None) -> Report:
         """The verdicts on all claims.
