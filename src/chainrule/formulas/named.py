@@ -12,6 +12,7 @@ from chainrule import ops
 from chainrule.errors import FormulaError
 from chainrule.formulas.latex import Latex, is_latex
 from chainrule.formulas.tokens import Token, plain_tokens
+from chainrule.formulas.vocabulary import adjoint_of
 from chainrule.ops import arithmetic as ar
 from chainrule.ops.base import shape_of
 
@@ -130,12 +131,10 @@ class Names:
 
     def other(self, token: Token) -> Any:
         """W.T, da2 for ∂E/∂a2, and π and e where they are no names."""
-        if (
-            token.text[:1] == "d"
-            and self.vocabulary.find(token.text[1:]) in self.vocabulary.claimed
-        ):
+        by = adjoint_of(token.text)
+        if by and self.vocabulary.find(by) in self.vocabulary.claimed:
             self.at += 1
-            return self.derivative(self.vocabulary.root, token.text[1:], token.position)
+            return self.derivative(self.vocabulary.root, by, token.position)
         base, dot, transposed = token.text.rpartition(".")
         if dot and transposed == "T" and self.vocabulary.find(base) is not None:
             self.at += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from chainrule.formulas.latex import is_latex
 from chainrule.formulas.vocabulary import Vocabulary
 from chainrule.value import Value
 from chainrule.verification.claims import Numbers, printed_number
+from chainrule.verification.rounding import MOST_ENTRIES
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
+#: The one decimal that everybody means exactly.
+HALF = 0.5
 _NUMBER = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.])|(?<![\w.])\d+\.(?!\w)")
 
 
@@ -46,10 +49,29 @@ def worked_out(text: str, exact: Container[float]) -> Numbers | None:
     if not isinstance(result, Node):
         value = np.asarray(result, dtype=float)
         return Numbers(value, 1e-15 * np.abs(value), text.strip(), printed=True)
-    half = 0.0
-    for node, y_bar in swept(result, 1.0, lambda node: node.op is None):
-        known = printed_number(str(node.label))
-        if known is not None and float(known.value) not in exact and float(known.value) != 0.5:
-            half += abs(float(y_bar)) * float(known.half_unit)
+    half = {}
+    for leaf in leaves.values():
+        known = printed_number(str(leaf.label))
+        sure = known is None or leaf.data in exact or leaf.data == HALF
+        half[id(leaf)] = leaf, np.array(0.0) if sure else known.half_unit  # type: ignore[union-attr]
     value = np.array(result.item())
-    return Numbers(value, half + 1e-14 * np.abs(value), text.strip(), printed=True)
+    slack = known_to(result, half) + 1e-14 * np.abs(value)
+    return Numbers(value, slack, text.strip(), printed=True)
+
+
+def known_to(result: Node, half_units: Mapping[int, tuple[Node, np.ndarray]]) -> np.ndarray:
+    """How far a result may be off, each entry, if its leaves are known to half of a last digit.
+
+    To first order: Σ |∂result/∂leaf|·half, a reverse sweep for each entry.
+    """
+    shape = np.shape(result._held)
+    total = np.zeros(shape)
+    for index in list(np.ndindex(shape))[:MOST_ENTRIES]:
+        seed: Any = None
+        if shape:
+            seed = np.zeros(shape)
+            seed[index] = 1.0
+        for node, y_bar in swept(result, result.new_seed(seed), lambda node: node.op is None):
+            if id(node) in half_units:
+                total[index] += float(np.sum(np.abs(y_bar) * half_units[id(node)][1]))
+    return total

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from chainrule.verification.findings import Finding
     from chainrule.verification.targets import Target
 
+#: So many adjoints are told that would explain the claims, those nearest to the leaves.
+MOST_SITES = 3
+
 
 def check(
     root: Any,
@@ -160,6 +163,7 @@ def check_graph(evaluation: Evaluation, asked: Sequence[Asked], *, why: Why = Wh
         search = Diagnosis(subject, findings, lr)
         report.causes = search.causes(why)
         report.next_question = search.next_question(report.causes)
+        report.notes += [search.note] if search.note else []
         report.where = places(search, findings)
     return report
 
@@ -174,5 +178,5 @@ def places(search: Diagnosis, findings: Sequence[Finding]) -> list[str]:
         found.append(f"{faulty[0].name}: this step is wrong, the others only carry it on")
     found += [text for f in findings if (text := entries_text(f))]
     if search.wrong and not stepwise:
-        found += [str(site) for site in sites(search.setting, search.evidence)]
+        found += [str(site) for site in sites(search.setting, search.evidence)[:MOST_SITES]]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: More coincidences than this are to be expected: then a match explains nothing.
 CONVINCING = 0.3
+#: So many coincidences that a guess would be no help.
+HOPELESS = 2.0
 #: So many causes are told.
 MOST_CAUSES = 4
 #: So many other places where the same numbers come from are named.
@@ -88,7 +91,8 @@ class Cause:
         if more > 0:
             found.append(f"or one of {more} more with the same numbers")
         found.append(
-            f"(of {self.tried:,} mistakes tried, {short(self.by_chance, 1)} would match by chance)"
+            f"(of {self.tried:,} mistakes tried, {short(self.by_chance, 1 + (self.by_chance > 1))}"
+            f" would match by chance)"
         )
         return found
 
@@ -117,12 +121,14 @@ class Diagnosis:
 
     def __init__(self, subject: Subject, findings: Sequence[Finding], lr: float | None) -> None:
         self.subject, self.tape = subject, subject.tape
-        self.setting = Setting(subject, lr)
         usable = [f for f in findings if _is_evidence(f)]
         again = {f.target[1:] for f in usable if f.verdict is Verdict.WRONG}
         self.evidence = [
             f for f in usable if f.verdict is Verdict.WRONG or f.target[1:] not in again
         ]
+        asked = frozenset(f.target.place for f in self.evidence if f.target.kind != "partial")
+        updates = frozenset(f.target.place for f in self.evidence if f.target.kind == "updated")
+        self.setting = Setting(subject, lr, asked, updates)
         self.lr = lr
         self.claimed_partials = {
             f.target.place for f in self.evidence if f.target.kind == "partial"
@@ -130,6 +136,8 @@ class Diagnosis:
         right = self.run(RIGHT)
         assert right is not None
         self.right = right
+        #: What is to be said where no cause can be named.
+        self.note = ""
         self.wrong = [f for f in self.evidence if f.verdict is Verdict.WRONG]
 
     def causes(self, why: Why) -> list[Cause]:
@@ -142,6 +150,13 @@ class Diagnosis:
         if why is Why.PAIRS and not any(cause.convincing for cause in found):
             found += self.pairs(tried)
         found.sort(key=lambda cause: (not cause.convincing, len(cause.mistakes)))
+        if found and found[0].by_chance > HOPELESS:
+            self.note = (
+                f"no cause is named: of {found[0].tried:,} mistakes tried about"
+                f" {short(found[0].by_chance, 2)} would give such numbers by chance; more digits or"
+                f" more gradients would tell"
+            )
+            return []
         return found[:MOST_CAUSES]
 
     def replayed(self, given: Sequence[Mistake]) -> list[Match]:
@@ -319,7 +334,7 @@ class Diagnosis:
 
     def same(self, a: Replay, b: Replay) -> bool:
         """Whether two backward passes give the same numbers, for leaves and named nodes."""
-        for i in {*self.tape.leaves, *self.subject.names}:
+        for i in self.telling:
             x, y = a.bars[i], b.bars[i]
             if x is None or y is None:
                 if x is not y:
@@ -330,13 +345,21 @@ class Diagnosis:
                 return False
         return True
 
+    @cached_property
+    def telling(self) -> list[int]:
+        """The nodes whose derivative tells something: weights first, then named results."""
+        leaves = set(self.tape.leaves)
+        results = [i for i in sorted(self.subject.names, reverse=True) if i not in leaves]
+        return [*self.setting.weights, *results]
+
     def next_question(self, causes: Sequence[Cause]) -> str | None:
         """The number to ask for that tells the first causes apart best."""
         if len(causes) < 2:
             return None
         asked = {f.target.place for f in self.evidence}
         best: tuple[int, str] | None = None
-        for i, name in self.subject.names.items():
+        for i in self.telling:
+            name = self.subject.name(i)
             if i in asked or i == self.tape.last or not self.setting.reached[i]:
                 continue
             for index in list(np.ndindex(np.shape(self.setting.data[i])))[:4]:

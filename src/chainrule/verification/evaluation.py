@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.engine import Node
 from chainrule.errors import FormulaError
 from chainrule.formulas.handwritten import read_handwritten
 from chainrule.formulas.styles import bar_name
+from chainrule.tensor import Tensor
 from chainrule.traced import plain
-from chainrule.verification.arithmetic import worked_out
+from chainrule.value import Value
+from chainrule.verification.arithmetic import known_to, worked_out
 from chainrule.verification.claims import (
     GUARD_BITS,
     Numbers,
@@ -63,7 +66,9 @@ class Evaluation:
         self.single = self.reference.spread_of(2.0**-24) if single else None
         self._steps: dict[int, Any] | None = None
         self._formulas: dict[tuple[str, Any], str] = {}
-        self._numbers: dict[tuple[str, Any], np.ndarray] = {}
+        self._numbers: dict[tuple[str, Any], Numbers] = {}
+        #: The leaves that stand for printed numbers in formulas, with their half units.
+        self._papers: dict[int, tuple[Node, np.ndarray]] = {}
 
     # ------------------------------------------------------------------ references
 
@@ -100,9 +105,9 @@ class Evaluation:
             )
         return rate
 
-    def partial(self, data: Sequence[Any], y: int, x: int) -> np.ndarray:
+    def partial(self, data: Sequence[Any], y: int, x: int, constants: Any = None) -> np.ndarray:
         """∂y/∂x through all paths, at some data; y is seeded with ones."""
-        found = self.tape.backward(data, seeds={y: ones(data[y])})[x]
+        found = self.tape.backward(data, seeds={y: ones(data[y])}, constants=constants)[x]
         return np.zeros(np.shape(data[x])) if found is None else np.asarray(found)
 
     def propagated(self, target: Target, rate: float | None) -> Any:
@@ -148,7 +153,7 @@ class Evaluation:
             finding.claim = numbers
             return finding
         if target.at is None:
-            self._numbers[target.kind, target.place] = numbers.value
+            self._numbers[target.kind, target.place] = numbers
         resolution = self.resolution_for(given, numbers, formula)
         computed = self.computed_error(target, given, numbers)
         propagated = self.propagated(target, rate)
@@ -220,17 +225,22 @@ class Evaluation:
     # ------------------------------------------------------------------ formulas
 
     def evaluated(self, target: Target, formula: str) -> Numbers:
-        """What a formula gives at the numbers of the graph."""
-        value = self.value_of(target, formula, self.tape.data, None)
+        """What a formula gives at the numbers of the graph.
+
+        Printed numbers of earlier claims in it are known to half of their last digit only.
+        """
+        result = self.value_of(target, formula, self.tape.data, None)
+        value = as_numbers(plain(result))
+        half = 8 * UNIT * np.abs(value)
+        if isinstance(result, Node):
+            half = half + known_to(result, self._papers)
         whole = target.kind == "gradient" and target.at is None
         shape = np.shape(self.tape.data[target.place]) if whole else ()
         if not value.shape and shape:
-            value = np.broadcast_to(value, shape)
-        return Numbers(value, 8 * UNIT * np.abs(value), number_text(value))
+            value, half = (np.broadcast_to(x, shape) for x in (value, half))
+        return Numbers(value, half, number_text(value))
 
-    def value_of(
-        self, target: Target, formula: str, data: Sequence[Any], constants: Any
-    ) -> np.ndarray:
+    def value_of(self, target: Target, formula: str, data: Sequence[Any], constants: Any) -> Any:
         """A formula at some data of the graph.
 
         A derivative in it is what was claimed of that before, else the right one.
@@ -247,27 +257,33 @@ class Evaluation:
             key = ("gradient", j) if i == self.tape.last else ("partial", (i, j))
             if key == target[:2] and target.at is None:
                 raise FormulaError(f"{target.name} is explained by itself")
-            here = data is self.tape.data
-            if here and key in self._numbers:
-                return _scalar(self._numbers[key])
             if key in self._formulas:
                 claim = Target(key[0], key[1], bar_name(y, x, bars=False))
-                return _scalar(self.value_of(claim, self._formulas[key], data, constants))
-            if not here and key in self._numbers:
+                return self.value_of(claim, self._formulas[key], data, constants)
+            if key not in self._numbers:
+                return _scalar(self.partial(data, i, j, constants))
+            if data is not self.tape.data:
                 raise _OnPaperOnlyError
-            return _scalar(self.partial(data, i, j))
+            return self.on_paper(self._numbers[key])
 
         names = self.subject.names
         claimed = {names[i] for kind, i in self._numbers if kind == "gradient" and i in names}
         vocabulary = self.subject.vocabulary(data, constants, derivative, claimed)
         try:
             for name, meaning in self.helpers.items():
-                value = plain(read_handwritten(meaning, vocabulary))
-                vocabulary = vocabulary.extended(name, value)
-            return as_numbers(plain(read_handwritten(formula, vocabulary)))
+                vocabulary = vocabulary.extended(name, read_handwritten(meaning, vocabulary))
+            return read_handwritten(formula, vocabulary)
         except FormulaError as problem:
             problem.text = problem.text or formula
             raise
+
+    def on_paper(self, numbers: Numbers) -> Node:
+        """A claimed number as a leaf of a formula."""
+        value = numbers.value
+        single = self.tape.data[self.tape.last].__class__ is float
+        leaf = Value(float(value)) if single else Tensor(value.astype(float))
+        self._papers[id(leaf)] = leaf, numbers.half_unit
+        return leaf
 
     def points(self, target: Target, formula: str) -> list[Point]:
         """What a formula gives where the numbers of the graph are others."""
@@ -277,7 +293,7 @@ class Evaluation:
         for _ in range(POINTS):
             data, constants = self.subject.moved(random, fixed)
             try:
-                given = self.value_of(target, formula, data, constants)
+                given = as_numbers(plain(self.value_of(target, formula, data, constants)))
             except _OnPaperOnlyError:
                 return []
             right = self._right(target, data, constants)
@@ -306,9 +322,7 @@ class Evaluation:
         if kind == "value":
             return np.asarray(data[place])
         y, x = (self.tape.last, place) if kind == "gradient" else place
-        found = self.tape.backward(data, seeds={y: ones(data[y])}, constants=constants)[x]
-        shape = np.shape(data[x])
-        return np.zeros(shape) if found is None else np.broadcast_to(np.asarray(found), shape)
+        return self.partial(data, y, x, constants)
 
 
 class _OnPaperOnlyError(Exception):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: Factors that a wrong number may be off by.
-_SIMPLE = (2, 3, 4, 5, 10, 0.5, 0.25, 0.2, 0.1, -2, -0.5)
+_SIMPLE = (2, 3, 4, 5, 0.5, 0.25, 0.2, -2, -0.5, 10, 0.1)
 
 
 class Point(NamedTuple):
@@ -180,7 +180,8 @@ class Finding:
             return ": the sign is wrong"
         for times in _SIMPLE:
             if abs(given - times * right) <= half * (1 + 1e-9) + 1e-9 * abs(right):
-                return f": {times} times as much"
+                point = "; is the decimal point in the right place?" if times in {10, 0.1} else ""
+                return f": {times} times as much{point}"
         ratio = given / right
         if 0.5 < ratio < 2:
             return f": off by {short(abs(ratio - 1) * 100, 2)} %"

@@ -58,6 +58,8 @@ class Site:
             ratio = (self.adjoint / self.right).ravel()
         ratio = ratio[np.isfinite(ratio)]
         if ratio.size and np.allclose(ratio, ratio[0], rtol=1e-3) and abs(ratio[0] - 1) > 1e-3:
+            if abs(ratio[0] + 1) < 1e-3:
+                return ", with the other sign"
             return f" ({short(float(ratio[0]), 3)} times as much)"
         return ""
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from chainrule.verification.setting import Setting
 
 
+#: So many places are listed in a sentence.
+MOST_PLACES = 4
+
+
 def mistakes(setting: Setting) -> list[Mistake]:
     """All mistakes, node by node, and each everywhere at once."""
     single = [*declared(setting), *(m for generate in STRUCTURAL for m in generate(setting))]
@@ -74,7 +78,8 @@ def everywhere(single: list[Mistake]) -> Iterator[Mistake]:
             edit = None if edit is None else edit | other.edit
         if edit is None:
             continue
-        places = ", ".join(dict.fromkeys(m.place.removeprefix("at ") for m in members if m.place))
+        shown = dict.fromkeys(m.place.removeprefix("at ") for m in members if m.place)
+        places = ", ".join([*shown][:MOST_PLACES]) + (", …" if len(shown) > MOST_PLACES else "")
         sentences = list(dict.fromkeys(m.sentence for m in members))
         sentence = "; ".join(sentences[:2])
         if len(sentences) > 2:

@@ -26,6 +26,7 @@ SIGNS = {
     Verdict.UNKNOWN: "?",
     Verdict.WRONG: "✗",
 }
+PLURALS = {Verdict.AGREES: "agree"}
 #: A terminal's colours for them.
 _ANSI = {
     Verdict.AGREES: "32",
@@ -123,7 +124,7 @@ class Report:
     def summary(self) -> str:
         """One line: the verdict and what could have been seen."""
         counts = [
-            f"{n} {verdict}"
+            f"{n} {PLURALS.get(verdict, verdict) if n > 1 else verdict}"
             for verdict in reversed(ORDER)
             if (n := sum(f.verdict is verdict for f in self.findings))
         ]

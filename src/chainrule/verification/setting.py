@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +13,30 @@ from chainrule.verification.tape import Edge, ones
 if TYPE_CHECKING:
     from chainrule.verification.subject import Subject
 
+#: Names of inputs, targets and rates in worksheets, where numbers and weights look alike.
+_DATA = re.compile(r"[xXtTyYi][\d_]*|x_\w+|[hac]0|inputs?\w*|targets?\w*|labels?\w*|lam\w*|λ\w*")
 #: A formula of so many letters stands for itself in a sentence.
 SHORT = 24
 
 
 class Setting:
-    """A graph, its right adjoints and its learning rate."""
+    """A graph, its right adjoints and its learning rate.
 
-    def __init__(self, subject: Subject, lr: float | None) -> None:
+    Args:
+        subject: the graph.
+        lr: the learning rate, where one is known.
+        asked: the nodes that something is claimed of.
+        updated: those of which the value after an update is claimed.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        lr: float | None,
+        asked: frozenset[int] = frozenset(),
+        updated: frozenset[int] = frozenset(),
+    ) -> None:
+        self.asked, self.updated = asked, updated
         self.subject, self.tape, self.lr = subject, subject.tape, lr
         self.data = self.tape.data
         self.bars = self.tape.backward(self.data)
@@ -30,6 +47,15 @@ class Setting:
     def live(self) -> list[list[Edge]]:
         """For each node the edges to its consumers that carry something back."""
         return [[edge for edge in edges if self.reached[edge[0]]] for edges in self.tape.consumers]
+
+    @cached_property
+    def weights(self) -> list[int]:
+        """The leaves that are weights: those asked of, and those not named like data."""
+        return [
+            i
+            for i in self.tape.leaves
+            if self.reached[i] and (i in self.asked or not _DATA.fullmatch(self.names.get(i, "w")))
+        ]
 
     @cached_property
     def names(self) -> dict[int, str]:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from chainrule.verification.setting import Setting
 
+#: So many other results are tried in place of a layer's input.
+MOST_NEIGHBOURS = 12
 #: More edges than this out of a node are taken together, not one by one.
 MOST_PATHS = 16
 
@@ -25,8 +27,13 @@ def signs(setting: Setting) -> Iterator[Mistake]:
             f"the sign of every derivative of {what} is wrong", "",
             Edit(factors=dict.fromkeys(edges, -1.0)), None, 1.1,
         )  # fmt: skip
-    for i in _leaves(setting):
-        yield _result(setting, i, "the sign is wrong", lambda g: -g, "sign", 1.3)
+    for i in setting.weights:
+        if i in setting.updated:
+            yield _result(
+                setting, i, "the step was added instead of subtracted", lambda g: -g, "added", 0.9
+            )
+        else:
+            yield _result(setting, i, "the sign is wrong", lambda g: -g, None, 1.3)
 
 
 def _wholes(setting: Setting) -> list[tuple[str, list[Edge]]]:
@@ -45,7 +52,7 @@ def updates(setting: Setting) -> Iterator[Mistake]:
     lr = setting.lr
     if lr is None:
         return
-    for i in _leaves(setting):
+    for i in setting.weights:
         w = setting.data[i]
         for sentence, turned, rarity in (
             ("-η·gradient was given, the step of the update", lambda g, lr=lr: -lr * g, 1.0),
@@ -55,7 +62,7 @@ def updates(setting: Setting) -> Iterator[Mistake]:
             ("the weight plus η·gradient was given", lambda g, w=w, lr=lr: w + lr * g, 2.0),
         ):  # fmt: skip
             yield _result(setting, i, sentence, turned, sentence, rarity)
-    for i in _leaves(setting):
+    for i in setting.weights:
         for edge in setting.live[i]:
             if edge[0] == setting.tape.last or not _passes_on(setting, edge):
                 continue
@@ -237,6 +244,34 @@ def activations(setting: Setting) -> Iterator[Mistake]:
                 )  # fmt: skip
 
 
+def neighbours(setting: Setting) -> Iterator[Mistake]:
+    """Another layer's input, or the layer's own output, beside a weight."""
+    tape = setting.tape
+    named = [i for i in setting.names if i != tape.last]
+    for i, node in enumerate(tape.nodes):
+        op: Any = node.op
+        if op is None or not setting.reached[i] or len(tape.sources[i]) != 2 or not op.reads_data:
+            continue
+        for slot in (0, 1):
+            w, own = tape.sources[i][1 - slot], tape.sources[i][slot]
+            if w not in setting.weights or own in setting.weights:
+                continue
+            shape = np.shape(tape.constants[i][slot]) if own is None else setting.shape(own)
+            used = (
+                setting.subject.name(own)
+                if own is not None
+                else (setting.subject.constant_name((i, slot)) or "the input")
+            )
+            for j in named[:MOST_NEIGHBOURS]:
+                if j in {own, w} or setting.shape(j) != shape or j in setting.weights:
+                    continue
+                yield Mistake(
+                    f"{setting.subject.name(j)} was taken in place of {used} in the gradient by"
+                    f" {setting.subject.name(w)}", "",
+                    Edit(inputs={(i, slot): setting.data[j]}), None, 2.5,
+                )  # fmt: skip
+
+
 def regularisers(setting: Setting) -> Iterator[Mistake]:
     """A penalty on weights: left out, doubled, halved, or put on the bias as well."""
     terms = setting.penalties
@@ -265,7 +300,7 @@ def regularisers(setting: Setting) -> Iterator[Mistake]:
     if not rates:
         return
     rate = next(iter(rates.values()))
-    for i in _leaves(setting):
+    for i in setting.weights:
         if i not in rates:
             w = setting.data[i]
             yield _result(
@@ -300,7 +335,7 @@ def factors(setting: Setting) -> Iterator[Mistake]:
 
 def mixed_up(setting: Setting) -> Iterator[Mistake]:
     """The derivative by something else, or the same transposed."""
-    for i in _leaves(setting):
+    for i in setting.weights:
         own = setting.subject.name(i)
         shape = setting.shape(i)
         if len(shape) == 2 and shape[0] == shape[1]:
@@ -319,12 +354,8 @@ def _constantly(other: Any) -> Callable[[Any], Any]:
     return lambda _gradient: other
 
 
-def _leaves(setting: Setting) -> list[int]:
-    return [i for i in setting.tape.leaves if setting.reached[i]]
-
-
 def _result(
-    setting: Setting, i: int, sentence: str, turned: Any, family: str, rarity: float
+    setting: Setting, i: int, sentence: str, turned: Any, family: str | None, rarity: float
 ) -> Mistake:
     place = f"in the gradient by {setting.subject.name(i)}"
     return Mistake(sentence, place, Edit(results={i: turned}), family, rarity)
@@ -332,5 +363,6 @@ def _result(
 
 #: Every generator.
 STRUCTURAL = (
-    signs, updates, paths, columns, batches, activations, regularisers, factors, mixed_up,
+    signs, updates, paths, columns, batches, activations, neighbours, regularisers, factors,
+    mixed_up,
 )  # fmt: skip
