@@ -254,6 +254,80 @@ def trial(net, made, names, details):
     return hit
 
 
+#: The steps of a hand calculation, in order.
+STEPS = ("z1", "a1", "z2", "dz2", "W2", "b2", "da1", "dz1", "W1", "b1")
+
+
+def worked(net, faulty, work, paper):
+    """A calculation step by step: each result is put through `work`, printed by `paper`.
+
+    The step named `faulty` goes wrong by a factor, and all later ones are computed from that.
+    """
+    x, t, W1, b1, W2, b2 = net.numbers()
+    done = {}
+
+    def step(name, value):
+        done[name] = work(value * (1.3 if name == faulty else 1.0))
+        return done[name]
+
+    z1 = step("z1", x @ W1 + b1)
+    a1 = step("a1", sigmoid(z1) if net.hidden == "sigmoid" else np.tanh(z1))
+    z2 = step("z2", a1 @ W2 + b2)
+    if net.loss == "softmax":
+        p = np.exp(z2) / np.exp(z2).sum(axis=1, keepdims=True)
+        d2 = (p - t) / net.batch
+    else:
+        a2 = sigmoid(z2)
+        slope = a2 * (1 - a2) * 2 if net.loss == "squared" else 1
+        d2 = (a2 - t) * slope / net.batch
+    d2 = step("dz2", d2)
+    step("W2", a1.T @ d2 + net.lam * W2)
+    step("b2", d2.sum(axis=0))
+    da1 = step("da1", d2 @ W2.T)
+    d1 = step("dz1", da1 * (a1 * (1 - a1) if net.hidden == "sigmoid" else 1 - a1**2))
+    step("W1", x.T @ d1 + net.lam * W1)
+    step("b1", d1.sum(axis=0))
+    return {name: paper(value) for name, value in done.items()}
+
+
+def marks(net, faulty, work, paper, rounding):
+    """The steps that are marked as faulty."""
+    done = worked(net, faulty, work, paper)
+    steps = {name: given for name, given in done.items() if name[0] not in "Wb"}
+    results = {name: given for name, given in done.items() if name[0] in "Wb"}
+    report = cr.check(net.graph(), results, steps=steps, rounding=rounding)
+    return [f.name for f in report.faulty]
+
+
+def decimals(g):
+    """Entries as text with four decimals."""
+    return [decimals(row) for row in g] if np.ndim(g) else f"{g:.4f}"
+
+
+def marking(nets) -> None:
+    """Follow-through marking on work with one fault, and with none."""
+    ways = {
+        "exact work, printed with 4 digits": (lambda v: v, lambda v: rounded(v), None),
+        "every step rounded to 4 decimals": (lambda v: np.round(v, 4), decimals, "4dp"),
+    }
+    for title, way in ways.items():
+        right = missed = others = false = 0
+        for net in nets:
+            false += bool(marks(net, None, *way))
+            for faulty in STEPS:
+                name = faulty if faulty[0] in "za" else f"∂E/∂{faulty.removeprefix('d')}"
+                found = marks(net, faulty, *way)
+                right += found == [name]
+                missed += name not in found
+                others += bool(set(found) - {name})
+        total = len(nets) * len(STEPS)
+        print(f"marking, {title}: {total} calculations with one fault,")
+        print(
+            f"    exactly it marked in {right / total:.1%} (missed {missed}, another one {others});"
+            f" {len(nets)} without a fault, {false} falsely marked"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=1)
@@ -300,6 +374,7 @@ def main() -> None:
         print(f"two mistakes: {options.pairs}, right pair first in {hits / options.pairs:.1%}")
         for name, count in misses.most_common():
             print(f"    {' + '.join(name)}: {count}")
+    marking(nets)
     print(f"{time.perf_counter() - started:.0f} s")
 
 

@@ -209,17 +209,16 @@ class Evaluation:
         if numbers.printed:
             return 0.0
         kind, place, *_ = target
-        value = self._whole(target, 0.0).value
-        largest = float(np.max(np.abs(value), initial=0.0))
-        error = 2**GUARD_BITS * UNIT * largest
+        size = np.abs(target.entry(self._whole(target, 0.0).value))
+        error = 2**GUARD_BITS * UNIT * size
         if kind in {"gradient", "updated"}:
-            error = error + target.entry(self.reference.bound(place))
+            error = error + 4 * target.entry(self.reference.bound(place))
             if self.single is not None or getattr(given, "dtype", None) == np.float32:
                 if self.single is None:
                     self.single = self.reference.spread_of(2.0**-24)
                 spread = self.single[place]
                 spread = 0.0 if spread is None else target.entry(spread)
-                error = error + spread + 8 * 2.0**-24 * largest
+                error = error + spread + 64 * 2.0**-24 * size
         return error
 
     # ------------------------------------------------------------------ formulas

@@ -27,7 +27,7 @@ LEVELS = 25
 #: How far a row of the tableau is extrapolated.
 COLUMNS = 7
 #: Noise is seen in a few samples only: how much larger it may really be.
-NOISE_MARGIN = 8.0
+NOISE_MARGIN = 12.0
 #: The least noise of a value, in halves of its last place: library functions are off by that.
 LEAST = 2.0
 #: A first change of no more than so many units of rounding is a tread of a staircase.
@@ -186,12 +186,21 @@ class _Ladder:
     def solved(self, here: float, rungs: Sequence[Any], noise: float, top: float) -> Slope:
         """The derivative, if the values have so much noise."""
         tread = TREAD * self.unit * max(1.0, self.size, top)
+        # Flat nearby and moving further off on both sides: rounded away, not constant.
+        moves = [
+            any(abs(rung[side] - here) > tread for rung in rungs)  # NaN does not count
+            for side in (2, 3)
+        ]
+        drowned = all(moves)
 
         def quotients(pairs: Iterable[tuple[float, float, float]]) -> list[_Quotient]:
             found: list[_Quotient] = []
             last = 0.0  # the change at the last step that made one
             for width, above, below in pairs:
                 if not (width > 0 and math.isfinite(above) and math.isfinite(below)):
+                    found.append(_NO_QUOTIENT)
+                    continue
+                if above == below and drowned:
                     found.append(_NO_QUOTIENT)
                     continue
                 own = max(noise, LEAST * self.unit * max(abs(above), abs(below)))
@@ -210,6 +219,8 @@ class _Ladder:
             return Slope(middle, bound, left.value, right.value, self.evaluations, noise)
         central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0, blur)
         best = min(central, right, left, key=lambda estimate: estimate.bound)
+        if not math.isfinite(best.bound):
+            return Slope(math.nan, math.inf, evaluations=self.evaluations)
         # Rounding that no sample shows: of the result, and of what cancels inside the function.
         bound = best.bound + 4 * self.unit * (abs(best.value) + abs(here) / self.first)
         if right.disagrees(left):

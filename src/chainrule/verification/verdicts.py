@@ -135,7 +135,8 @@ def judge(
         blur = np.where(exact & claim.whole, reference.bound + computed, allowed)
         size = np.abs(reference.value)
         largest = float(np.max(size[np.isfinite(size)], initial=0.0))
-        against = np.maximum(size, SMALL * largest)
+        # An entry about zero is seen against the largest of its array.
+        against = np.where(size <= blur, np.maximum(size, SMALL * largest), size)
         relative = blur / against
         vague = ~(relative <= resolution) & ~((blur == 0) | ((value == reference.value) & exact))
         stepwise = allowed if propagated is None else allowed + propagated
