@@ -194,7 +194,12 @@ class Reader(Names):
             if self.is_sign(","):
                 self.at += 1
         self.take("]")
-        return self.applied(lambda x: x[tuple(index)], base, at=at)
+        try:
+            return base[tuple(index)]
+        except IndexError:
+            raise FormulaError(
+                f"there is no such entry in an array of shape {shape_of(base)}", at
+            ) from None
 
     def atom(self) -> Any:
         token = self.token

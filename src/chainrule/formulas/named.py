@@ -95,6 +95,8 @@ class Names:
     def begins_factor(self) -> bool:
         if self.token.kind in {"name", "number", "derivative"}:
             return True
+        if self.is_sign("[") and self.token.spaced:  # without a space it is an index
+            return True
         return self.is_sign("(", "√", "Σ", "∂") or (self.is_sign("|") and not self.bars)
 
     # ---------------------------------------------------------------- names

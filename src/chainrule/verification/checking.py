@@ -161,6 +161,8 @@ def check_graph(evaluation: Evaluation, asked: Sequence[Asked], *, why: Why = Wh
     report = Report(findings)
     if any(f.verdict is Verdict.WRONG for f in findings):
         search = Diagnosis(subject, findings, lr)
+        if why is Why.PAIRS and any(f.step for f in findings):
+            why = Why.SINGLE  # with steps on paper the faulty one is known
         report.causes = search.causes(why)
         report.next_question = search.next_question(report.causes)
         report.notes += [search.note] if search.note else []

@@ -151,7 +151,7 @@ def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
         half = rounding.half_unit(array)
     else:
         unit = 2.0**-24 if getattr(given, "dtype", None) == np.float32 else 2.0**-53
-        half = unit * np.abs(array)
+        half = np.where(np.isfinite(array), unit * np.abs(array), 0.0)
     return Numbers(array, np.asarray(half), number_text(array))
 
 

@@ -37,7 +37,7 @@ SAME = 1e-9
 #: How far a formula may be off elsewhere, relative.
 ELSEWHERE = 1e-7
 #: Pairs are not tried beyond this number.
-MOST_PAIRS = 60_000
+MOST_PAIRS = 8_000
 
 
 class Replay(NamedTuple):

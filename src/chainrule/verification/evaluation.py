@@ -237,7 +237,7 @@ class Evaluation:
         shape = np.shape(self.tape.data[target.place]) if whole else ()
         if not value.shape and shape:
             value, half = (np.broadcast_to(x, shape) for x in (value, half))
-        return Numbers(value, half, number_text(value))
+        return Numbers(value, half, number_text(value), printed=isinstance(result, Node))
 
     def value_of(self, target: Target, formula: str, data: Sequence[Any], constants: Any) -> Any:
         """A formula at some data of the graph.
@@ -290,7 +290,10 @@ class Evaluation:
         random = np.random.default_rng(7)
         found: list[Point] = []
         for _ in range(POINTS):
-            data, constants = self.subject.moved(random, fixed)
+            moved = self.subject.moved(random, fixed)
+            if moved is None:
+                break
+            data, constants = moved
             try:
                 given = as_numbers(plain(self.value_of(target, formula, data, constants)))
             except _OnPaperOnlyError:

@@ -59,11 +59,14 @@ def check_function(
         known = [n for n in numbers if n is not None]
         found = search_entries(reference, [n.value for n in known])
         report.notes.append(found.note)
-        references = found.references
+        # What a direction sees of one entry is an absolute error, told in the note.
+        references, floor = found.references, 1.0
     else:
+        floor = 0.0
         references = [reference.of(k) for k in range(len(arguments))]
     for name, n, x, right in zip(names, numbers, arguments, references, strict=True):
-        finding = _judged(Target("gradient", name, f"∂f/∂{name}"), n, x, right, resolution)
+        target = Target("gradient", name, f"∂f/∂{name}")
+        finding = _judged(target, n, x, right, resolution, floor)
         findings.append(finding)
     report.findings = findings
     report.where = [text for f in findings if (text := _entries(f))]
@@ -71,7 +74,12 @@ def check_function(
 
 
 def _judged(
-    target: Target, n: Numbers, x: np.ndarray, right: Reference, resolution: float | None
+    target: Target,
+    n: Numbers,
+    x: np.ndarray,
+    right: Reference,
+    resolution: float | None,
+    floor: float,
 ) -> Finding:
     finding = Finding(target, n, right, None)
     if n.value.shape != right.value.shape:
@@ -84,7 +92,7 @@ def _judged(
     unit = 2.0**-24 if x.dtype == np.float32 else 2.0**-53
     largest = float(np.max(np.abs(n.value[np.isfinite(n.value)]), initial=0.0))
     computed = 0.0 if n.printed else 8 * unit * np.abs(n.value) + unit * largest
-    finding.judgement = judge(n, right, resolution, None, computed)
+    finding.judgement = judge(n, right, resolution, None, computed, floor)
     return finding
 
 

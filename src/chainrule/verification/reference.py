@@ -60,7 +60,7 @@ class GraphReference:
 
     def spread_of(self, unit: float) -> list[Any]:
         """How far each adjoint moves when every step is rounded to a unit."""
-        spread: list[Any] = [None if bar is None else 0.0 * np.abs(bar) for bar in self.bars]
+        spread: list[Any] = [None if bar is None else np.zeros(np.shape(bar)) for bar in self.bars]
         for run in range(RUNS):
             noise = jittered(unit, run)
             data = self.tape.forward(noise=noise)
@@ -80,7 +80,7 @@ class GraphReference:
         """The rounding error that the adjoint of a node may have."""
         value, spread = self.value(i), self.spread[i]
         spread = 0.0 if spread is None else spread
-        bound: np.ndarray = spread + 4 * UNIT * np.abs(value)
+        bound: np.ndarray = np.asarray(spread) + 4 * UNIT * np.abs(value)
         return np.where(np.isfinite(bound), bound, math.inf)
 
     def of(self, i: int) -> Reference:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 MOST_SINGLE = 256
 #: Random directions that a set of entries has to agree in before it counts as right.
 DRAWS = 3
+#: So often each half is tried before a set is given up.
+MOST_DRAWS = 8
 #: The steps of a ladder in a direction: few, for there are many directions.
-FEW = 6
+FEW = 8
 #: The bound, relative to the norm of the claim, that few steps have to reach.
-ENOUGH = 1e-8
+ENOUGH = 1e-9
 #: So many wrong entries are searched for.
 MOST_WRONG = 16
 #: So often a halving may lead to an entry that is right after all.
@@ -94,9 +96,14 @@ class _Halving:
         """One wrong entry of a set that has some."""
         while len(entries) > 1:
             half = len(entries) // 2
-            left, right = entries[:half], entries[half:]
-            # One draw that differs is proof; none that does is good evidence only.
-            entries = left if self.differs(left, 2) else right
+            halves = [entries[:half], entries[half:]]
+            # One draw that differs is proof, one that does not is none: errors may cancel.
+            for part in halves * MOST_DRAWS:
+                if self.differs(part, 1):
+                    entries = part
+                    break
+            else:
+                return int(entries[0])
         return int(entries[0])
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.verification.subject import is_data_name
 from chainrule.verification.tape import Edge, ones
 
 if TYPE_CHECKING:
     from chainrule.verification.subject import Subject
 
-#: Names of inputs, targets and rates in worksheets, where numbers and weights look alike.
-_DATA = re.compile(r"[xXtTyYi][\d_]*|x_\w+|[hac]0|inputs?\w*|targets?\w*|labels?\w*|lam\w*|λ\w*")
 #: A formula of so many letters stands for itself in a sentence.
 SHORT = 24
 
@@ -54,7 +52,7 @@ class Setting:
         return [
             i
             for i in self.tape.leaves
-            if self.reached[i] and (i in self.asked or not _DATA.fullmatch(self.names.get(i, "w")))
+            if self.reached[i] and (i in self.asked or not is_data_name(self.names.get(i, "w")))
         ]
 
     @cached_property

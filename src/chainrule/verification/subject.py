@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,20 @@ if TYPE_CHECKING:
 
 #: A formula that stands for a node without a name is no longer than this.
 LONGEST = 48
+#: How far from its numbers a graph is looked at again, relative; nearer if a kink is between.
+DISTANCES = (0.25, 0.05, 0.01, 0.001)
+#: So many entries of an array are compared with the numbers in a formula.
+MOST_COMPARED = 1000
 #: How far a formula goes down for that.
 DEEPEST = 4
+
+#: Names of inputs, targets and rates in worksheets, where numbers and weights look alike.
+_DATA = re.compile(r"[xXtTyYi][\d_]*|x_\w+|[hac]0|inputs?\w*|targets?\w*|labels?\w*|lam\w*|λ\w*")
+
+
+def is_data_name(name: str) -> bool:
+    """Whether a leaf is called like an input or a target, not like a weight."""
+    return _DATA.fullmatch(name) is not None
 
 
 class Subject:
@@ -149,28 +162,85 @@ class Subject:
 
     def moved(
         self, random: np.random.Generator, fixed: Container[float] = ()
-    ) -> tuple[list[Any], dict[Edge, Any]]:
-        """The data of every node at another point: leaves and named constants a little elsewhere.
+    ) -> tuple[list[Any], dict[Edge, Any]] | None:
+        """The data of every node at another point: weights and single constants a little elsewhere.
 
-        A formula that is right holds there, too; one that is right by chance does not. Single
-        numbers among `fixed` stay as they are.
+        A formula that is right holds there, too; one that is right by chance does not. Data stays
+        as it is, for a formula may count on it (targets add up to one), and so does what has a
+        number among `fixed`: a formula may mean it by that. None where every other point is on
+        another side of a kink.
         """
+        for distance in DISTANCES:
+            leaves = {
+                i: self._elsewhere(
+                    self.names.get(i, ""), self.tape.recorded[i], fixed, random, distance
+                )
+                for i in self.tape.leaves
+            }
+            constants: dict[Edge, Any] = {}
+            for name, (value, edges) in self.constants.items():
+                if np.ndim(value) == 0:
+                    other = self._elsewhere(name, value, fixed, random, distance)
+                    constants.update(dict.fromkeys(edges, other))
+            data = self.tape.forward(leaves, constants)
+            if self._same_side(data, constants):
+                return data, constants
+        return None
 
-        def elsewhere(x: Any) -> Any:
-            return x if np.ndim(x) == 0 and float(x) in fixed else _moved(x, random)
+    def _elsewhere(
+        self, name: str, x: Any, fixed: Container[float], random: np.random.Generator, far: float
+    ) -> Any:
+        entries = np.ravel(x)
+        if (is_data_name(name) and entries.size > 1) or _adds_up(x):
+            return x
+        if any(float(entry) in fixed for entry in entries[:MOST_COMPARED]):
+            return x
+        return _moved(x, random, far)
 
-        leaves = {i: elsewhere(self.tape.recorded[i]) for i in self.tape.leaves}
-        constants = {}
-        for value, edges in self.constants.values():
-            constants.update(dict.fromkeys(edges, elsewhere(value)))
-        return self.tape.forward(leaves, constants), constants
+    def _same_side(self, data: Sequence[Any], constants: Mapping[Edge, Any]) -> bool:
+        """Whether masks such as that of relu are what they are at the numbers of the graph."""
+        for i, node in enumerate(self.tape.nodes):
+            op: Any = node.op
+            if op is None or not op.gives_partials or not op.reads_data:
+                continue
+            here = self._mask(i, op, self.tape.data, None)
+            there = None if here is None else self._mask(i, op, data, constants)
+            if there is not None and not np.array_equal(here, there):
+                return False
+        return True
+
+    def _mask(self, i: int, op: Any, data: Sequence[Any], constants: Any) -> Any:
+        """The partials of an op, if they are ones and zeros; None for any other."""
+        inputs = [self.tape.input(edge, data, constants) for edge in self.tape.edges(i)]
+        try:
+            with np.errstate(all="ignore"):
+                partials = [
+                    np.asarray(op.partial(k, data[i], inputs, self.tape.nodes[i].params), float)
+                    for k, rule in enumerate(op.rules)
+                    if callable(rule)
+                ]
+        except (ArithmeticError, TypeError, ValueError):
+            return None
+        masks = [np.ravel(p) for p in partials if np.all(np.isin(p, (-1.0, 0.0, 0.5, 1.0)))]
+        return np.concatenate(masks) if len(masks) == len(partials) and masks else None
 
 
-def _moved(x: Any, random: np.random.Generator) -> Any:
-    """Numbers changed by up to a quarter; whole numbers stay."""
+def _adds_up(x: Any) -> bool:
+    """Whether these are probabilities, or ones and zeros."""
+    array = np.asarray(x)
+    if array.ndim == 0 or array.dtype.kind != "f" or not array.size:
+        return False
+    total = np.allclose(array.sum(axis=-1), 1) or np.allclose(array.sum(axis=0), 1)
+    return bool(np.all((array == 0) | (array == 1)) or (total and np.all(array >= 0)))
+
+
+def _moved(x: Any, random: np.random.Generator, far: float) -> Any:
+    """Numbers changed by up to so much of their size; whole numbers stay."""
     if x.__class__ is float:
-        return float(x * random.uniform(0.75, 1.25) + random.uniform(-0.05, 0.05))
+        return float(x * random.uniform(1 - far, 1 + far) + random.uniform(-far / 5, far / 5))
     if getattr(x, "dtype", np.dtype(bool)).kind == "f":
         shape = shape_of(x)
-        return x * random.uniform(0.75, 1.25, shape) + random.uniform(-0.05, 0.05, shape)
+        return x * random.uniform(1 - far, 1 + far, shape) + random.uniform(
+            -far / 5, far / 5, shape
+        )
     return x

@@ -151,7 +151,7 @@ class Tape:
                 elif node.op is None:
                     data.append(leaves.get(i, self.recorded[i]))
                 else:
-                    y = self._step(i, [self._input(e, data, constants) for e in self.edges(i)])
+                    y = self._step(i, [self.input(e, data, constants) for e in self.edges(i)])
                     data.append(y if noise is None else noise(y))
         return data
 
@@ -159,7 +159,8 @@ class Tape:
         """The edges into a node."""
         return [(i, slot) for slot in range(len(self.sources[i]))]
 
-    def _input(self, edge: Edge, data: Sequence[Any], constants: Mapping[Edge, Any] | None) -> Any:
+    def input(self, edge: Edge, data: Sequence[Any], constants: Mapping[Edge, Any] | None) -> Any:
+        """What comes in on an edge."""
         i, slot = edge
         j = self.sources[i][slot]
         if j is not None:
@@ -251,7 +252,7 @@ class Tape:
         op: Any = edit.ops.get(i, self.nodes[i].op)
         params = self.nodes[i].params
         wanted = [slot for slot, j in enumerate(self.sources[i]) if j is not None]
-        values = [edit.inputs.get(e, self._input(e, data, constants)) for e in self.edges(i)]
+        values = [edit.inputs.get(e, self.input(e, data, constants)) for e in self.edges(i)]
 
         def pullback(slots: list[int], bar: Any) -> Any:
             if op is astype and self.wide:

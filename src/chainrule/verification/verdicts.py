@@ -111,6 +111,7 @@ def judge(
     resolution: float,
     propagated: Any = None,
     computed: Any = 0.0,
+    floor: float = 0.0,
 ) -> Judgement:
     """Compare claimed numbers with a reference of the same shape.
 
@@ -122,6 +123,7 @@ def judge(
         resolution: the relative error that has to be seen.
         propagated: how far rounding every step may lead, where steps were rounded.
         computed: the rounding error of a claim that was computed, without printed digits.
+        floor: entries smaller than this part of the largest are seen against that.
     """
     value, half = claim.value, claim.half_unit
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -137,8 +139,10 @@ def judge(
         largest = float(np.max(size[np.isfinite(size)], initial=0.0))
         # An entry about zero is seen against the largest of its array.
         against = np.where(size <= blur, np.maximum(size, SMALL * largest), size)
+        against = np.maximum(against, floor * largest)
         relative = blur / against
-        vague = ~(relative <= resolution) & ~((blur == 0) | ((value == reference.value) & exact))
+        nothing = largest <= np.max(reference.bound, initial=0.0)  # the whole array is about zero
+        vague = ~(relative <= resolution) & (blur != 0) & ~(exact & nothing)
         stepwise = allowed if propagated is None else allowed + propagated
         rounded = off <= stepwise
         drowned = ~(stepwise / against <= resolution)

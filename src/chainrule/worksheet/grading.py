@@ -40,6 +40,7 @@ class Grade:
         fault: the first faulty step, in words.
         cause: what explains it, if anything does.
         problem: why the file could not be read.
+        questions: what was asked; empty if nothing was, then every claim counts.
     """
 
     file: str
@@ -47,11 +48,13 @@ class Grade:
     fault: str = ""
     cause: str = ""
     problem: str = ""
+    questions: tuple[str, ...] = ()
 
     @property
     def points(self) -> int:
         """How many questions were answered rightly, from what was on paper before."""
-        return sum(mark in POINTS for mark in self.marks.values())
+        asked = self.questions or self.marks
+        return sum(self.marks.get(name) in POINTS for name in asked)
 
 
 class Grader:
@@ -67,6 +70,7 @@ class Grader:
     def grade(self, path: str) -> Grade:
         """The marks of one answer; whatever is wrong with the file is told in `problem`."""
         found = Grade(path, dict.fromkeys(self.questions, MISSING))
+        found.questions = tuple(self.questions)
         try:
             answer = Worksheet.read(path, self.sheet)
             report = answer.report(why=Why.SINGLE, reference=self.reference)

@@ -126,10 +126,11 @@ def _statement(piece: Piece, source: str, path: str) -> Statement:
         text = text[: match.start()]
     signs = list(_top_level(text))
     if not signs:
-        if match := _DIRECTIVE.fullmatch(text.strip()):
-            word, value = Piece(match["word"], start), Piece(match["value"], start)
-            return Statement("directive", word, (value,), (False,))
         where = piece.stripped().position
+        if match := _DIRECTIVE.fullmatch(text.strip()):
+            word = Piece(match["word"], where)
+            value = Piece(match["value"], where + match.start("value"))
+            return Statement("directive", word, (value,), (False,))
         raise WorksheetError(
             "a statement is name = formula, dE/dw = formula, dE/dw ≈ number, or"
             " rounding 4dp, rate 0.4",

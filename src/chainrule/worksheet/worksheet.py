@@ -15,7 +15,7 @@ from chainrule.tensor import Tensor
 from chainrule.traced import Traced
 from chainrule.value import Value
 from chainrule.verification.checking import Asked, check_graph
-from chainrule.verification.claims import Rounding
+from chainrule.verification.claims import Rounding, printed_numbers
 from chainrule.verification.diagnosis import Why
 from chainrule.verification.evaluation import Evaluation
 from chainrule.verification.report import Report
@@ -260,8 +260,19 @@ class Worksheet:
             if claim.is_question:
                 continue
             target = self.target(subject, claim)
+            if self._is_restated(subject, target, claim):
+                continue
             step = target.kind != "updated" and not self._is_leaf(subject, target)
             yield Asked(target, claim.given.text, step, claim.rate or self.rate, claim.line)
+
+    def _is_restated(self, subject: Subject, target: Target, claim: Claimed) -> bool:
+        """Whether an answer only repeats a number that is given."""
+        if target.kind != "value" or subject.tape.nodes[target.place].op is not None:
+            return False
+        numbers = printed_numbers(claim.given.text)
+        return numbers is not None and np.array_equal(
+            numbers.value, target.entry(subject.tape.data[target.place])
+        )
 
     def _is_leaf(self, subject: Subject, target: Target) -> bool:
         return target.kind == "gradient" and subject.tape.nodes[target.place].op is None

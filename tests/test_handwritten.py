@@ -1,0 +1,254 @@
+"""Formulas as people write them: plain text and LaTeX, and what is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.errors import FormulaError
+from chainrule.formulas.handwritten import read_handwritten
+from chainrule.formulas.vocabulary import Vocabulary, normal
+
+T, A1, A2, W2, Z2, X1 = 0.25, 0.6, 0.7, 0.45, 0.92, 0.1
+NAMES = {"T": T, "a1": A1, "a2": A2, "w2": W2, "z2": Z2, "x1": X1}
+RIGHT = -(T - A2) * A2 * (1 - A2) * A1
+
+
+def value(text, names=None):
+    return read_handwritten(text, Vocabulary(NAMES if names is None else names))
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-(T - a2) * a2 * (1 - a2) * a1",
+        "-(T - a2) a2 (1 - a2) a1",
+        "-(T−a2)·a2·(1−a2)·a1",
+        "-(T-a_2)a_2(1-a_2)a_1",
+        "-(T - a2) × a2 × (1 - a2) × a1",
+        "(a2 - T) a2 (1 - a2) a1",
+        "-a1 (T - a2) (a2 - a2^2)",
+        "-a1 (T - a2) (a2 - a2²)",
+        "-a1*(T - a2)*(a2 - a2**2)",
+        r"-(T-a_2)\,a_2(1-a_2)\,a_1",
+        r"-\left(T-a_{2}\right)\cdot a_2\left(1-a_2\right)a_1",
+        r"-a_1 (T - a_2)\,(a_2 - a_2^2)",
+        r"-a_1 (T - a_2) \, (a_2 - a_2^{2})",
+        r"\frac{-(T-a_2)a_2(1-a_2)a_1}{1}",
+        r"-a_1a_2(T-a_2)(1-a_2)\,",
+    ],
+)
+def test_one_derivative_in_many_hands(text):
+    assert value(text) == pytest.approx(RIGHT, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1/2 (T - a2)^2", 0.5 * (T - A2) ** 2),
+        (r"\frac{1}{2}(T-a_2)^2", 0.5 * (T - A2) ** 2),
+        (r"\tfrac12 (T-a_2)^2", 0.5 * (T - A2) ** 2),
+        ("1/T (a1 - a2)", (A1 - A2) / T),
+        ("a1/(a2 w2)", A1 / (A2 * W2)),
+        ("a1/a2*w2", A1 / A2 * W2),
+        ("a1/a2/w2", A1 / A2 / W2),
+        ("-a2^2", -(A2**2)),
+        ("(-a2)^2", A2**2),
+        ("a2^-1", 1 / A2),
+        ("2^a1^2", 2 ** (A1**2)),
+        ("a1 - a2 - w2", A1 - A2 - W2),
+        ("a1·-a2", -A1 * A2),
+        ("2a2", 2 * A2),
+        ("2 a2²", 2 * A2**2),
+        ("a2⁻¹", 1 / A2),
+        (".5a1", 0.5 * A1),
+        ("1e-3 a1", 1e-3 * A1),
+        ("|T - a2|", abs(T - A2)),
+        ("[a2 > 0.5] a1", A1),
+        ("[a2 ≤ 0.5]", 0.0),
+        ("σ(z2)", sigmoid(Z2)),
+        ("sigmoid(z2)(1 - sigmoid(z2))", sigmoid(Z2) * (1 - sigmoid(Z2))),
+        ("σ'(z2)", sigmoid(Z2) * (1 - sigmoid(Z2))),
+        (r"\sigma'(z_2)", sigmoid(Z2) * (1 - sigmoid(Z2))),
+        ("tanh'(z2) a1", (1 - np.tanh(Z2) ** 2) * A1),
+        (r"\tanh^2 z_2", np.tanh(Z2) ** 2),
+        ("ln a2", np.log(A2)),
+        (r"\log a_2 \cdot a_1", np.log(A2) * A1),
+        ("e^(-z2)", np.exp(-Z2)),
+        (r"\frac{e^{-z_2}}{(1+e^{-z_2})^2}", sigmoid(Z2) * (1 - sigmoid(Z2))),
+        ("√(a2)", np.sqrt(A2)),
+        (r"\sqrt{a_2 w_2}", np.sqrt(A2 * W2)),
+        ("max(a1, a2)", A2),
+        ("exp(-(a1 + 1))", np.exp(-A1 - 1)),
+        ("pi a1", np.pi * A1),
+        ("a_{2} + w_2", A2 + W2),
+    ],
+)
+def test_forms(text, expected):
+    assert value(text) == pytest.approx(expected, rel=1e-14)
+
+
+W, X = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("W x", W @ X),
+        ("W @ x", W @ X),
+        ("W^T x", W.T @ X),
+        (r"W^{\top} x", W.T @ X),
+        ("W.T @ x", W.T @ X),
+        ("Wᵀ x", W.T @ X),
+        ("2 W x", 2 * W @ X),
+        ("W ⊙ W", W * W),
+        ("W * W", W * W),
+        (r"W \odot W", W * W),
+        ("x ⊗ x", np.outer(X, X)),
+        ("x x", X @ X),
+        ("sum(W)", W.sum()),
+        ("Σ (W ⊙ W)", (W * W).sum()),
+        ("mean(W, axis=0)", W.mean(axis=0)),
+        ("W[0, 1]", 2.0),
+        ("W[:, 0]", W[:, 0]),
+        ("W[-1, 0]", 3.0),
+        ("[[1, 2], [3, 4]] x", W @ X),
+        (r"\begin{bmatrix}1 & 2\\ 3 & 4\end{bmatrix} x", W @ X),
+        ("1 - W", 1 - W),
+        ("softmax(x)", np.exp(X) / np.exp(X).sum()),
+    ],
+)
+def test_arrays(text, expected):
+    np.testing.assert_allclose(value(text, {"W": W, "x": X}), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("text", "position", "message"),
+    [
+        ("a3 + 1", 0, "unknown symbol 'a3': near it: a2, a1"),
+        ("1 + a1a2", 4, "a product is written a1 a2"),
+        ("a1/a2 w2", 6, r"can mean \(…/a2\)·w2 or …/\(a2·w2\)"),
+        ("1/2a2", 3, "write the brackets"),
+        ("a1 +", 4, "a number or a name expected"),
+        ("(a1", 3, r"'\)' expected, found the end"),
+        ("a1)", 2, "cannot read"),
+        ("a1 ; a2", 3, "cannot read ';'"),
+        ("foo(a1)", 0, "neither a name nor a function"),
+        ("sgimoid(a1)", 0, "did you mean sigmoid"),
+        ("__import__('os')", 0, "neither a name nor a function"),
+        ("a1.__class__", 0, "unknown symbol"),
+        ("a1 $ a2", 3, "cannot read '\\$'"),
+        ("", 0, "a formula is missing"),
+        (r"\foo a_1", 0, r"\\foo is not read"),
+        (r"\frac{a_1}{a_2", 10, "never closed"),
+        ("(" * 200 + "a1" + ")" * 200, 100, "nested too deeply"),
+        ("sin", 3, "what sin is taken of is missing"),
+        ("ln(a1, a2)", 0, "log takes"),
+    ],
+)
+def test_what_is_refused(text, position, message):
+    with pytest.raises(FormulaError, match=message) as caught:
+        value(text)
+    assert caught.value.position == position
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("W·x", "can mean two things"),
+        ("x^T x", "a ⊗ b for the outer product"),
+        ("W [1, 2, 3]", "does not go with the shapes"),
+        ("[[1, 2], [3]]", "different lengths"),
+        ("W[5, 0]", r"no such entry in an array of shape \(2, 2\)"),
+    ],
+)
+def test_what_arrays_refuse(text, message):
+    with pytest.raises(FormulaError, match=message):
+        value(text, {"W": W, "x": X})
+
+
+def test_a_name_that_is_a_function_is_never_guessed():
+    names = {"exp": 2.0, "a": 3.0}
+    assert value("exp a", names) == 6.0
+    assert value("exp (a)", names) == 6.0
+    with pytest.raises(FormulaError, match="is a name here and a function"):
+        value("exp(a)", names)
+
+
+def test_spellings_of_a_name_are_one():
+    assert len({normal(name) for name in ("W_1", "W1", "W_{1}", "W[1]", "W_{(1)}")}) == 1
+    assert normal("σ_2") == normal("sigma2")
+    assert normal("ŷ") == normal("y_hat")
+    assert value(r"\hat{y} + y", {"y_hat": 1.0, "y": 2.0}) == 3.0
+    assert value(r"a^{[1]} \delta_2", {"a1": 2.0, "delta2": 5.0}) == 10.0
+    assert value("`my name` + 1", {"my name": 2.0}) == 3.0
+
+
+def test_two_names_with_one_spelling_are_not_confused():
+    names = {"w_12": 1.0, "w12": 2.0}
+    assert value("w12", names) == 2.0
+    assert value("w_12", names) == 1.0
+    with pytest.raises(FormulaError, match="unknown symbol"):
+        value("w[12]", names)
+
+
+def test_derivatives_as_names():
+    vocabulary = Vocabulary(NAMES | {"E": 1.0}, derivative=lambda y, x: {("E", "a2"): 7.0}[y, x])
+    for text in ("dE/da2", "∂E/∂a2", r"\frac{\partial E}{\partial a_2}", r"\frac{dE}{da_2}"):
+        assert read_handwritten(f"{text} · a1", vocabulary) == pytest.approx(7 * A1)
+    with pytest.raises(FormulaError, match="unknown symbol 'q'"):
+        read_handwritten("∂E/∂q", vocabulary)
+    with pytest.raises(FormulaError, match="not allowed"):
+        value("∂a2/∂a1")
+
+
+leaves = st.sampled_from(["a1", "a2", "w2", "2", "0.5", "T"])
+
+
+def joined(parts):
+    a, b, sign = parts
+    return {
+        "+": f"{a} + {b}",
+        "-": f"{a} - ({b})",
+        "*": f"({a}) * ({b})",
+        " ": f"({a}) ({b})",
+        "·": f"({a})·({b})",
+        "/": f"({a})/({b})",
+        "^": f"({a})^2",
+        "σ": f"σ({a})",
+        "-1": f"-({a})",
+    }[sign]
+
+
+trees = st.recursive(
+    leaves,
+    lambda inner: st.tuples(
+        inner, inner, st.sampled_from(["+", "-", "*", " ", "·", "/", "^", "σ", "-1"])
+    ).map(joined),
+    max_leaves=12,
+)
+
+
+@given(trees)
+@settings(max_examples=300, deadline=None)
+def test_random_formulas_mean_what_python_means(text):
+    python = text.replace("·", "*").replace(") (", ") * (").replace("^", "**")
+    with np.errstate(all="ignore"):
+        expected = eval(  # noqa: S307 -- the test wrote the text
+            python, {}, {name: np.float64(x) for name, x in NAMES.items()} | {"σ": sigmoid}
+        )
+    if np.isfinite(expected):
+        found = value(text)
+        assert found == pytest.approx(expected, rel=1e-9, abs=1e-300)
+
+
+def test_formulas_work_on_nodes():
+    a = cr.Value(0.5, label="a")
+    y = value("a^2 + 3 a", {"a": a})
+    y.backward()
+    assert a.grad == pytest.approx(4.0)
