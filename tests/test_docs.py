@@ -5,6 +5,7 @@ import io
 import os
 import re
 import runpy
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import pytest
 
 import chainrule as cr
 import coverage_table
-from chainrule import demo
+from chainrule import cli, demo
+from chainrule.ops import TABLE
 from chainrule.ops.registry import BY_NUMPY
 from numpy_calls import CALLS
 
@@ -24,10 +26,16 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_page(page, tmp_path, monkeypatch):
-    """Python blocks run one after the other; a text block is what the block before printed."""
+    """Python blocks run one after the other; a text block is what the block before printed.
+
+    A chain block is a file, named in its first line; in a console block each `$ chainrule …` prints
+    the lines that follow.
+    """
     monkeypatch.chdir(tmp_path)
     for function, answer in BY_NUMPY.items():  # a page may register answers of its own
         monkeypatch.setitem(BY_NUMPY, function, answer)
+    for op in TABLE.values():  # and misconceptions
+        monkeypatch.setattr(op, "misconceptions", list(op.misconceptions))
     namespace = {"__name__": "__main__"}
     printed = ""
     for language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
@@ -38,6 +46,16 @@ def test_page(page, tmp_path, monkeypatch):
             printed = out.getvalue()
         elif language == "text":
             assert printed == body, f"{page.name} prints:\n{printed}"
+        elif language == "chain":
+            name = body.partition("\n")[0].removeprefix("# ")
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_text(body, encoding="utf-8")
+        elif language == "console":
+            for command, expected in re.findall(r"^\$ chainrule (.*)\n((?:(?!\$ ).*\n)*)", body, re.M):
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out):
+                    cli.main(shlex.split(command))
+                assert out.getvalue() == expected, f"{command} prints:\n{out.getvalue()}"
 
 
 def test_links_lead_somewhere():
@@ -60,6 +78,14 @@ def test_the_picture_in_the_readme_is_current():
 def test_the_table_of_ops_is_current():
     namespace = runpy.run_path(str(ROOT / "docs" / "make_ops.py"))
     path = ROOT / "docs" / "ops.md"
+    if os.environ.get("CHAINRULE_REGENERATE"):
+        path.write_text(namespace["page"](), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == namespace["page"]()
+
+
+def test_the_list_of_misconceptions_is_current():
+    namespace = runpy.run_path(str(ROOT / "docs" / "make_misconceptions.py"))
+    path = ROOT / "docs" / "misconceptions.md"
     if os.environ.get("CHAINRULE_REGENERATE"):
         path.write_text(namespace["page"](), encoding="utf-8")
     assert path.read_text(encoding="utf-8") == namespace["page"]()
