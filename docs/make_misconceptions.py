@@ -11,9 +11,9 @@ from chainrule.verification.structure import STRUCTURAL
 
 INTRODUCTION = """# Misconceptions
 
-What learners really write in place of a derivative. `cr.check` replays each of these on the graph of
-a wrong gradient ([Checking a derivative](checking.md)). Those of an op stand beside its rule; `a`, `b`
-are its inputs, `y` its result. Made by `docs/make_misconceptions.py`.
+What learners really write in place of a derivative. `cr.check` replays each of these on the graph
+of a wrong gradient ([Checking a derivative](checking.md)). Those of an op stand beside its rule;
+`a`, `b` are its inputs, `y` its result. Made by `docs/make_misconceptions.py`.
 
 ## Of an op
 """
@@ -24,7 +24,7 @@ def page() -> str:
     for name, op in sorted(TABLE.items()):
         if op.misconceptions:
             parts.append(f"**{name}**\n")
-            parts += [f"- {m.sentence.format(a='a', b='b', y='y')}" for m in op.misconceptions]
+            parts += ["- " + m.told({"a": "a", "b": "b", "y": "y"}) for m in op.misconceptions]
             parts.append("")
     parts.append("## Of a graph\n")
     for generate in STRUCTURAL:

@@ -75,7 +75,7 @@ def test_every_misconception_is_wrong_and_can_be_replayed(op, made):
     assert np.shape(wrong) == np.shape(right)
     assert not np.allclose(wrong, right, rtol=1e-3)
     assert op.rules[made.wrt] is not made.rule
-    text = made.sentence.format(a="A", b="B", y="Y")
+    text = made.told({"a": "A", "b": "B", "y": "Y"})
     assert "{" not in text
     assert len(text) < 140
 
@@ -100,6 +100,8 @@ def test_the_catalogue_can_be_extended():
     assert "the square of 1 + |" in str(cr.check(y, claim).causes[0])
     with pytest.raises(ValueError, match="'nothing' is no op"):
         cr.misconception("nothing", "…", 1)
+    with pytest.raises(TypeError, match="a rule is a function or a number, got str"):
+        cr.misconception("sigmoid", "…", "y")
     with pytest.raises(ValueError, match="sigmoid has no rule for input 3"):
         cr.misconception("sigmoid", "…", 1, wrt=3)
 

@@ -51,7 +51,9 @@ def test_page(page, tmp_path, monkeypatch):
             Path(name).parent.mkdir(exist_ok=True)
             Path(name).write_text(body, encoding="utf-8")
         elif language == "console":
-            for command, expected in re.findall(r"^\$ chainrule (.*)\n((?:(?!\$ ).*\n)*)", body, re.M):
+            for command, expected in re.findall(
+                r"^\$ chainrule (.*)\n((?:(?!\$ ).*\n)*)", body, re.MULTILINE
+            ):
                 out = io.StringIO()
                 with contextlib.redirect_stdout(out):
                     cli.main(shlex.split(command))

@@ -178,15 +178,17 @@ def by_hand(net: Network, made: frozenset[str]):
     return found
 
 
+MEAN = ["1/N", "left out on the way back", "division", "factor 4"]
+FORGOTTEN = ["derivative of the sigmoid was forgotten", "derivative of tanh was forgotten"]
 #: Each mistake: where it can be made, and what an explanation of it says.
 MISTAKES = {
     "sign": (lambda n: True, ["sign", "inner derivative"]),
-    "mean forgotten": (lambda n: n.batch > 1, ["1/N", "left out on the way back", "division", "factor 4"]),
-    "mean twice": (lambda n: n.batch > 1, ["1/N", "applied twice", "factor 1/4"]),
+    "mean forgotten": (lambda n: n.batch > 1, MEAN),
+    "mean twice": (lambda n: n.batch > 1, ["1/N", "applied twice"]),
     "softmax diagonal": (lambda n: n.loss == "softmax", ["diagonal"]),
     "output derivative twice": (lambda n: True, ["multiplied twice", "once more"]),
     "factor 2": (lambda n: n.loss == "squared", ["factor 2", "factor ½"]),
-    "output derivative forgotten": (lambda n: n.loss == "squared", ["derivative of the sigmoid was forgotten"]),
+    "output derivative forgotten": (lambda n: n.loss == "squared", FORGOTTEN),
     "z for a": (lambda n: True, ["z1 was taken in place of a1"]),
     "updated weights": (lambda n: True, ["updated already"]),
     "one path": (lambda n: True, ["paths from each entry of a1"]),
@@ -195,7 +197,7 @@ MISTAKES = {
     "at the output": (lambda n: True, ["taken at the output", "taken twice"]),
     "with the input": (lambda n: True, ["with the input", "with its input"]),
     "half of it": (lambda n: True, ["1 - a1 only", "square was forgotten"]),
-    "hidden derivative forgotten": (lambda n: True, ["derivative of the sigmoid was forgotten", "derivative of tanh was forgotten"]),
+    "hidden derivative forgotten": (lambda n: True, FORGOTTEN),
     "inputs left out": (lambda n: True, ["was left out on the way back to W1"]),
     "bias averaged": (lambda n: n.batch > 1, ["averaged over the samples"]),
     "bias one sample": (lambda n: n.batch > 1, ["first sample only"]),

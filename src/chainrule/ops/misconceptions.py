@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Misconception(NamedTuple):
@@ -19,6 +23,10 @@ class Misconception(NamedTuple):
     rule: Any
     wrt: int = 0
     rare: float = 1.0
+
+    def told(self, names: Mapping[str, str]) -> str:
+        """The sentence with the names of a graph; braces around anything else stay."""
+        return re.sub(r"\{([a-dy])\}", lambda m: names.get(m[1], m[0]), self.sentence)
 
 
 def wrong(sentence: str, rule: Any, wrt: int = 0, rare: float = 1.0) -> Misconception:

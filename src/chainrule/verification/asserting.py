@@ -13,8 +13,17 @@ from chainrule.ops.misconceptions import Misconception
 from chainrule.traced import plain
 from chainrule.trees import flatten, leaves_like
 from chainrule.verification.checking import check
-from chainrule.verification.claims import GUARD_BITS, as_numbers, computed_numbers
-from chainrule.verification.evaluation import FLOAT32_RESOLUTION, FLOAT64_RESOLUTION
+from chainrule.verification.claims import (
+    GUARD_BITS,
+    as_numbers,
+    computed_numbers,
+    printed_numbers,
+)
+from chainrule.verification.evaluation import (
+    FLOAT32_RESOLUTION,
+    FLOAT64_RESOLUTION,
+    PRINTED_RESOLUTION,
+)
 from chainrule.verification.findings import Finding
 from chainrule.verification.report import Report
 from chainrule.verification.targets import Target
@@ -84,15 +93,35 @@ def _report(
             raise ValueError("at= and cotangent= are about functions, this is a graph")
         return check(desired, actual, resolution=resolution)
     if callable(desired):
-        if cotangent is None:
-            return check(desired, actual, at=at, resolution=resolution)
-        y_bar = as_numbers(cotangent)
-        claims = actual
-        if callable(actual):
-            claims = lambda *x, **named: actual(y_bar.copy(), *x, **named)
-        weighed = lambda *x, **named: _weighed(y_bar, desired(*x, **named))
-        return check(weighed, claims, at=at, resolution=resolution)
+        return _function_report(actual, desired, at, cotangent, resolution)
+    if callable(actual):
+        actual = _called(actual, at)
+    elif at is not None or cotangent is not None:
+        raise ValueError("at= and cotangent= are about functions, these are gradients")
     return compared(actual, desired, resolution)
+
+
+def _function_report(
+    actual: Any, desired: Any, at: Any, cotangent: Any, resolution: float | None
+) -> Report:
+    """Gradients of a function; with a cotangent of one that returns an array."""
+    if cotangent is None:
+        return check(desired, actual, at=at, resolution=resolution)
+    y_bar = as_numbers(cotangent)
+    claims = actual
+    if callable(actual):
+        claims = lambda *x, **named: actual(y_bar.copy(), *x, **named)
+    weighed = lambda *x, **named: _weighed(y_bar, desired(*x, **named))
+    return check(weighed, claims, at=at, resolution=resolution)
+
+
+def _called(function: Any, at: Any) -> Any:
+    """What a function of gradients returns."""
+    if at is None:
+        raise ValueError("a function of gradients is called somewhere: give at=")
+    if isinstance(at, dict):
+        return function(**{key: np.array(x) for key, x in at.items()})
+    return function(*[np.array(x) for x in (at if isinstance(at, tuple) else (at,))])
 
 
 def _weighed(y_bar: np.ndarray, y: Any) -> Any:
@@ -106,10 +135,13 @@ def _op_report(op: Op, at: Any, cotangent: Any, params: Any, resolution: float |
     """An op's own rule against differences of its own forward."""
     if at is None:
         raise ValueError(f"{op.name} is tested at a point: give its inputs, at=x or at=(x, y)")
-    inputs = tuple(np.asarray(x, float) for x in (at if isinstance(at, tuple) else (at,)))
+    given = at if isinstance(at, tuple) else (at,)
+    inputs = tuple(np.array(x, np.result_type(np.asarray(x), np.float32)) for x in given)
     if op.sequence:
         raise TypeError(f"{op.name} takes a list of inputs: use {op.name}.check([x, y])")
-    y = np.asarray(op.evaluate(inputs, params))
+    if len(inputs) != len(op.rules):
+        raise TypeError(f"{op.name} takes {len(op.rules)} input(s), at= gives {len(inputs)}")
+    y = np.array(op.evaluate(tuple(x.copy() for x in inputs), params))
     if cotangent is None:
         cotangent = np.random.default_rng(0).uniform(0.5, 1.5, y.shape)
     y_bar = as_numbers(cotangent)
@@ -120,7 +152,7 @@ def _op_report(op: Op, at: Any, cotangent: Any, params: Any, resolution: float |
         filled = list(inputs)
         for i, x in zip(moving, moved, strict=True):
             filled[i] = x
-        return _weighed(y_bar, op.evaluate(tuple(filled), params))
+        return _weighed(y_bar, op.evaluate(tuple(x.copy() for x in filled), params))
 
     claims = [np.zeros_like(inputs[i]) if g is None else g
               for i, g in zip(moving, gradients, strict=True)]  # fmt: skip
@@ -131,11 +163,19 @@ def _op_report(op: Op, at: Any, cotangent: Any, params: Any, resolution: float |
 def compared(actual: Any, desired: Any, resolution: float | None = None) -> Report:
     """The report on gradients beside the right ones, of the same structure."""
     rights, _ = flatten(desired)
-    given = leaves_like(desired, actual, "the gradients have another structure than desired=")
+    printed = printed_numbers(actual) if isinstance(actual, str | list) else None
+    if printed is not None and len(rights) == 1:
+        given = [actual]
+    else:
+        message = "the gradients have another structure than desired="
+        given = leaves_like(desired, actual, message)
+    if not rights:
+        raise ValueError("there is nothing to compare: desired= is empty")
     names = _names(desired, len(rights))
     findings = []
     for name, mine, right in zip(names, given, rights, strict=True):
-        claim, value = computed_numbers(mine, None), as_numbers(right)
+        claim, value = printed_numbers(mine), as_numbers(right)
+        claim = claim or computed_numbers(mine, None)
         single = any(getattr(x, "dtype", None) == np.float32 for x in (mine, right))
         unit = 2.0**-24 if single else 2.0**-53
         largest = float(np.max(np.abs(value[np.isfinite(value)]), initial=0.0))
@@ -147,9 +187,16 @@ def compared(actual: Any, desired: Any, resolution: float | None = None) -> Repo
                 f"has the shape {claim.value.shape}, the right one has the shape {value.shape}"
             )
         else:
+            infinite = ~np.isfinite(value) & ~(claim.value == value)
+            if np.any(infinite & ~(np.isnan(value) & np.isnan(claim.value))):
+                finding.flaw = "is not what the right one is where that is not finite"
             asked = resolution or (FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION)
             finding.judgement = judge(
-                claim, finding.reference, asked, None, 2**GUARD_BITS * unit * largest
+                claim,
+                finding.reference,
+                PRINTED_RESOLUTION if claim.printed and resolution is None else asked,
+                None,
+                2**GUARD_BITS * unit * largest,
             )
         findings.append(finding)
     return Report(findings)
@@ -188,7 +235,9 @@ def misconception(op: Any, sentence: str, rule: Any, *, wrt: int = 0) -> Misconc
     found = TABLE.get(op) if isinstance(op, str) else op
     if found is None or not hasattr(found, "misconceptions"):
         raise ValueError(f"{op!r} is no op: give the op itself, or a name such as 'sigmoid'")
-    if not 0 <= wrt < len(found.rules) or found.rules[wrt] is None:
+    if not callable(rule) and type(rule) not in {int, float}:
+        raise TypeError(f"a rule is a function or a number, got {type(rule).__name__}")
+    if type(wrt) is not int or not 0 <= wrt < len(found.rules) or found.rules[wrt] is None:
         raise ValueError(f"{found.name} has no rule for input {wrt}")
     made = Misconception(sentence, rule, wrt)
     found.misconceptions.append(made)

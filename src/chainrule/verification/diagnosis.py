@@ -144,6 +144,8 @@ class Diagnosis:
         """The mistakes that explain every claim, the most likely first."""
         if not self.wrong or why is Why.NOT:
             return []
+        if self.matches(self.right, RIGHT):  # wrong by rounding: nothing was done wrongly
+            return []
         tried = self.replayed(mistakes(self.setting))
         matches = [(m, replay) for m, replay in tried if self.matches(replay, m[0].edit)]
         found = self.grouped(matches, len(tried), self.by_chance(tried))
@@ -282,7 +284,7 @@ class Diagnosis:
                 continue
             if len(runs) < 300:
                 runs.append(replay)
-            if edit is not None and self.matches(replay, edit):
+            if edit is not None and self.changed(replay) and self.matches(replay, edit):
                 matches.append(((a, b), replay))
         by_chance = self.by_chance(runs) * max(count, 1) / max(len(runs), 1)
         return self.grouped(matches, count, by_chance)

@@ -172,17 +172,30 @@ class Finding:
         assert self.claim is not None
         given, right = float(self.claim.value), float(self.reference.value)
         half = float(self.claim.half_unit)
-        if not right or not given:
+        if not right or not given or not np.isfinite(given):
             return ""
-        if self.claim.printed and half and abs(given - right) < 3 * half:
-            return ": off by one in the last digit"
-        if abs(given + right) <= half + 1e-9 * abs(right):
-            return ": the sign is wrong"
-        for times in _SIMPLE:
-            if abs(given - times * right) <= half * (1 + 1e-9) + 1e-9 * abs(right):
-                point = "; is the decimal point in the right place?" if times in {10, 0.1} else ""
-                return f": {times} times as much{point}"
-        ratio = given / right
-        if 0.5 < ratio < 2:
-            return f": off by {short(abs(ratio - 1) * 100, 2)} %"
-        return f": {short(ratio, 3)} times as much"
+        text = ""
+        if self.claim.printed and abs(given - right) < 3 * half < abs(right) / 10:
+            text = "off by one in the last digit"
+        elif abs(given + right) <= half + 1e-9 * abs(right):
+            text = "the sign is wrong"
+        elif not self.claim.printed and abs(given / right - 1) < 10.0 ** (1 - digits_of(given)):
+            text = f'if these are rounded digits, give them as text, "{given!r}"'
+        return f": {text or ratio_text(given, right, half)}"
+
+
+def digits_of(x: float) -> int:
+    """How many significant digits a float is written with."""
+    return len(repr(x).split("e")[0].replace(".", "").strip("-0"))
+
+
+def ratio_text(given: float, right: float, half: float) -> str:
+    """How a wrong number is related to the right one: 2 times as much, off by 12 %."""
+    for times in _SIMPLE:
+        if abs(given - times * right) <= half * (1 + 1e-9) + 1e-9 * abs(right):
+            point = "; is the decimal point in the right place?" if times in {10, 0.1} else ""
+            return f"{times} times as much{point}"
+    ratio = given / right
+    if 0.5 < ratio < 2:
+        return f"off by {short(abs(ratio - 1) * 100, 2)} %"
+    return f"{short(ratio, 3)} times as much"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.traced import plain
 from chainrule.trees import flatten
 from chainrule.verification.claims import Numbers, Rounding, computed_numbers, printed_numbers
 from chainrule.verification.evaluation import (
@@ -20,10 +21,15 @@ from chainrule.verification.reference import FunctionReference
 from chainrule.verification.report import Report
 from chainrule.verification.search import MOST_SINGLE, search_entries
 from chainrule.verification.targets import Target
-from chainrule.verification.verdicts import Reference, judge
+from chainrule.verification.verdicts import SMALL, Reference, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+#: Up to so many entries are measured alone if they are rounded: directions add the roundings up.
+MOST_ROUNDED = 4096
+#: The relative error that directions have to see of an entry, by default.
+SEARCH_RESOLUTION = 1e-4
 
 
 def check_function(
@@ -36,7 +42,7 @@ def check_function(
     """The report on the claimed gradient of a black-box function."""
     names, arguments, keyed = _arguments(at)
     called = _called(function, names, keyed=keyed)
-    value = np.asarray(called(*[x.copy() for x in arguments]))
+    value = np.asarray(plain(called(*[x.copy() for x in arguments])))
     if value.size != 1 or value.dtype.kind not in "fiu":
         raise ValueError(
             f"the function has to return one real number, it returns {value.dtype} of shape"
@@ -48,50 +54,61 @@ def check_function(
     given = _aligned(claims, names, keyed=keyed)
     rounds = Rounding.of(rounding)
     numbers = [_numbers(g, x, rounds) for g, x in zip(given, arguments, strict=True)]
+    targets = [Target("gradient", name, f"∂f/∂{name}") for name in names]
     reference = FunctionReference(called, arguments)
-    report = Report([])
-    fits = [
-        n is not None and n.value.shape == x.shape for n, x in zip(numbers, arguments, strict=True)
-    ]
+    single = any(x.dtype == np.float32 for x in arguments)
+    fits = all(n.value.shape == x.shape for n, x in zip(numbers, arguments, strict=True))
     total = sum(x.size for x in arguments)
+    rounded = fits and any(np.any(n.half_unit > 1e-9 * np.abs(n.value)) for n in numbers)
+    many = total > (MOST_ROUNDED if rounded else MOST_SINGLE)
+    if many and fits and resolution is None:
+        return _searched(targets, numbers, reference, single=single)
+    findings = [
+        _judged(target, n, reference.of(k), resolution, single=single)
+        for k, (target, n) in enumerate(zip(targets, numbers, strict=True))
+    ]
+    return Report(findings, [text for f in findings if (text := _entries(f))])
+
+
+def _searched(
+    targets: Sequence[Target],
+    numbers: Sequence[Numbers],
+    reference: FunctionReference,
+    *,
+    single: bool,
+) -> Report:
+    """The report on a gradient of many entries."""
+    found = search_entries(reference, numbers)
+    resolution = None if single else SEARCH_RESOLUTION
     findings = []
-    if total > MOST_SINGLE and all(fits) and resolution is None:
-        known = [n for n in numbers if n is not None]
-        found = search_entries(reference, [n.value for n in known])
-        report.notes.append(found.note)
-        # What a direction sees of one entry is an absolute error, told in the note.
-        references, floor = found.references, 1.0
-    else:
-        floor = 0.0
-        references = [reference.of(k) for k in range(len(arguments))]
-    for name, n, x, right in zip(names, numbers, arguments, references, strict=True):
-        target = Target("gradient", name, f"∂f/∂{name}")
-        finding = _judged(target, n, x, right, resolution, floor)
+    for target, n, right in zip(targets, numbers, found.references, strict=True):
+        asked = None if n.printed else resolution
+        finding = _judged(target, n, right, asked, SMALL, single=single)
+        if found.contradicted and finding.judgement is not None and not finding.judgement.wrong:
+            finding.flaw = "wrong somewhere: along random directions the slopes are others"
         findings.append(finding)
-    report.findings = findings
-    report.where = [text for f in findings if (text := _entries(f))]
-    return report
+    return Report(findings, [text for f in findings if (text := _entries(f))], notes=[found.note])
 
 
 def _judged(
     target: Target,
     n: Numbers,
-    x: np.ndarray,
     right: Reference,
     resolution: float | None,
-    floor: float,
+    floor: float = 0.0,
+    *,
+    single: bool,
 ) -> Finding:
     finding = Finding(target, n, right, None)
     if n.value.shape != right.value.shape:
         finding.flaw = shape_flaw(n.value, right.value, target.name)
         return finding
     if resolution is None:
-        single = x.dtype == np.float32
         resolution = FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION
         resolution = PRINTED_RESOLUTION if n.printed else resolution
-    unit = 2.0**-24 if x.dtype == np.float32 else 2.0**-53
-    largest = float(np.max(np.abs(n.value[np.isfinite(n.value)]), initial=0.0))
-    computed = 0.0 if n.printed else 8 * unit * np.abs(n.value) + unit * largest
+    unit = 2.0**-24 if single else 2.0**-53
+    size = np.where(np.isfinite(right.value), np.abs(right.value), 0.0)
+    computed = 0.0 if n.printed else 8 * unit * size + unit * np.max(size, initial=0.0)
     finding.judgement = judge(n, right, resolution, None, computed, floor)
     return finding
 

@@ -19,22 +19,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.traced import plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-#: How many steps the ladder has, each a quarter of the one before.
+#: How many steps the ladder has at least, each a quarter of the one before.
 LEVELS = 25
+#: So many steps are shorter than x itself, where x is small.
+BELOW_X = 12
 #: How far a row of the tableau is extrapolated.
 COLUMNS = 7
 #: Noise is seen in a few samples only: how much larger it may really be.
 NOISE_MARGIN = 12.0
 #: The least noise of a value, in halves of its last place: library functions are off by that.
 LEAST = 2.0
-#: A first change of no more than so many units of rounding is a tread of a staircase.
-TREAD = 2.0**8
-#: Where fine steps tell otherwise than coarse ones by less than this power of the unit, relative to
-#: the function's size, it is hidden rounding that tells it: a staircase whose treads are long.
-BLUR = 0.7
+#: How much more than the height of a stair rounding may hide.
+STAIRS = 8.0
+#: Where steps below unit^NEARBY tell otherwise than longer ones by less than unit^BLUR, relative to
+#: the function's size there, it is hidden rounding that tells it: a staircase with long treads.
+NEARBY, BLUR = 0.6, 0.7
 #: How much larger the error may be than a difference in the tableau.
 SAFETY = 4.0
 #: The spacings at which noise is measured, in units of rounding: one for noise as fine as that of x
@@ -81,7 +85,7 @@ def slope(
     scale: float,
     unit: float = 2.0**-53,
     step: Callable[[float], float] = float,
-    levels: int = LEVELS,
+    levels: int | None = None,
     noise: float | None = None,
 ) -> Slope:
     """The derivative of `along(t)` at t = 0, with a bound.
@@ -92,7 +96,7 @@ def slope(
         scale: the size of x, so that the largest step is ¼·max(1, scale).
         unit: half the distance from 1 to the next number of the precision that is computed in.
         step: the step that x really makes when asked to make one of t, for x + t is rounded.
-        levels: how many steps there are.
+        levels: how many steps there are; by default 25, and more where x is small.
         noise: of the function's values, where it was measured already (see `Slope.noise`).
 
     Kink: where the derivatives from both sides exist and differ beyond their bounds down to
@@ -130,6 +134,10 @@ class _Quotient(NamedTuple):
 _NO_QUOTIENT = _Quotient(math.nan, math.inf)
 
 
+#: The steps really made ahead and behind, and the values there.
+_Rung = tuple[float, float, float, float]
+
+
 class _Ladder:
     def __init__(
         self,
@@ -148,32 +156,34 @@ class _Ladder:
         self.evaluations += 1
         try:
             with np.errstate(all="ignore"):
-                return float(np.asarray(self.along(t)).reshape(()))
+                return float(np.asarray(plain(self.along(t))).reshape(()))
         except (ArithmeticError, ValueError):  # LinAlgError is a ValueError
             return math.nan
 
-    def result(self, levels: int, noise: float | None) -> Slope:
+    def result(self, levels: int | None, noise: float | None) -> Slope:
         here = self.at(0.0)
         if not math.isfinite(here):
             return Slope(math.nan, math.inf, evaluations=self.evaluations)
+        if levels is None:
+            below = math.ceil(math.log(self.first / self.size, 4)) + BELOW_X
+            levels = max(LEVELS, below)
         rungs = [self.rung(self.first / 4.0**level) for level in range(levels)]
         near, far = self.noises(here) if noise is None else (noise, noise)
-        sizes = [abs(f) for rung in rungs for f in rung[2:] if math.isfinite(f)]
-        top = max([abs(here), *sizes])
         # So much noise may be no noise: the function may turn within that distance.
-        most = math.sqrt(self.unit) * top
+        most = math.sqrt(self.unit) * max(abs(f) for f in [here, *_finite(rungs)])
         if near > most:
             return Slope(math.nan, math.inf, evaluations=self.evaluations)
-        found = self.solved(here, rungs, max(near, far), top)
-        if far <= max(near, most):
+        stair = _stair(here, rungs)
+        found = self.solved(here, rungs, max(near, far, stair))
+        if max(far, stair) <= max(near, most):
             return found
-        other = self.solved(here, rungs, near, top)
+        other = self.solved(here, rungs, max(near, stair))
         apart = abs(found.value - other.value)
         if apart <= found.bound + other.bound:
             return min(found, other, key=lambda estimate: estimate.bound)
         return Slope(math.nan, math.inf, evaluations=self.evaluations)
 
-    def rung(self, h: float) -> tuple[float, float, float, float]:
+    def rung(self, h: float) -> _Rung:
         """The steps really made ahead and behind, and the values there."""
         ahead, behind = self.step(h), self.step(-h)
         return (
@@ -183,41 +193,27 @@ class _Ladder:
             self.at(behind) if behind else math.nan,
         )
 
-    def solved(self, here: float, rungs: Sequence[Any], noise: float, top: float) -> Slope:
+    def solved(self, here: float, rungs: Sequence[_Rung], noise: float) -> Slope:
         """The derivative, if the values have so much noise."""
-        tread = TREAD * self.unit * max(1.0, self.size, top)
-        # Flat nearby and moving further off on both sides: rounded away, not constant.
-        moves = [
-            any(abs(rung[side] - here) > tread for rung in rungs)  # NaN does not count
-            for side in (2, 3)
-        ]
-        drowned = all(moves)
+        blur = self.unit**BLUR * abs(here), self.unit**NEARBY * max(1.0, self.size)
 
         def quotients(pairs: Iterable[tuple[float, float, float]]) -> list[_Quotient]:
             found: list[_Quotient] = []
-            last = 0.0  # the change at the last step that made one
             for width, above, below in pairs:
-                if not (width > 0 and math.isfinite(above) and math.isfinite(below)):
+                if width > 0 and math.isfinite(above) and math.isfinite(below):
+                    own = max(noise, LEAST * self.unit * max(abs(above), abs(below)))
+                    found.append(_Quotient((above - below) / width, 2 * own / width, width))
+                else:
                     found.append(_NO_QUOTIENT)
-                    continue
-                if above == below and drowned:
-                    found.append(_NO_QUOTIENT)
-                    continue
-                own = max(noise, LEAST * self.unit * max(abs(above), abs(below)))
-                if above == below and 0 < last <= tread:
-                    own = max(own, last)  # it stands on one tread of a staircase
-                last = abs(above - below) or last
-                found.append(_Quotient((above - below) / width, 2 * own / width, width))
             return found
 
-        blur = self.unit**BLUR * top
-        right = _limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0, blur)
-        left = _limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0, blur)
+        right = _limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0, *blur)
+        left = _limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0, *blur)
         if right.disagrees(left, 2.0) and math.isfinite(right.bound + left.bound):
             middle, half = (left.value + right.value) / 2, abs(left.value - right.value) / 2
             bound = half + max(left.bound, right.bound)
             return Slope(middle, bound, left.value, right.value, self.evaluations, noise)
-        central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0, blur)
+        central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0, *blur)
         best = min(central, right, left, key=lambda estimate: estimate.bound)
         if not math.isfinite(best.bound):
             return Slope(math.nan, math.inf, evaluations=self.evaluations)
@@ -255,12 +251,32 @@ class _Ladder:
         return NOISE_MARGIN * largest
 
 
-def _limit(quotients: Sequence[_Quotient], ratio: float, blur: float) -> _Estimate:
+def _finite(rungs: Sequence[_Rung]) -> list[float]:
+    """The values of some rungs that are numbers."""
+    return [f for rung in rungs for f in rung[2:] if math.isfinite(f)]
+
+
+def _stair(here: float, rungs: Sequence[_Rung]) -> float:
+    """How much rounding may hide where the function is a staircase here, 0 if it is none.
+
+    Flat for the finest steps on both sides and not further off: then the first change is a stair.
+    """
+    heights = []
+    for side in (2, 3):
+        values = [rung[side] for rung in rungs[::-1] if math.isfinite(rung[side])]
+        first = next((k for k, f in enumerate(values) if f != here), 0)
+        if first < 2:
+            return 0.0
+        heights.append(abs(values[first] - here))
+    return STAIRS * max(heights)
+
+
+def _limit(quotients: Sequence[_Quotient], ratio: float, blur: float, nearby: float) -> _Estimate:
     """The limit of difference quotients for ever smaller steps.
 
     The entry of Richardson's tableau with the least bound that no finer quotient contradicts:
     where a kink or a jump is nearby, coarse steps agree with one another and are all wrong. What
-    finer ones say only by changes of the function below `blur` is no contradiction but noise.
+    steps shorter than `nearby` say only by changes below `blur` is no contradiction but noise.
     """
     candidates = sorted(
         (
@@ -278,7 +294,8 @@ def _limit(quotients: Sequence[_Quotient], ratio: float, blur: float) -> _Estima
         for other, quotient in zip(intervals[level + 1 :], quotients[level + 1 :], strict=True):
             if estimate.disagrees(other):
                 apart = abs(estimate.value - other.value) - other.bound
-                hidden = max(hidden, apart * quotient.width / 2)
+                far = quotient.width > 2 * nearby
+                hidden = max(hidden, math.inf if far else apart * quotient.width / 2)
         if hidden <= blur:
             return _Estimate(estimate.value, estimate.bound + 4 * hidden / quotients[level].width)
     return _NOTHING

@@ -41,7 +41,7 @@ def declared(setting: Setting) -> Iterator[Mistake]:
             place = subject.names.get(i, "")
             where = f"at {place} = {subject.formula(i)}" if place else f"at {subject.formula(i)}"
             yield Mistake(
-                misconception.sentence.format(**names, y=place or subject.formula(i)),
+                misconception.told({**names, "y": place or subject.formula(i)}),
                 where,
                 Edit(ops={i: op.mistaken(misconception)}),
                 (op.name, k),

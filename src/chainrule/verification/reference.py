@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.functions import stop_gradient
-from chainrule.verification.ladder import LEVELS, Slope, slope
+from chainrule.verification.ladder import Slope, slope
 from chainrule.verification.verdicts import Reference
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class FunctionReference:
     def along(
         self,
         directions: Mapping[int, np.ndarray],
-        levels: int = LEVELS,
+        levels: int | None = None,
         noise: float | None = None,
     ) -> Slope:
         """The slope along directions in some of the arguments, see `ladder.slope`."""

@@ -12,12 +12,13 @@ from chainrule.verification.verdicts import Reference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chainrule.verification.claims import Numbers
     from chainrule.verification.ladder import Slope
     from chainrule.verification.reference import FunctionReference
 
 #: Up to so many entries each has differences of its own.
 MOST_SINGLE = 256
-#: Random directions that a set of entries has to agree in before it counts as right.
+#: Random directions that all entries have to agree in before they count as right.
 DRAWS = 3
 #: So often each half is tried before a set is given up.
 MOST_DRAWS = 8
@@ -25,50 +26,70 @@ MOST_DRAWS = 8
 FEW = 8
 #: The bound, relative to the norm of the claim, that few steps have to reach.
 ENOUGH = 1e-9
-#: So many wrong entries are searched for.
-MOST_WRONG = 16
+#: So many entries are measured alone.
+MOST_FOUND = 32
 #: So often a halving may lead to an entry that is right after all.
 MOST_DOUBTS = 3
 
 
 @dataclass
 class Search:
-    """What a search found: references for all arguments, right where nothing was wrong."""
+    """What a search found.
+
+    Attributes:
+        references: for each argument what its entries are, with the claim itself where no direction
+            contradicts it.
+        note: what was looked at, and how sharply.
+        contradicted: whether directions disagree with the claim though no entry was found wrong.
+    """
 
     references: list[Reference]
     note: str
+    contradicted: bool = False
 
 
 class _Halving:
     """The entries of all arguments in one row."""
 
-    def __init__(self, reference: FunctionReference, claims: Sequence[np.ndarray]) -> None:
+    def __init__(self, reference: FunctionReference, claims: Sequence[Numbers]) -> None:
         self.reference = reference
         self.shapes = [x.shape for x in reference.at]
         self.ends = np.cumsum([0, *[x.size for x in reference.at]])
-        self.claim = np.concatenate([np.ravel(c) for c in claims]).astype(float)
+        self.claim = np.concatenate([np.ravel(c.value) for c in claims]).astype(float)
+        self.half = np.concatenate(
+            [np.ravel(np.broadcast_to(c.half_unit, c.value.shape)) for c in claims]
+        )
         self.random = np.random.default_rng(0)
+        #: Entries at a kink, which stay where they are from then on.
+        self.still = np.zeros(len(self.claim), dtype=bool)
         #: Noise of the function's values, measured once.
         self.noise: float | None = None
         #: The largest error that the last comparison would not have seen.
         self.blur = 0.0
 
-    def differs(self, entries: np.ndarray, draws: int = DRAWS) -> bool:
-        """Whether the claim is wrong somewhere among some entries."""
+    def suspicious(self, entries: np.ndarray, draws: int = DRAWS) -> bool:
+        """Whether the claim is wrong, or the function has a kink, somewhere among some entries.
+
+        A direction has ±1 times a random size for each entry, so that errors do not cancel.
+        """
         self.blur = 0.0
         for _ in range(draws):
             signs = np.zeros(len(self.claim))
-            signs[entries] = self.random.choice((-1.0, 1.0), len(entries))
+            sizes = self.random.uniform(0.5, 1.5, len(entries))
+            signs[entries] = sizes * self.random.choice((-1.0, 1.0), len(entries))
+            signs[self.still] = 0.0
+            if not np.any(signs):
+                continue
             seen = self.measured(signs)
-            expected = float(self.claim @ signs)
-            own = 64 * self.reference.unit * float(np.sqrt(np.sum(self.claim[entries] ** 2)))
-            low, high = seen.interval
-            slack = (0.0 if seen.kink else seen.bound) + own
+            own = 64 * self.reference.unit * float(np.sqrt(np.sum((self.claim * signs) ** 2)))
+            slack = seen.bound + own + float(np.sum(np.abs(signs) * self.half))
+            if seen.kink:
+                return True
             if not np.isfinite(slack):
                 self.blur = np.inf
-            elif expected < low - slack or expected > high + slack:
+            elif abs(float(self.claim @ signs) - seen.value) > slack:
                 return True
-            self.blur = max(self.blur, slack)
+            self.blur = max(self.blur, 2 * slack)  # an entry may move by half a step
         return False
 
     def measured(self, signs: np.ndarray) -> Slope:
@@ -92,14 +113,20 @@ class _Halving:
                 parts[k] = part.reshape(shape)
         return parts
 
-    def first_wrong(self, entries: np.ndarray) -> int:
-        """One wrong entry of a set that has some."""
+    def alone(self, entry: int) -> Slope:
+        """One entry measured by itself."""
+        signs = np.zeros(len(self.claim))
+        signs[entry] = 1.0
+        return self.reference.along(self.directions(signs))
+
+    def first(self, entries: np.ndarray) -> int:
+        """One suspicious entry of a set that has some."""
         while len(entries) > 1:
             half = len(entries) // 2
             halves = [entries[:half], entries[half:]]
-            # One draw that differs is proof, one that does not is none: errors may cancel.
+            # One draw that differs is proof, one that does not is none.
             for part in halves * MOST_DRAWS:
-                if self.differs(part, 1):
+                if self.suspicious(part, 1):
                     entries = part
                     break
             else:
@@ -107,48 +134,57 @@ class _Halving:
         return int(entries[0])
 
 
-def search_entries(reference: FunctionReference, claims: Sequence[np.ndarray]) -> Search:
+def search_entries(reference: FunctionReference, claims: Sequence[Numbers]) -> Search:
     """Find the wrong entries of a large gradient with hundreds of evaluations.
 
-    The slope along a random direction of ±1 is compared with what the claim says of it; a set of
-    entries that differs is halved until one is left, that one is measured alone and put right, and
-    the search goes on.
+    The slope along a random direction is compared with what the claim says of it; a set of entries
+    that differs is halved until one is left, that one is measured alone and put right, and the
+    search goes on.
     """
-    halving = _Halving(reference, claims)
-    everything = np.arange(len(halving.claim))
-    value, bound = halving.claim.copy(), np.zeros(len(halving.claim))
-    low, high = value.copy(), value.copy()
-    found: list[int] = []
-    doubtful = 0
-    while len(found) < MOST_WRONG and doubtful < MOST_DOUBTS and halving.differs(everything):
-        entry = halving.first_wrong(everything)
-        signs = np.zeros(len(value))
-        signs[entry] = 1.0
-        seen = reference.along(halving.directions(signs))
-        least, most = seen.interval
-        slack = (0.0 if seen.kink else seen.bound) + 1e-12 * abs(value[entry])
-        if entry in found or least - slack <= halving.claim[entry] <= most + slack:
-            doubtful += 1  # a halving that a lucky draw misled: try again
+    row = _Halving(reference, claims)
+    everything = np.arange(len(row.claim))
+    found: dict[int, Slope] = {}
+    for k in np.flatnonzero(~np.isfinite(row.claim))[:MOST_FOUND]:
+        found[int(k)] = row.alone(int(k))
+        row.claim[k] = found[int(k)].value
+    unmeasured = bool(np.any(~np.isfinite(row.claim)))
+    value = row.claim.copy()
+    doubts, suspicious = 0, not unmeasured
+    while suspicious and len(found) < MOST_FOUND and doubts < MOST_DOUBTS:
+        suspicious = row.suspicious(everything)
+        if not suspicious:
+            break
+        entry = row.first(everything)
+        seen = row.alone(entry)
+        slack = seen.bound + row.half[entry] + 1e-12 * abs(row.claim[entry])
+        right = not seen.kink and abs(row.claim[entry] - seen.value) <= slack
+        if entry in found or right or not np.isfinite(slack):
+            doubts += 1  # a halving that went astray: try again
             continue
-        found.append(entry)
-        value[entry], bound[entry] = seen.value, 0.0 if seen.kink else seen.bound
-        low[entry], high[entry] = least, most
-        halving.claim[entry] = seen.value
-    blur = halving.blur if doubtful < MOST_DOUBTS else np.inf
-    bound = np.maximum(bound, blur)
+        found[entry] = seen
+        value[entry] = row.claim[entry] = seen.value
+        row.half[entry] = 0.0
+        row.still[entry] = seen.kink
+    unsure = suspicious or unmeasured
+    blur = np.inf if unsure else row.blur
+    bound = np.full(len(value), blur)
+    low, high = value.copy(), value.copy()
+    for entry, seen in found.items():
+        low[entry], high[entry] = seen.interval
+        bound[entry] = seen.bound - (high[entry] - low[entry]) / 2 if seen.kink else seen.bound
+    references = []
+    for k, shape in enumerate(row.shapes):
+        part = slice(row.ends[k], row.ends[k + 1])
+        arrays: list[Any] = [x[part].reshape(shape) for x in (value, bound, low, high)]
+        references.append(Reference(*arrays))
     note = (
         f"{len(value):,} entries were compared along random directions, with"
         f" {reference.evaluations:,} evaluations"
     )
     if np.isfinite(blur):
         note += f": an error of {blur:.2g} in one entry would have been seen"
-    if len(found) == MOST_WRONG:
-        note += f"; the search stopped after {MOST_WRONG} wrong entries, there may be more"
-    elif doubtful == MOST_DOUBTS:
-        note += "; the directions disagree though no single entry was found wrong"
-    references = []
-    for k, shape in enumerate(halving.shapes):
-        part = slice(halving.ends[k], halving.ends[k + 1])
-        arrays: list[Any] = [x[part].reshape(shape) for x in (value, bound, low, high)]
-        references.append(Reference(*arrays))
-    return Search(references, note)
+    if len(found) == MOST_FOUND:
+        note += f"; the search stopped after {MOST_FOUND} entries that stand out"
+    elif unsure:
+        note += "; directions disagree with the claim, but not through any single entry"
+    return Search(references, note, suspicious and doubts >= MOST_DOUBTS)

@@ -126,9 +126,13 @@ def judge(
         floor: entries smaller than this part of the largest are seen against that.
     """
     value, half = claim.value, claim.half_unit
+    complex_numbers = np.iscomplexobj(value) or np.iscomplexobj(reference.value)
     with np.errstate(invalid="ignore", divide="ignore"):
-        below, above = reference.low - value, value - reference.high
-        off = np.maximum(np.maximum(below, above), 0.0)
+        if complex_numbers:
+            off = np.abs(value - reference.value)
+        else:
+            below, above = reference.low - value, value - reference.high
+            off = np.maximum(np.maximum(below, above), 0.0)
         off = np.where(np.isnan(value) & ~np.isnan(reference.value), np.inf, off)
         off = np.where(value == reference.value, 0.0, off)
         exact = off <= reference.bound + computed
@@ -142,7 +146,8 @@ def judge(
         against = np.maximum(against, floor * largest)
         relative = blur / against
         nothing = largest <= np.max(reference.bound, initial=0.0)  # the whole array is about zero
-        vague = ~(relative <= resolution) & (blur != 0) & ~(exact & nothing)
+        told = exact & nothing & (floor == 0)  # zero for zero; the check is vacuous
+        vague = ~(relative <= resolution) & (blur != 0) & ~told
         stepwise = allowed if propagated is None else allowed + propagated
         rounded = off <= stepwise
         drowned = ~(stepwise / against <= resolution)
@@ -152,7 +157,10 @@ def judge(
     ranks = np.where(agrees, ORDER.index(Verdict.AGREES), ranks)
     ranks = np.where(agrees & vague & ~reference.kinks, ORDER.index(Verdict.UNKNOWN), ranks)
     ranks = np.where(agrees & reference.kinks, ORDER.index(Verdict.KINK), ranks)
+    same = (value == reference.value) & ~np.isfinite(reference.value)  # an infinity that is meant
     unknown = ~np.isfinite(reference.value) | ~np.isfinite(reference.bound)
-    ranks = np.where(unknown & (value != reference.value), ORDER.index(Verdict.UNKNOWN), ranks)
+    ranks = np.where(unknown & ~same, ORDER.index(Verdict.UNKNOWN), ranks)
+    astray = ~np.isfinite(value) & np.isfinite(reference.value)
+    ranks = np.where(astray, ORDER.index(Verdict.WRONG), ranks)
     vacuous = bool(largest <= np.max(blur, initial=0.0)) and not np.any(reference.kinks)
     return Judgement(ranks, off, relative, blur, vacuous)
