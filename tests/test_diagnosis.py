@@ -86,10 +86,12 @@ def test_common_ops_carry_misconceptions():
 
 
 def test_the_catalogue_can_be_extended():
+    def forward(x):
+        return x / (1 + abs(x))
+
     softsign = cr.elementwise(
-        lambda x: x / (1 + abs(x)), lambda _y, x: 1 / (1 + abs(x)) ** 2, scalar=lambda x: x / (1 + abs(x)),
-        name="softsign",
-    )  # fmt: skip
+        forward, lambda _y, x: 1 / (1 + abs(x)) ** 2, scalar=forward, name="softsign"
+    )
     w = cr.Value(0.7, label="w")
     y = softsign(3 * w)
     claim = {"w": f"{3 / (1 + 2.1):.6f}"}

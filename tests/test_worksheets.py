@@ -269,7 +269,7 @@ def test_explain_and_render_take_worksheets(sheet, capsys, tmp_path):
     assert cli.main(["render", path, "-o", str(out)]) == 0
     assert "0.05707" in out.read_text(encoding="utf-8")
     for arguments, message in (
-        (["explain", path, "dE/dq"], "'q' is no named node"),
+        (["explain", path, "dE/dq"], "'q' is not computed"),
         (["explain", path, "dQ/dw1"], "'Q' is not computed"),
         (["render", path, "-o", "graph.bmp"], "cannot render"),
     ):
@@ -312,10 +312,10 @@ def test_grading_follows_through_and_no_broken_file_stops_it(sheet, tmp_path):
     assert "cannot be read" in grades[5].problem
     assert grades[8].marks["∂E/∂z2"] == "agrees"
     assert grades[9].points == 5
-    rows = list(csv.reader(io.StringIO(table_csv(questions, grades))))
+    rows = list(csv.reader(io.StringIO(table_csv(grades))))
     assert rows[0][:3] == ["answer", "points", "of"]
     assert {len(row) for row in rows} == {len(rows[0])}
-    text = table_text(questions, grades)
+    text = table_text(grades)
     assert "fault.chain" in text
     assert "10 answers, 2 without a mistake" in text
 

@@ -44,16 +44,17 @@ def run_check(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> 
     """Print a report for each worksheet."""
     if options.html and len(options.files) > 1:
         error("--html makes a page of one worksheet")
-    reports = []
+    reports, broken = [], []
     for file in options.files:
-        sheet = read_worksheet(file, error)
         try:
-            reports.append((file, sheet.report()))
+            reports.append((file, read_worksheet(file, error).report()))
         except WorksheetError as problem:
-            error(str(problem))
+            broken.append(str(problem))
+    if not reports:
+        error("\n".join(broken))
     if options.json:
         data = [{"file": file, **report.to_dict()} for file, report in reports]
-        shown: Any = data[0] if len(data) == 1 else data
+        shown: Any = data[0] if len(options.files) == 1 else data
         text = json.dumps(shown, ensure_ascii=False, indent=2)
     elif options.html:
         text = reports[0][1].html().rstrip()
@@ -64,6 +65,8 @@ def run_check(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> 
             texts = [f"{file}\n{t}\n" for (file, _), t in zip(reports, texts, strict=True)]
         text = "\n".join(texts)
     write(text, options.out, error)
+    if broken:
+        error("\n".join(broken))
     return int(any(report.findings and not report.ok for _, report in reports))
 
 

@@ -10,8 +10,9 @@ from chainrule.cli.files import is_worksheet, read_worksheet, write
 from chainrule.derivation.explanation import FORMS, Options, explained
 from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
+from chainrule.formulas.vocabulary import Vocabulary
 from chainrule.pictures import graph
-from chainrule.verification.targets import numerator
+from chainrule.verification.targets import fraction
 
 if TYPE_CHECKING:
     import argparse
@@ -104,12 +105,16 @@ def _root_of(
     caller = Caller([], (lambda: None).__code__)
     if derivative is None:
         return sheet.root, caller, None
-    y = numerator(derivative)
-    name = derivative if y is None else derivative.partition("/")[2].strip().lstrip("d∂")
-    root = sheet.root if y is None else sheet.nodes.get(y)
+    y, x = fraction(derivative) or (None, derivative)
+    names = Vocabulary(sheet.nodes)
+    base, bracket, index = x.partition("[")
+    known = names.find(x) or names.find(base)
+    if known is None:
+        error(f"{x!r} is not computed in {target}: {names.nearest(x)}")
+    root = sheet.root if y is None else sheet.nodes.get(names.find(y) or "")
     if root is None:
-        error(f"{y!r} is not computed in {target}: there are {', '.join(sheet.nodes)}")
-    return root, caller, name
+        error(f"{y!r} is not computed in {target}: {names.nearest(str(y))}")
+    return root, caller, known if known == x or names.find(x) else known + bracket + index
 
 
 def run_explain(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from chainrule.worksheet import Worksheet, WorksheetError
+from chainrule.worksheet import Worksheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,13 +19,15 @@ def is_worksheet(path: str) -> bool:
 
 
 def read_worksheet(path: str | Path, error: Callable[[str], NoReturn]) -> Worksheet:
-    """A worksheet, or an error message and the end of the program."""
+    """A worksheet.
+
+    Raises:
+        WorksheetError: if it is none.
+    """
     try:
         return Worksheet.read(path)
     except OSError as problem:
         error(f"cannot read {path}: {problem.strerror}")
-    except WorksheetError as problem:
-        error(str(problem))
 
 
 def write(text: str, out: Path | None, error: Callable[[str], NoReturn]) -> None:

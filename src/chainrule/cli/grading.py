@@ -40,6 +40,6 @@ def run_grade(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> 
     if options.jobs is not None and options.jobs < 1:
         error("argument --jobs: a whole number from 1 on")
     grades = graded(sheet, options.answers, options.jobs, progress=progress_is_seen())
-    text = table_csv(sheet, grades) if options.csv else table_text(sheet, grades)
+    text = table_csv(grades) if options.csv else table_text(grades)
     write(text, options.out, error)
     return int(any(grade.problem for grade in grades))

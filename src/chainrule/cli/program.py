@@ -12,6 +12,7 @@ from chainrule import __version__, demo
 from chainrule.cli.checking import add_check
 from chainrule.cli.explaining import add_explain, add_render
 from chainrule.cli.grading import add_grade
+from chainrule.worksheet import WorksheetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         status: int | None = options.run(options, parser.error)
+    except WorksheetError as problem:
+        parser.error(str(problem))
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

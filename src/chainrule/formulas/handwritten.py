@@ -6,6 +6,7 @@ read in two ways is refused with both readings, never guessed.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from chainrule.ops.linear_algebra import outer_product
 from chainrule.traced import Traced
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chainrule.formulas.vocabulary import Vocabulary
 
 #: How deep brackets may be nested.
@@ -50,8 +53,22 @@ def read_handwritten(text: str, vocabulary: Vocabulary) -> Any:
     >>> read_handwritten("1/2 (T - a)^2", Vocabulary({"T": 0.5, "a": 0.75}))
     0.03125
     """
-    with np.errstate(all="ignore"):
-        return Reader(text, vocabulary).whole()
+    return read_tokens(text, None, vocabulary)
+
+
+def read_tokens(text: str, tokens: Sequence[Token] | None, vocabulary: Vocabulary) -> Any:
+    """The same from tokens, some of which may stand for others than the text has."""
+    try:
+        with np.errstate(all="ignore"):
+            return Reader(text, vocabulary, tokens).whole()
+    except RecursionError:
+        raise FormulaError("the formula is nested too deeply", 0) from None
+
+
+def exponent_name(number: str, vocabulary: Vocabulary) -> str:
+    """The name e1 in the number 2e1, where it is one; else nothing."""
+    match = re.fullmatch(r"[\d.]+(e\d+)", number)
+    return match[1] if match and vocabulary.find(match[1]) is not None else ""
 
 
 class Reader(Names):
@@ -107,7 +124,9 @@ class Reader(Names):
         left = self.applied(ar.divide, above, below, at=at)
         if not self.begins_factor():
             return left
-        glued = self.token.kind == "name" and not self.token.spaced and not self.token.tex
+        last = self.tokens[self.at - 1]
+        touching = self.token.position == last.position + len(last.text)
+        glued = touching and (self.token.kind == "name" or self.is_sign("√"))
         if not simple or glued:
             a = self.text[self.tokens[start].position : self.token.position].strip()
             b = self.token.text
@@ -152,6 +171,14 @@ class Reader(Names):
             return self.postfixed(self.transposed(base, at))
         negative = self.leading_sign()
         exponent = self.power()
+        shape = shape_of(base)
+        inverse = exponent == 1.0 if negative else isinstance(exponent, float) and exponent == -1.0
+        if inverse and len(shape) == 2 and shape[0] == shape[1]:
+            raise FormulaError(
+                "^-1 of a square matrix can mean its inverse or 1/… entry by entry: write inv(…) or"
+                " 1/…",
+                at,
+            )
         return self.applied(ar.power, base, ar.negative(exponent) if negative else exponent, at=at)
 
     def postfixed(self, base: Any) -> Any:
@@ -205,7 +232,7 @@ class Reader(Names):
         token = self.token
         if token.kind == "number":
             self.at += 1
-            return float(token.text)
+            return self.number(token)
         if token.kind == "name":
             return self.name()
         if token.kind == "derivative":
@@ -215,6 +242,17 @@ class Reader(Names):
         if token.kind == "sign":
             return self.bracketed()
         raise FormulaError("a number or a name expected", token.position)
+
+    def number(self, token: Token) -> float:
+        """A number; 2e1 is refused where e1 is a name."""
+        name = exponent_name(token.text, self.vocabulary)
+        if name:
+            times = token.text.removesuffix(name)
+            raise FormulaError(
+                f"{token.text} can mean {times}·10^{name[1:]} or {times}·{name}: leave a space",
+                token.position,
+            )
+        return float(token.text)
 
     def bracketed(self) -> Any:
         token = self.token
@@ -226,21 +264,40 @@ class Reader(Names):
             self.bars = bars
             self.take(")")
             return inside
-        if sign == "√":
-            return self.applied(ops.sqrt, self.atom(), at=at)
-        if sign == "|":
-            self.bars += 1
-            inside = self.sum()
-            self.bars -= 1
-            self.take("|")
-            return self.applied(ops.absolute, inside, at=at)
-        if sign == "Σ":
-            return self.summed(at)
-        if sign == "∂":
-            return self.partial(at)
-        if sign == "[":
-            return self.listed(at)
+        read = {
+            "√": lambda at: self.applied(ops.sqrt, self.atom(), at=at),
+            "|": self.size,
+            "‖": self.length,
+            "Σ": self.summed,
+            "∂": self.partial,
+            "[": self.listed,
+        }.get(sign)
+        if read is not None:
+            return read(at)
         raise FormulaError(f"a number or a name expected before '{sign}'", at)
+
+    def size(self, at: int) -> Any:
+        """What stands between | and |."""
+        self.bars += 1
+        inside = self.sum()
+        self.bars -= 1
+        self.take("|")
+        if shape_of(inside):
+            raise FormulaError(
+                "|…| of an array can mean two things: write abs(…) entry by entry or ‖…‖ for the"
+                " length",
+                at,
+            )
+        return self.applied(ops.absolute, inside, at=at)
+
+    def length(self, at: int) -> Any:
+        """‖x‖, the root of the sum of squares."""
+        end = next((k for k in range(self.at, len(self.tokens)) if self.tokens[k].text == "‖"), 0)
+        if not end:
+            raise FormulaError("this ‖ is never closed", at)
+        inside = type(self)(self.text, self.vocabulary, self.tokens[self.at : end]).whole()
+        self.at = end + 1
+        return ops.sqrt(ops.sum(ar.multiply(inside, inside)))
 
     def summed(self, at: int) -> Any:
         if self.is_sign("^") or (self.token.kind == "name" and self.token.text.startswith("_")):

@@ -26,7 +26,8 @@ _SIGNS = {
     "lbrack": "[", "rbrack": "]", "lvert": "|", "rvert": "|", "mid": "|", "vert": "|",
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "lt": "<", "gt": ">",
     "approx": "≈", "prime": "'", "lparen": "(", "rparen": ")", "sum": "Σ", "nabla": "∇",
-    "partial": "∂", "top": "ᵀ", "intercal": "ᵀ", "{": "(", "}": ")", "|": "|",
+    "partial": "∂", "top": "ᵀ", "intercal": "ᵀ", "{": "(", "}": ")", "|": "‖",
+    "lVert": "‖", "rVert": "‖", "Vert": "‖",
 }  # fmt: skip
 _FUNCTIONS = {
     *("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "ln", "max", "min", "arcsin"),
@@ -83,6 +84,13 @@ class Latex:
         while self.at < self.end and self.text[self.at].isspace():
             self.at += 1
 
+    def script(self) -> tuple[int, int]:
+        """The ends of what is raised or lowered: x^10 is x¹0 in LaTeX, which nobody means."""
+        first, last = self.group()
+        if self.text[first:last].isdigit() and self.text[last : last + 1].isdigit():
+            raise self.fail("LaTeX raises or lowers one digit only: write {…} around all", first)
+        return first, last
+
     def group(self) -> tuple[int, int]:
         """The ends of the argument in braces, or of the one character, that stands next."""
         self.spaces()
@@ -90,7 +98,8 @@ class Latex:
             raise self.fail("an argument is missing")
         if self.text[self.at] == "\\":
             match = re.compile(r"\\([A-Za-z]+|.)").match(self.text, self.at, self.end)
-            assert match is not None
+            if match is None:
+                raise self.fail("a lone backslash")
             self.at = match.end()
             return match.span()
         if self.text[self.at] != "{":
@@ -115,9 +124,15 @@ class Latex:
     def command(self) -> Iterator[Token]:
         start = self.at
         name = self.name_of_command()
-        if name in _SILENT:
-            if name in {"left", "right"} and self.text[self.at : self.at + 1] == ".":
+        if name in {"left", "right"}:
+            self.spaces()
+            bracket = self.text[self.at : self.at + 1]
+            if bracket in {".", "[", "]"}:  # \\left[ … \\right] are round brackets in another size
                 self.at += 1
+                sign = {"[": "(", "]": ")"}.get(bracket)
+                yield from [Token("sign", sign, start)] if sign else []
+        elif name in _SILENT:
+            pass
         elif name in _SIGNS:
             yield Token("sign", _SIGNS[name], start, tex=True)
         elif name in _FUNCTIONS:
@@ -200,7 +215,7 @@ class Latex:
         index = ""
         while self.at < self.end and self.text[self.at] == "_":
             self.at += 1
-            first, last = self.group()
+            first, last = self.script()
             index += "_" + re.sub(r"[\s{}\\]|mathrm|text|,", "", self.text[first:last])
         layer = re.compile(r"\^\{[\[(](\w+)[\])]\}").match(self.text, self.at, self.end)
         if layer:  # a^{[2]} and a^{(2)} name a layer
@@ -211,7 +226,7 @@ class Latex:
     def raised(self) -> Iterator[Token]:
         start = self.at
         self.at += 1
-        first, last = self.group()
+        first, last = self.script()
         inside = self.text[first:last].strip()
         if inside in {"\\top", "\\mathsf{T}", "\\mathrm{T}", "\\intercal", "{\\top}"}:
             yield Token("sign", "ᵀ", start)

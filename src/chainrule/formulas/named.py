@@ -17,10 +17,17 @@ from chainrule.ops import arithmetic as ar
 from chainrule.ops.base import shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chainrule.formulas.vocabulary import Vocabulary
 
 _CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
 _SUMS = {"Σ", "sum", "Sigma"}
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of a formula, in plain text or LaTeX."""
+    return list(Latex(text).tokens() if is_latex(text) else plain_tokens(text))
 
 
 class Names:
@@ -29,9 +36,11 @@ class Names:
     What they stand in, sums and products, is the business of the subclass.
     """
 
-    def __init__(self, text: str, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, text: str, vocabulary: Vocabulary, tokens: Sequence[Token] | None = None
+    ) -> None:
         self.text = text
-        self.tokens = list(Latex(text).tokens() if is_latex(text) else plain_tokens(text))
+        self.tokens = [*(tokens_of(text) if tokens is None else tokens)]
         self.tokens.append(Token("end", "", len(text)))
         self.vocabulary = vocabulary
         self.at = 0
@@ -93,11 +102,16 @@ class Names:
         return negative
 
     def begins_factor(self) -> bool:
-        if self.token.kind in {"name", "number", "derivative"}:
+        if self.token.kind == "number":
+            raise FormulaError(
+                f"{self.token.text} behind what it multiplies: is a sign or a comma missing?",
+                self.token.position,
+            )
+        if self.token.kind in {"name", "derivative"}:
             return True
         if self.is_sign("[") and self.token.spaced:  # without a space it is an index
             return True
-        return self.is_sign("(", "√", "Σ", "∂") or (self.is_sign("|") and not self.bars)
+        return self.is_sign("(", "√", "Σ", "∂", "‖") or (self.is_sign("|") and not self.bars)
 
     # ---------------------------------------------------------------- names
 
@@ -106,6 +120,8 @@ class Names:
         text = token.text
         if self.starts_ordinary():
             return self.ordinary()
+        self.with_index_or_prime()
+        token, text = self.token, self.token.text
         known = self.vocabulary.find(text)
         opens = self.ahead().text == "(" and not self.ahead().spaced
         function = self.vocabulary.functions.get(text)
@@ -123,18 +139,33 @@ class Names:
         parts = [text] if known is not None else []
         if not parts and token.tex:  # in LaTeX letters side by side are a product
             parts = self.vocabulary.product_of_names(text)
+        if len(parts) > 1:
+            self.tokens[self.at : self.at + 1] = [token._replace(text=part) for part in parts]
+            return self.name()
         if parts:
             self.at += 1
-            product = self.valued(parts[0])
-            for part in parts[1:]:
-                product = self.multiplied("", product, self.valued(part), token.position)
-            return product
+            return self.valued(parts[0])
         return self.other(token)
+
+    def with_index_or_prime(self) -> None:
+        """Take w[0] and y′ for one name, where they are names of the graph and w and y are not."""
+        end = self.at + 1
+        if self.tokens[end].text == "[" and not self.tokens[end].spaced:
+            while end < len(self.tokens) - 1 and self.tokens[end].text != "]":
+                end += 1
+            end += 1
+        else:
+            while self.tokens[end].text == "'":
+                end += 1
+        pieces = "".join(token.text for token in self.tokens[self.at : end]).replace("'", "′")
+        whole = pieces.replace("′′′", "‴").replace("′′", "″")
+        if end > self.at + 1 and whole in self.vocabulary.names:
+            self.tokens[self.at : end] = [self.token._replace(text=whole)]
 
     def other(self, token: Token) -> Any:
         """W.T, da2 for ∂E/∂a2, and π and e where they are no names."""
         by = adjoint_of(token.text)
-        if by and self.vocabulary.find(by) in self.vocabulary.claimed:
+        if by and self.vocabulary.root and self.vocabulary.find(by) is not None:
             self.at += 1
             return self.derivative(self.vocabulary.root, by, token.position)
         base, dot, transposed = token.text.rpartition(".")
@@ -218,12 +249,24 @@ class Names:
         """A function of what stands in brackets, or of the one factor behind it: sin x, log a."""
         if self.is_sign("^"):  # sin^2 x
             self.at += 1
+            if self.leading_sign() or self.tokens[self.at + 1].text == "-":
+                raise FormulaError(
+                    f"{text}^-1 can mean the inverse function or 1/{text}: write arc{text} or"
+                    f" 1/{text}(…)",
+                    at,
+                )
             exponent = self.power()
             return self.applied(ar.power, self.called(function, text, at), exponent, at=at)
         if not self.is_sign("("):
             if not self.begins_factor():
                 raise FormulaError(f"what {text} is taken of is missing", self.token.position)
-            return self.applied(function, self.power(), at=at)
+            argument = self.power()
+            another = self.token.kind == "name" and self.token.text in self.vocabulary.functions
+            if self.token.kind in {"name", "number"} and not another:
+                raise FormulaError(
+                    f"{text} of several factors: write {text}(…) around what it is taken of", at
+                )
+            return self.applied(function, argument, at=at)
         arguments, params = self.arguments(function, text)
         if function in {ops.max, ops.min} and len(arguments) == 2:
             function = ops.maximum if function is ops.max else ops.minimum

@@ -30,8 +30,12 @@ SPELLINGS: dict[str, Any] = {
 }
 
 
+_LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+
 def normal(name: str) -> str:
     """A name without what spellings of it differ in: W_{1}, W_1, W[1] and W1 are one."""
+    name = name.translate(_LOWERED)
     name = "".join(GREEK.get(c, c) for c in name).replace("varepsilon", "epsilon")
     name = name.replace("varphi", "phi")
     parts = unicodedata.normalize("NFD", name).replace("̂", "hat").replace("̄", "bar")

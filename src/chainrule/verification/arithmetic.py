@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.engine import Node, swept
 from chainrule.errors import FormulaError
-from chainrule.formulas.handwritten import read_handwritten
-from chainrule.formulas.latex import is_latex
+from chainrule.formulas.handwritten import read_tokens
+from chainrule.formulas.named import tokens_of
 from chainrule.formulas.vocabulary import Vocabulary
 from chainrule.value import Value
 from chainrule.verification.claims import Numbers, printed_number
-from chainrule.verification.rounding import MOST_ENTRIES
+from chainrule.verification.rounding import MOST_ENTRIES, UNSEEN
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Mapping, Sequence
+
+    from chainrule.formulas.tokens import Token
 
 #: The one decimal that everybody means exactly.
 HALF = 0.5
-_NUMBER = re.compile(r"(?<![\w.])\d*\.\d+(?![\w.])|(?<![\w.])\d+\.(?!\w)")
 
 
 def worked_out(text: str, exact: Container[float]) -> Numbers | None:
@@ -34,29 +34,48 @@ def worked_out(text: str, exact: Container[float]) -> Numbers | None:
     >>> f"{float(given.value):.4f} ± {float(given.half_unit):.4f}"
     '0.2803 ± 0.0001'
     """
-    if is_latex(text):
-        return None
-    leaves: dict[str, Value] = {}
-
-    def named(match: re.Match[str]) -> str:
-        leaves[f"n{len(leaves)}"] = Value(float(match.group()), label=match.group())
-        return f" n{len(leaves) - 1} "
-
     try:
-        result = read_handwritten(_NUMBER.sub(named, text), Vocabulary(leaves))
-    except (FormulaError, ArithmeticError, TypeError):
+        tokens, leaves = with_leaves(tokens_of(text), exact, Value)
+        vocabulary = Vocabulary({name: leaf for name, (leaf, _) in leaves.items()})
+        result = read_tokens(text, tokens, vocabulary)
+    except (FormulaError, ArithmeticError, TypeError, AttributeError):
         return None
+    if any(token.kind in {"name", "derivative"} and token.text not in leaves for token in tokens):
+        names = {token.text for token in tokens if token.kind == "name"} - leaves.keys()
+        if not names <= vocabulary.functions.keys():
+            return None
     if not isinstance(result, Node):
         value = np.asarray(result, dtype=float)
-        return Numbers(value, 1e-15 * np.abs(value), text.strip(), printed=True)
-    half = {}
-    for leaf in leaves.values():
-        known = printed_number(str(leaf.label))
-        sure = known is None or leaf.data in exact or leaf.data == HALF
-        half[id(leaf)] = leaf, np.array(0.0) if sure else known.half_unit  # type: ignore[union-attr]
+        return Numbers(value, 1e-15 * np.abs(value), text.strip())
     value = np.array(result.item())
-    slack = known_to(result, half) + 1e-14 * np.abs(value)
+    half_units = {id(leaf): (leaf, half) for leaf, half in leaves.values()}
+    slack = known_to(result, half_units) + 1e-14 * np.abs(value)
     return Numbers(value, slack, text.strip(), printed=True)
+
+
+def with_leaves(
+    tokens: Sequence[Token], exact: Container[float], kind: Callable[[float], Node]
+) -> tuple[list[Token], dict[str, tuple[Node, np.ndarray]]]:
+    """The tokens of a formula with its decimals as names, and the leaves these stand for.
+
+    Of few digits, or among the `exact` numbers, a decimal is meant as it is.
+    """
+    leaves: dict[str, tuple[Node, np.ndarray]] = {}
+    found = []
+    for token in tokens:
+        known = printed_number(token.text) if token.kind == "number" else None
+        if (
+            known is None
+            or "." not in token.text
+            or float(known.value) in exact
+            or float(known.value) == HALF
+        ):
+            found.append(token)
+        else:
+            name = f"{token.text}#{len(leaves)}"
+            leaves[name] = kind(float(known.value)), known.half_unit
+            found.append(token._replace(kind="name", text=name, spaced=True))
+    return found, leaves
 
 
 def known_to(result: Node, half_units: Mapping[int, tuple[Node, np.ndarray]]) -> np.ndarray:
@@ -66,7 +85,8 @@ def known_to(result: Node, half_units: Mapping[int, tuple[Node, np.ndarray]]) ->
     """
     shape = np.shape(result._held)
     total = np.zeros(shape)
-    for index in list(np.ndindex(shape))[:MOST_ENTRIES]:
+    entries = list(np.ndindex(shape))
+    for index in entries[:MOST_ENTRIES]:
         seed: Any = None
         if shape:
             seed = np.zeros(shape)
@@ -74,4 +94,6 @@ def known_to(result: Node, half_units: Mapping[int, tuple[Node, np.ndarray]]) ->
         for node, y_bar in swept(result, result.new_seed(seed), lambda node: node.op is None):
             if id(node) in half_units:
                 total[index] += float(np.sum(np.abs(y_bar) * half_units[id(node)][1]))
+    for index in entries[MOST_ENTRIES:]:
+        total[index] = UNSEEN * np.max(total)
     return total

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
+from chainrule.recording import record_graph
 from chainrule.sites import user_frame
 from chainrule.verification.claims import Rounding
 from chainrule.verification.diagnosis import Diagnosis, Why
-from chainrule.verification.evaluation import Evaluation
+from chainrule.verification.evaluation import Asked, Evaluation
 from chainrule.verification.functions import check_function
 from chainrule.verification.localisation import entries_text, sites
 from chainrule.verification.marking import mark
@@ -24,7 +25,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chainrule.verification.findings import Finding
-    from chainrule.verification.targets import Target
+
+
+def is_result(search: Diagnosis, finding: Finding) -> bool:
+    """Whether nothing else is computed from a claim: the gradient by a leaf, an update."""
+    place = finding.target.place
+    leaf = not isinstance(place, tuple) and search.tape.nodes[place].op is None
+    return finding.target.kind == "updated" or (leaf and finding.target.kind == "gradient")
+
 
 #: So many adjoints are told that would explain the claims, those nearest to the leaves.
 MOST_SITES = 3
@@ -85,7 +93,7 @@ def check(
          or, with the same numbers: in the gradient by a: the sign is wrong
          (of 12 mistakes tried, 1e-8 would match by chance)
     <BLANKLINE>
-    1 wrong; relative errors above 1.2e-13 would have been seen.
+    1 wrong; relative errors above 1e-13 would have been seen.
     """
     if not isinstance(root, Node):
         if not callable(root):
@@ -99,10 +107,22 @@ def check(
         return check_function(root, claims, at, rounding, resolution)
     if at is not None:
         raise ValueError("at= is about a function, this is a graph with its own numbers")
-    subject = Subject(root, names, Caller.of(user_frame(2)))
+    caller = Caller.of(user_frame(2))
+    with record_graph():  # a hand calculation is a graph, under no_grad(), too
+        return _check_graph(root, claims, steps or {}, names, caller, (rounding, lr, resolution))
+
+
+def _check_graph(
+    root: Node,
+    claims: Any,
+    steps: Mapping[Any, Any],
+    names: Mapping[Any, Any] | None,
+    caller: Caller,
+    options: tuple[str | None, float | None, float | None],
+) -> Report:
+    subject = Subject(root, names, caller)
     asked = [
-        Asked(target_of(subject, key, step=True), given, step=True)
-        for key, given in (steps or {}).items()
+        Asked(target_of(subject, key, step=True), given, step=True) for key, given in steps.items()
     ]
     asked += [
         Asked(target_of(subject, key, step=False), given)
@@ -110,17 +130,9 @@ def check(
     ]
     if not asked:
         raise ValueError("there is nothing to check: claims= is empty")
-    return check_graph(Evaluation(subject, Rounding.of(rounding), lr, resolution), asked)
-
-
-class Asked(NamedTuple):
-    """A claim before it is judged."""
-
-    target: Target
-    given: Any
-    step: bool = False
-    rate: float | None = None
-    line: int | None = None
+    rounding, lr, resolution = options
+    evaluation = Evaluation(subject, Rounding.of(rounding), lr, resolution)
+    return concluded(evaluation, [evaluation.judged(a) for a in asked])
 
 
 def by_name(subject: Subject, claims: Any) -> Mapping[Any, Any]:
@@ -151,13 +163,23 @@ def _copied(x: Any) -> Any:
     return x if x.__class__ is float else x.copy()
 
 
-def check_graph(evaluation: Evaluation, asked: Sequence[Asked], *, why: Why = Why.PAIRS) -> Report:
-    """The report on claims about a graph; `why` says how far causes are searched for."""
+def concluded(
+    evaluation: Evaluation,
+    findings: Sequence[Finding],
+    *,
+    why: Why = Why.PAIRS,
+    lenient: bool = False,
+) -> Report:
+    """The report on judged claims about a graph.
+
+    Args:
+        evaluation: what judged them.
+        findings: the claims.
+        why: how far causes are searched for.
+        lenient: whether numbers that follow from rounded ones on paper count as carried on.
+    """
     subject, lr = evaluation.subject, evaluation.lr
-    findings = [
-        evaluation.finding(a.target, a.given, step=a.step, rate=a.rate, line=a.line) for a in asked
-    ]
-    mark(subject, findings, evaluation.rounding, lr)
+    mark(subject, findings, evaluation.rounding, lr, lenient=lenient)
     report = Report(findings)
     if any(f.verdict is Verdict.WRONG for f in findings):
         search = Diagnosis(subject, findings, lr)
@@ -176,7 +198,8 @@ def places(search: Diagnosis, findings: Sequence[Finding]) -> list[str]:
     stepwise = any(f.step for f in findings)
     wrong = [f for f in findings if f.verdict is Verdict.WRONG]
     faulty = [f for f in wrong if not f.follows]
-    if stepwise and len(faulty) == 1 and len(wrong) > 1:
+    later = faulty[:1] and not is_result(search, faulty[0])
+    if stepwise and len(faulty) == 1 and len(wrong) > 1 and later:
         found.append(f"{faulty[0].name}: this step is wrong, the others only carry it on")
     found += [text for f in findings if (text := entries_text(f))]
     if search.wrong and not stepwise:

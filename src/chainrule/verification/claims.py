@@ -18,6 +18,8 @@ _NUMBER = re.compile(
     r"(?:[eE](?P<e>[-+−]?\d+)|\s*[·×*x]\s*10\s*(?:\^|\*\*)?\s*[{(]?(?P<ten>[-+−]?\d+|[⁻⁰¹²³⁴-⁹]+)[})]?)?\s*"
 )
 _RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
+#: A float has no larger exponent.
+MOST_EXPONENT = 300
 #: An array that was computed is trusted to so many bits less than its precision.
 GUARD_BITS = 10
 
@@ -91,6 +93,8 @@ def printed_number(text: str) -> Numbers | None:
         return None
     digits = match["digits"].replace("_", "")
     exponent = int((match["e"] or match["ten"] or "0").translate(_RAISED))
+    if abs(exponent) > MOST_EXPONENT:
+        return None
     number = Decimal(digits).scaleb(exponent)
     if match["sign"] in {"-", "−", "–"}:
         number = -number
@@ -102,6 +106,8 @@ def printed_number(text: str) -> Numbers | None:
 
 def printed_numbers(given: Any) -> Numbers | None:
     """Numbers given as text: one, a list of texts, or a text with brackets, "[[0.1, 0.2], …]"."""
+    if isinstance(given, str) and ";" in given:
+        return None  # rows are written [[1, 2], [3, 4]]
     if isinstance(given, str) and "[" in given:
         inside = _nested(given.strip())
         return None if inside is None else printed_numbers(inside)
@@ -150,7 +156,9 @@ def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
     if rounding is not None:
         half = rounding.half_unit(array)
     else:
-        unit = 2.0**-24 if getattr(given, "dtype", None) == np.float32 else 2.0**-53
+        unit = {"float32": 2.0**-24, "float16": 2.0**-11}.get(
+            str(getattr(given, "dtype", "")), 2.0**-53
+        )
         half = np.where(np.isfinite(array), unit * np.abs(array), 0.0)
     return Numbers(array, np.asarray(half), number_text(array))
 

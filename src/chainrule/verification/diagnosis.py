@@ -36,6 +36,8 @@ MOST_ALTERNATIVES = 4
 SAME = 1e-9
 #: How far a formula may be off elsewhere, relative.
 ELSEWHERE = 1e-7
+#: Graphs of more nodes are not searched for causes, and no search makes more steps than this.
+MOST_NODES, MOST_STEPS = 2_000, 300_000
 #: Pairs are not tried beyond this number.
 MOST_PAIRS = 8_000
 
@@ -121,7 +123,7 @@ class Diagnosis:
 
     def __init__(self, subject: Subject, findings: Sequence[Finding], lr: float | None) -> None:
         self.subject, self.tape = subject, subject.tape
-        usable = [f for f in findings if _is_evidence(f)]
+        usable = [f for f in findings if _is_evidence(f) and f.chance is None]
         again = {f.target[1:] for f in usable if f.verdict is Verdict.WRONG}
         self.evidence = [
             f for f in usable if f.verdict is Verdict.WRONG or f.target[1:] not in again
@@ -146,7 +148,11 @@ class Diagnosis:
             return []
         if self.matches(self.right, RIGHT):  # wrong by rounding: nothing was done wrongly
             return []
-        tried = self.replayed(mistakes(self.setting))
+        possible = mistakes(self.setting) if len(self.tape.nodes) <= MOST_NODES else []
+        if not possible or len(possible) * len(self.tape.nodes) > MOST_STEPS:
+            self.note = "the graph is too large to search for causes"
+            return []
+        tried = self.replayed(possible)
         matches = [(m, replay) for m, replay in tried if self.matches(replay, m[0].edit)]
         found = self.grouped(matches, len(tried), self.by_chance(tried))
         if why is Why.PAIRS and not any(cause.convincing for cause in found):
@@ -176,13 +182,12 @@ class Diagnosis:
         At another point, if one is given, than at the numbers of the graph.
         """
         data = self.setting.data if point is None else point.data
-        constants = None if point is None else point.constants
         try:
-            bars = self.tape.backward(data, edit, constants=constants)
+            bars = self.tape.backward(data, edit)
             partials = {}
             for y, x in self.claimed_partials:
                 seeds = {y: ones(data[y])}
-                through = self.tape.backward(data, edit, seeds=seeds, constants=constants)
+                through = self.tape.backward(data, edit, seeds=seeds)
                 partials[y, x] = through[x]
         except InapplicableError:
             return None
@@ -276,7 +281,7 @@ class Diagnosis:
             if moved_a | moved_b != wrong or a.family == b.family is not None:
                 continue
             count += 1
-            if count > MOST_PAIRS:
+            if count > MOST_PAIRS or count * len(self.tape.nodes) > MOST_STEPS:
                 break
             edit = a.edit | b.edit
             replay = None if edit is None else self.run(edit)

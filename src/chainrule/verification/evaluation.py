@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+import math
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine import Node
-from chainrule.errors import FormulaError
-from chainrule.formulas.handwritten import read_handwritten
-from chainrule.formulas.styles import bar_name
-from chainrule.tensor import Tensor
-from chainrule.traced import plain
-from chainrule.value import Value
-from chainrule.verification.arithmetic import known_to, worked_out
+from chainrule.formulas.handwritten import exponent_name
+from chainrule.verification.arithmetic import worked_out
 from chainrule.verification.claims import (
     GUARD_BITS,
     Numbers,
-    as_numbers,
     computed_numbers,
-    number_text,
     printed_numbers,
 )
-from chainrule.verification.findings import Finding, Point
+from chainrule.verification.findings import Finding
+from chainrule.verification.formula_claims import ClaimedFormulas, chance
 from chainrule.verification.reference import UNIT, GraphReference
 from chainrule.verification.rounding import adjoint_steps, bound_of
-from chainrule.verification.tape import ones
-from chainrule.verification.targets import Target
-from chainrule.verification.verdicts import Reference, judge
+from chainrule.verification.verdicts import SMALL, Reference, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chainrule.verification.claims import Rounding
     from chainrule.verification.subject import Subject
+    from chainrule.verification.targets import Target
 
 #: The relative error that has to be seen, for printed numbers and for computed ones.
 PRINTED_RESOLUTION, FLOAT64_RESOLUTION, FLOAT32_RESOLUTION = 0.1, 1e-6, 1e-3
-#: At so many other points a formula has to hold.
-POINTS = 2
-_LITERAL = re.compile(r"(?<![\w.])\d+\.?\d*(?:[eE][+-]?\d+)?")
-#: By how much a formula may be off elsewhere, relative to the size of what is computed.
-ELSEWHERE = 1e-7
+HALF_RESOLUTION = 0.1
+
+
+class Asked(NamedTuple):
+    """A claim before it is judged."""
+
+    target: Target
+    given: Any
+    step: bool = False
+    rate: float | None = None
+    line: int | None = None
 
 
 class Evaluation:
@@ -59,16 +56,12 @@ class Evaluation:
         self.subject, self.tape = subject, subject.tape
         self.rounding, self.lr, self.resolution = rounding, lr, resolution
         self.reference = reference or GraphReference(subject)
-        #: Names that formulas may use beside those of the graph, with the formulas they stand for.
-        self.helpers: dict[str, str] = {}
-        single = any(getattr(node._held, "dtype", None) == np.float32 for node in self.tape.nodes)
-        #: What a gradient may be off that was computed in float32.
-        self.single = self.reference.spread_of(2.0**-24) if single else None
+        #: The formulas among the claims.
+        self.formulas = ClaimedFormulas(subject)
+        #: The unit of rounding of the least precise array, and what that does to gradients.
+        self.unit = max((unit_of(node._held) for node in self.tape.nodes), default=UNIT)
+        self._spreads: dict[float, list[Any]] = {UNIT: self.reference.spread}
         self._steps: dict[int, Any] | None = None
-        self._formulas: dict[tuple[str, Any], str] = {}
-        self._numbers: dict[tuple[str, Any], Numbers] = {}
-        #: The leaves that stand for printed numbers in formulas, with their half units.
-        self._papers: dict[int, tuple[Node, np.ndarray]] = {}
 
     # ------------------------------------------------------------------ references
 
@@ -93,7 +86,7 @@ class Evaluation:
                 data - rate * found.value, bound, np.minimum(*ends), np.maximum(*ends), found.note
             )
         y, x = place
-        value = self.partial(self.tape.data, y, x)
+        value = self.formulas.partial(self.tape.data, y, x)
         return Reference.of(value, 256 * UNIT * np.abs(value))
 
     def rate(self, target: Target, rate: float | None) -> float:
@@ -104,11 +97,6 @@ class Evaluation:
                 f" (in a worksheet: `with rate 0.4`)"
             )
         return rate
-
-    def partial(self, data: Sequence[Any], y: int, x: int, constants: Any = None) -> np.ndarray:
-        """∂y/∂x through all paths, at some data; y is seeded with ones."""
-        found = self.tape.backward(data, seeds={y: ones(data[y])}, constants=constants)[x]
-        return np.zeros(np.shape(data[x])) if found is None else np.asarray(found)
 
     def propagated(self, target: Target, rate: float | None) -> Any:
         """How far rounding every step may lead."""
@@ -132,6 +120,11 @@ class Evaluation:
 
     # ------------------------------------------------------------------ claims
 
+    def judged(self, asked: Asked) -> Finding:
+        """A claim judged."""
+        target, given, step, rate, line = asked
+        return self.finding(target, given, step=step, rate=rate, line=line)
+
     def finding(
         self,
         target: Target,
@@ -153,19 +146,26 @@ class Evaluation:
             finding.claim = numbers
             return finding
         if target.at is None:
-            self._numbers[target.kind, target.place] = numbers
+            self.formulas.numbers[target.kind, target.place] = numbers
         resolution = self.resolution_for(given, numbers, formula)
         computed = self.computed_error(target, given, numbers)
         propagated = self.propagated(target, rate)
         finding.slack = 0.0 if propagated is None else propagated
-        finding.judgement = judge(numbers, reference, resolution, propagated, computed)
+        floor = SMALL if max(self.unit, unit_of(given)) > UNIT else 0.0
+        finding.judgement = judge(numbers, reference, resolution, propagated, computed, floor)
+        wrong = finding.judgement.wrong
+        if target.kind == "gradient" and wrong and target.at is None and wrong[0]:
+            finding.reference = self.reference.searched(target.place, reference, wrong)
+            finding.judgement = judge(
+                numbers, finding.reference, resolution, propagated, computed, floor
+            )
         if formula:
             if target.at is None:
-                self._formulas[target.kind, target.place] = formula
+                self.formulas.formulas[target.kind, target.place] = formula
             if target.kind in {"gradient", "partial", "value"}:
-                finding.points = self.points(target, formula)
+                finding.points = self.formulas.points(target, formula)
                 if finding.verdict.passes:
-                    finding.chance = self.chance(finding.points)
+                    finding.chance = chance(finding.points, float(np.max(reference.bound)))
         return finding
 
     def numbers_of(self, target: Target, given: Any) -> tuple[Numbers, str]:
@@ -179,20 +179,26 @@ class Evaluation:
             return numbers, ""
         if not isinstance(given, str) and not _is_sympy(given):
             return computed_numbers(given, self.rounding), ""
-        formula = str(given)
-        worked = worked_out(formula, self.known_numbers())
-        if worked is not None:
-            return worked, ""
-        return self.evaluated(target, formula), formula.strip()
-
-    def known_numbers(self) -> set[float]:
-        """The numbers that the graph starts from: on paper they are exact."""
-        leaves = [self.tape.recorded[i] for i in self.tape.leaves]
-        constants = [value for value, _ in self.subject.constants.values()]
-        return {float(x) for x in [*leaves, *constants] if np.ndim(x) == 0}
+        formula = given if isinstance(given, str) else sympy_text(given)
+        worked = (
+            None
+            if self.formulas.reads_names(formula)
+            else worked_out(formula, self.formulas.known_numbers())
+        )
+        if worked is None:
+            return self.formulas.evaluated(target, formula), formula.strip()
+        shape = np.shape(self.tape.data[target.place]) if target.kind == "gradient" else ()
+        if shape and target.at is None and not worked.value.shape:  # 1/3 for every entry
+            value, half = (np.broadcast_to(x, shape) for x in (worked.value, worked.half_unit))
+            return Numbers(value, half, worked.text, worked.printed), ""
+        return worked, ""
 
     def printed(self, given: Any) -> Numbers | None:
         """Numbers given as text."""
+        if isinstance(given, str) and exponent_name(
+            given.strip(), self.subject.vocabulary(self.tape.data)
+        ):
+            return None
         is_list = isinstance(given, list | tuple) and _is_text(given)
         return printed_numbers(given) if isinstance(given, str) or is_list else None
 
@@ -201,8 +207,7 @@ class Evaluation:
             return self.resolution
         if numbers.printed or (self.rounding is not None and not formula):
             return PRINTED_RESOLUTION
-        single = self.single is not None or getattr(given, "dtype", None) == np.float32
-        return FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION
+        return resolution_of(max(self.unit, unit_of(given)))
 
     def computed_error(self, target: Target, given: Any, numbers: Numbers) -> Any:
         """What a claim may be off that was computed in another order of operations."""
@@ -213,127 +218,26 @@ class Evaluation:
         error = 2**GUARD_BITS * UNIT * size
         if kind in {"gradient", "updated"}:
             error = error + 4 * target.entry(self.reference.bound(place))
-            if self.single is not None or getattr(given, "dtype", None) == np.float32:
-                if self.single is None:
-                    self.single = self.reference.spread_of(2.0**-24)
-                spread = self.single[place]
+            unit = max(self.unit, unit_of(given))
+            if unit > UNIT:
+                if unit not in self._spreads:
+                    self._spreads[unit] = self.reference.spread_of(unit)
+                spread = self._spreads[unit][place]
                 spread = 0.0 if spread is None else target.entry(spread)
-                error = error + spread + 64 * 2.0**-24 * size
+                error = error + spread + 64 * unit * size
         return error
 
-    # ------------------------------------------------------------------ formulas
 
-    def evaluated(self, target: Target, formula: str) -> Numbers:
-        """What a formula gives at the numbers of the graph.
-
-        Printed numbers of earlier claims in it are known to half of their last digit only.
-        """
-        result = self.value_of(target, formula, self.tape.data, None)
-        value = as_numbers(plain(result))
-        half = 8 * UNIT * np.abs(value)
-        if isinstance(result, Node):
-            half = half + known_to(result, self._papers)
-        whole = target.kind == "gradient" and target.at is None
-        shape = np.shape(self.tape.data[target.place]) if whole else ()
-        if not value.shape and shape:
-            value, half = (np.broadcast_to(x, shape) for x in (value, half))
-        return Numbers(value, half, number_text(value), printed=isinstance(result, Node))
-
-    def value_of(self, target: Target, formula: str, data: Sequence[Any], constants: Any) -> Any:
-        """A formula at some data of the graph.
-
-        A derivative in it is what was claimed of that before, else the right one.
-
-        Raises:
-            FormulaError: with the place in the formula.
-        """
-
-        def derivative(y: str, x: str) -> Any:
-            i, j = self.subject.positions.get(y), self.subject.positions.get(x)
-            if i is None or j is None:
-                missing = y if i is None else x
-                raise FormulaError(f"'{missing}' in ∂{y}/∂{x} is a constant of this graph")
-            key = ("gradient", j) if i == self.tape.last else ("partial", (i, j))
-            if key == target[:2] and target.at is None:
-                raise FormulaError(f"{target.name} is explained by itself")
-            if key in self._formulas:
-                claim = Target(key[0], key[1], bar_name(y, x, bars=False))
-                return self.value_of(claim, self._formulas[key], data, constants)
-            if key not in self._numbers:
-                return _scalar(self.partial(data, i, j, constants))
-            if data is not self.tape.data:
-                raise _OnPaperOnlyError
-            return self.on_paper(self._numbers[key])
-
-        names = self.subject.names
-        claimed = {names[i] for kind, i in self._numbers if kind == "gradient" and i in names}
-        vocabulary = self.subject.vocabulary(data, constants, derivative, claimed)
-        try:
-            for name, meaning in self.helpers.items():
-                vocabulary = vocabulary.extended(name, read_handwritten(meaning, vocabulary))
-            return read_handwritten(formula, vocabulary)
-        except FormulaError as problem:
-            problem.text = problem.text or formula
-            raise
-
-    def on_paper(self, numbers: Numbers) -> Node:
-        """A claimed number as a leaf of a formula."""
-        value = numbers.value
-        single = self.tape.data[self.tape.last].__class__ is float
-        leaf = Value(float(value)) if single else Tensor(value.astype(float))
-        self._papers[id(leaf)] = leaf, numbers.half_unit
-        return leaf
-
-    def points(self, target: Target, formula: str) -> list[Point]:
-        """What a formula gives where the numbers of the graph are others."""
-        fixed = self._literals(formula)
-        random = np.random.default_rng(7)
-        found: list[Point] = []
-        for _ in range(POINTS):
-            moved = self.subject.moved(random, fixed)
-            if moved is None:
-                break
-            data, constants = moved
-            try:
-                given = as_numbers(plain(self.value_of(target, formula, data, constants)))
-            except _OnPaperOnlyError:
-                return []
-            right = self._right(target, data, constants)
-            if np.all(np.isfinite(right)) and np.all(np.isfinite(given)):
-                found.append(Point(data, constants, np.broadcast_to(given, right.shape), right))
-        return found
-
-    def chance(self, points: Sequence[Point]) -> tuple[float, float] | None:
-        """Where a formula is wrong at other numbers: its value and the right one."""
-        for point in points:
-            off = np.abs(point.given - point.right)
-            if np.any(off > ELSEWHERE * np.max(np.abs(point.right), initial=0.0) + 1e-300):
-                index = np.unravel_index(np.argmax(off), off.shape)
-                return float(point.given[index]), float(point.right[index])
-        return None
-
-    def _literals(self, formula: str) -> set[float]:
-        """Numbers in a formula: a name that has such a value may be meant by it."""
-        return {float(text) for text in _LITERAL.findall(formula)}
-
-    def _right(self, target: Target, data: Sequence[Any], constants: Any) -> np.ndarray:
-        return np.asarray(target.entry(self._all_right(target, data, constants)))
-
-    def _all_right(self, target: Target, data: Sequence[Any], constants: Any) -> np.ndarray:
-        kind, place, *_ = target
-        if kind == "value":
-            return np.asarray(data[place])
-        y, x = (self.tape.last, place) if kind == "gradient" else place
-        return self.partial(data, y, x, constants)
+def unit_of(x: Any) -> float:
+    """The unit of rounding of an array: half the distance from 1 to the next number."""
+    return {"float32": 2.0**-24, "float16": 2.0**-11}.get(str(getattr(x, "dtype", "")), UNIT)
 
 
-class _OnPaperOnlyError(Exception):
-    """A number on paper has no value at another point."""
-
-
-def _scalar(x: Any) -> Any:
-    array = np.asarray(x)
-    return float(array) if not array.ndim else array
+def resolution_of(unit: float) -> float:
+    """The relative error that has to be seen in arrays of a precision."""
+    if unit > 2.0**-20:
+        return HALF_RESOLUTION
+    return FLOAT32_RESOLUTION if unit > UNIT else FLOAT64_RESOLUTION
 
 
 def _is_text(given: Any) -> bool:
@@ -344,6 +248,12 @@ def _is_text(given: Any) -> bool:
 
 def _is_sympy(given: Any) -> bool:
     return hasattr(given, "free_symbols") and type(given).__module__.startswith("sympy")
+
+
+def sympy_text(given: Any) -> str:
+    """A SymPy expression as a formula; its E is Euler's number, not a name."""
+    sympy = sys.modules["sympy"]
+    return str(given.xreplace({sympy.E: sympy.Float(math.e)}))
 
 
 def shape_flaw(claim: np.ndarray, right: np.ndarray, name: str) -> str:

@@ -26,7 +26,6 @@ class Point(NamedTuple):
     """A formula at other numbers: the data of the graph, what it gives, and the right value."""
 
     data: Sequence[Any]
-    constants: Any
     given: np.ndarray
     right: np.ndarray
 
@@ -145,12 +144,16 @@ class Finding:
         assert claim is not None
         assert self.judgement is not None
         if not right.shape:
+            if np.any(self.reference.kinks):
+                return f"no derivative here, and no subgradient: those are {self._interval(digits)}"
+            if np.iscomplexobj(right) or np.iscomplexobj(claim.value):
+                return f"it is {complex(right):.{digits}g}"
             return f"it is {self._like_printed(float(right), digits)}{self._relation()}"
         wrong = self.judgement.wrong
         index = wrong[0]
         place = f"[{', '.join(map(str, index))}]"
         more = f" and {len(wrong) - 1} more of {right.size} entries" if len(wrong) > 1 else ""
-        given, exact = short(float(claim.value[index]), digits), short(float(right[index]), digits)
+        given, exact = (number_text(x[index], digits) for x in (claim.value, right))
         if len(wrong) == right.size and right.size > 1:
             return f"every entry; {place} is {exact}, not {given}"
         return f"entry {place} is {exact}, not {given}{more}"

@@ -16,7 +16,7 @@ from chainrule.engine import Node, swept
 from chainrule.ops import multiply
 from chainrule.tensor import Tensor
 from chainrule.value import Value
-from chainrule.verification.rounding import MOST_ENTRIES, terms_of
+from chainrule.verification.rounding import MOST_ENTRIES, UNSEEN, terms_of
 from chainrule.verification.tape import ones
 
 if TYPE_CHECKING:
@@ -176,12 +176,15 @@ class HandCalculation:
             return np.zeros(np.shape(result))
         shape = np.shape(result._held)
         total = np.zeros(shape)
-        for index in list(np.ndindex(shape))[:MOST_ENTRIES]:
+        entries = list(np.ndindex(shape))
+        for index in entries[:MOST_ENTRIES]:
             seed: Any = None
             if shape:
                 seed = np.zeros(shape)
                 seed[index] = 1.0
             total[index] = self._slack_of(result, seed)
+        for index in entries[MOST_ENTRIES:]:  # too many sweeps: as large as those that were made
+            total[index] = UNSEEN * np.max(total)
         return total
 
     def _slack_of(self, result: Node, seed: Any) -> float:

@@ -35,7 +35,7 @@ NOISE_MARGIN = 12.0
 #: The least noise of a value, in halves of its last place: library functions are off by that.
 LEAST = 2.0
 #: How much more than the height of a stair rounding may hide.
-STAIRS = 8.0
+STAIRS = 4.0
 #: Where steps below unit^NEARBY tell otherwise than longer ones by less than unit^BLUR, relative to
 #: the function's size there, it is hidden rounding that tells it: a staircase with long treads.
 NEARBY, BLUR = 0.6, 0.7
@@ -109,6 +109,8 @@ def slope(
     >>> slope(abs, 0.0).interval
     (-1.0, 1.0)
     """
+    if not math.isfinite(scale):
+        return Slope(math.nan, math.inf)
     return _Ladder(along, scale, unit, step).result(levels, noise)
 
 

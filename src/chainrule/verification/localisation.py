@@ -162,9 +162,10 @@ def entries_text(finding: Finding) -> str:
         whole = lines.all(axis=1)
         if wrong.ndim > 1 and whole.any() and not lines[~whole].any():
             what = ("row", "column")[axis] if wrong.ndim == 2 else f"slice of axis {axis}"
-            numbers = ", ".join(map(str, np.flatnonzero(whole)))
+            places = [*map(str, np.flatnonzero(whole))]
+            numbers = ", ".join(places[:8]) + (f" and {len(places) - 8} more" if places[8:] else "")
             return f"{finding.name}: {what} {numbers} and no other entry"
     if len(judgement.wrong) <= 4:
-        places = ", ".join(f"[{', '.join(map(str, index))}]" for index in judgement.wrong)
-        return f"{finding.name}: only {places}"
+        entries = ", ".join(f"[{', '.join(map(str, index))}]" for index in judgement.wrong)
+        return f"{finding.name}: only {entries}"
     return f"{finding.name}: {len(judgement.wrong)} of {wrong.size} entries"

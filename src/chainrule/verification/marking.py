@@ -18,29 +18,36 @@ if TYPE_CHECKING:
 
 
 def mark(
-    subject: Subject, findings: Sequence[Finding], rounding: Rounding | None, lr: float | None
+    subject: Subject,
+    findings: Sequence[Finding],
+    rounding: Rounding | None,
+    lr: float | None,
+    *,
+    lenient: bool = False,
 ) -> None:
     """Tell the faulty steps from those that only carry an earlier fault on.
 
     Each step is computed from the numbers on paper before it, with their rounding carried along.
-    A wrong number that follows from them gets `follows`; every wrong one gets `expected`.
+    A wrong number that follows from them gets `follows`; every wrong one gets `expected`. Where
+    `lenient`, numbers that follow from rounded ones do so, too, not only after a fault.
     """
     paper = HandCalculation(subject, rounding)
     by_place: dict[tuple[str, Any], list[Finding]] = {}
     for finding in findings:
-        if finding.claim is not None and not finding.flaw and finding.target.at is None:
+        real = finding.claim is not None and not np.iscomplexobj(finding.reference.value)
+        if real and not finding.flaw and np.isrealobj(finding.claim.value):  # type: ignore[union-attr]
             by_place.setdefault((finding.target.kind, finding.target.place), []).append(finding)
     fault = False
     for kind, place in in_order(by_place):
         here = by_place[kind, place]
         for finding in here:
-            if finding.verdict is Verdict.WRONG and fault:
+            if finding.verdict is Verdict.WRONG and (fault or lenient):
                 _judge_follow_through(paper, finding, lr)
         fault |= any(finding.verdict is Verdict.WRONG for finding in here)
-        if kind != "updated":
-            claim = here[-1].claim
-            assert claim is not None
-            paper.write(kind, place, claim)
+        whole = [finding.claim for finding in here if finding.target.at is None]
+        if kind != "updated" and whole:
+            assert whole[-1] is not None
+            paper.write(kind, place, whole[-1])
 
 
 def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:
@@ -51,6 +58,8 @@ def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | 
         return
     claim = finding.claim
     assert claim is not None
+    target = finding.target
+    expected, slack = np.asarray(target.entry(expected)), np.asarray(target.entry(slack))
     finding.expected = expected
     finding.slack = np.maximum(finding.slack, slack)  # for diagnosis: steps carry rounding on
     if expected.shape != claim.value.shape or not np.all(np.isfinite(expected)):
@@ -65,7 +74,9 @@ def _expected(
 ) -> tuple[np.ndarray, Any]:
     """What a step should be from what is on paper, and how exactly that is known."""
     shape = np.shape(paper.tape.data[place if kind != "partial" else place[1]])
-    if kind == "value":
+    if kind == "value" and paper.tape.nodes[place].op is None:
+        node = paper.tape.data[place]
+    elif kind == "value":
         node = paper.value(place)
     elif kind == "partial":
         node = paper.partial(*place)

@@ -26,6 +26,8 @@ SIGNS = {
     Verdict.UNKNOWN: "?",
     Verdict.WRONG: "✗",
 }
+#: A resolution below this is told with one digit.
+ROUGHLY = 1e-6
 PLURALS = {Verdict.AGREES: "agree"}
 #: A terminal's colours for them.
 _ANSI = {
@@ -133,7 +135,8 @@ class Report:
         elif not self.resolution:
             seen = "any error would have been seen"
         else:
-            seen = f"relative errors above {short(self.resolution, 2)} would have been seen"
+            digits = 1 if self.resolution < ROUGHLY else 2
+            seen = f"relative errors above {short(self.resolution, digits)} would have been seen"
         vacuous = [f.name for f in self.findings if f.judgement is not None and f.judgement.vacuous]
         text = f"{', '.join(counts)}; {seen}."
         if vacuous:

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
     from chainrule.verification.claims import Rounding
 
-#: For more entries than this the bound of the largest would take too many sweeps.
+#: So many entries have a bound of their own, a sweep for each.
 MOST_ENTRIES = 128
+#: How much larger the bound of another entry may be than the largest of those.
+UNSEEN = 2.0
+
+#: A function such as σ is worked out in so many steps, e^-z, 1 + …, 1/….
+COMPOSED = 3
 
 
 def bound_of(result: Any, rounding: Rounding) -> Any:
@@ -28,15 +33,16 @@ def bound_of(result: Any, rounding: Rounding) -> Any:
     if not isinstance(result, Node):
         return np.zeros(np.shape(result))
     shape = shape_of(result)
-    if np.prod(shape) > MOST_ENTRIES:
-        return None
     bound = np.zeros(shape)
-    for index in np.ndindex(shape):
+    entries = list(np.ndindex(shape))
+    for index in entries[:MOST_ENTRIES]:
         seed: Any = 1.0
         if shape or result._held.__class__ is not float:
             seed = np.zeros(shape)
             seed[index] = 1.0
         bound[index] = sum_over_steps(result, seed, rounding.half_unit)
+    for index in entries[MOST_ENTRIES:]:  # too many sweeps: as large as those that were made
+        bound[index] = UNSEEN * np.max(bound)
     return bound
 
 
@@ -54,8 +60,8 @@ def sum_over_steps(result: Node, seed: Any, half_unit: Callable[[Any], Any]) -> 
 def terms_of(node: Node) -> int:
     """How many numbers by hand are rounded in one entry of a result: each product of a sum."""
     op: Any = node.op
-    if op.gives_partials and len(op.rules) == len(node.inputs) and shape_of(node):
-        return 1
+    if op.gives_partials and len(op.rules) == len(node.inputs):
+        return COMPOSED if len(op.rules) == 1 and callable(op.rules[0]) else 1
     largest = max((int(np.size(getattr(x, "_held", x))) for x in node.inputs), default=1)
     size = max(int(np.size(node._held)), 1)
     return max(1, int(np.ceil(largest / size)))

@@ -64,6 +64,8 @@ class Subject:
         self.positions: dict[str, int] = {name: i for i, name in self.names.items()}
         self.names.setdefault(self.tape.last, self._fresh("E"))
         self.positions.setdefault(self.names[self.tape.last], self.tape.last)
+        #: Numbers that formulas may use though the graph does not.
+        self.extra: dict[str, Any] = {}
         self.constants: dict[str, tuple[Any, list[Edge]]] = {}
         for i, node in enumerate(self.tape.nodes):
             for slot, x in enumerate(node.inputs_then()):
@@ -119,15 +121,15 @@ class Subject:
     def vocabulary(
         self,
         data: Sequence[Any],
-        constants: Mapping[Edge, Any] | None = None,
         derivative: Callable[[str, str], Any] | None = None,
         claimed: Container[str] = (),
     ) -> Vocabulary:
         """The names of the graph with their numbers, for a formula."""
         values = {name: data[i] for name, i in self.positions.items()}
-        for name, (value, edges) in self.constants.items():
-            moved = constants.get(edges[0], value) if constants and edges else value
-            values.setdefault(name, moved)
+        for name, (value, _) in self.constants.items():
+            values.setdefault(name, value)
+        for name, value in self.extra.items():
+            values.setdefault(name, value)
         functions = {node.op.name: node.op for node in self.tape.nodes if node.op is not None}
         return Vocabulary(values, functions, derivative, self.root_name, claimed)
 
@@ -161,57 +163,58 @@ class Subject:
         return same[0] if len(same) == 1 else None
 
     def moved(
-        self, random: np.random.Generator, fixed: Container[float] = ()
-    ) -> tuple[list[Any], dict[Edge, Any]] | None:
-        """The data of every node at another point: weights and single constants a little elsewhere.
+        self,
+        random: np.random.Generator,
+        fixed: Container[float] = (),
+        asked: Container[int] = (),
+    ) -> list[Any] | None:
+        """The data of every node at another point: with weights a little elsewhere.
 
-        A formula that is right holds there, too; one that is right by chance does not. Data stays
-        as it is, for a formula may count on it (targets add up to one), and so does what has a
-        number among `fixed`: a formula may mean it by that. None where every other point is on
-        another side of a kink.
+        A formula that is right holds there, too; one that is right by chance does not. It may
+        count on constants and data (targets add up to one, x is 2), so those stay, but for leaves
+        that are `asked` of; and so does what has a number among `fixed`, for a formula may mean
+        it by that. None where every other point is on another side of a kink.
         """
         for distance in DISTANCES:
             leaves = {
-                i: self._elsewhere(
-                    self.names.get(i, ""), self.tape.recorded[i], fixed, random, distance
-                )
-                for i in self.tape.leaves
+                i: self._elsewhere(i, fixed, asked, random, distance) for i in self.tape.leaves
             }
-            constants: dict[Edge, Any] = {}
-            for name, (value, edges) in self.constants.items():
-                if np.ndim(value) == 0:
-                    other = self._elsewhere(name, value, fixed, random, distance)
-                    constants.update(dict.fromkeys(edges, other))
-            data = self.tape.forward(leaves, constants)
-            if self._same_side(data, constants):
-                return data, constants
+            data = self.tape.forward(leaves)
+            if self._same_side(data):
+                return data
         return None
 
     def _elsewhere(
-        self, name: str, x: Any, fixed: Container[float], random: np.random.Generator, far: float
+        self,
+        i: int,
+        fixed: Container[float],
+        asked: Container[int],
+        random: np.random.Generator,
+        far: float,
     ) -> Any:
+        x = self.tape.recorded[i]
         entries = np.ravel(x)
-        if (is_data_name(name) and entries.size > 1) or _adds_up(x):
+        if (is_data_name(self.names.get(i, "")) and i not in asked) or _adds_up(x):
             return x
-        if any(float(entry) in fixed for entry in entries[:MOST_COMPARED]):
+        if any(float(entry) in fixed for entry in entries[:MOST_COMPARED].real):
             return x
         return _moved(x, random, far)
 
-    def _same_side(self, data: Sequence[Any], constants: Mapping[Edge, Any]) -> bool:
+    def _same_side(self, data: Sequence[Any]) -> bool:
         """Whether masks such as that of relu are what they are at the numbers of the graph."""
         for i, node in enumerate(self.tape.nodes):
             op: Any = node.op
             if op is None or not op.gives_partials or not op.reads_data:
                 continue
-            here = self._mask(i, op, self.tape.data, None)
-            there = None if here is None else self._mask(i, op, data, constants)
+            here = self._mask(i, op, self.tape.data)
+            there = None if here is None else self._mask(i, op, data)
             if there is not None and not np.array_equal(here, there):
                 return False
         return True
 
-    def _mask(self, i: int, op: Any, data: Sequence[Any], constants: Any) -> Any:
+    def _mask(self, i: int, op: Any, data: Sequence[Any]) -> Any:
         """The partials of an op, if they are ones and zeros; None for any other."""
-        inputs = [self.tape.input(edge, data, constants) for edge in self.tape.edges(i)]
+        inputs = [self.tape.input(edge, data) for edge in self.tape.edges(i)]
         try:
             with np.errstate(all="ignore"):
                 partials = [

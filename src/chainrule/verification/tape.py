@@ -16,6 +16,7 @@ from chainrule.engine import Node, newest_first
 from chainrule.errors import ChangedDataError
 from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import astype
+from chainrule.ops.reductions import Reduction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,6 +64,11 @@ class Edit:
 
 
 RIGHT = Edit()
+
+
+def _selects(op: Any) -> bool:
+    """Whether results are entries of the input, such as the largest: nothing is rounded there."""
+    return isinstance(op, Reduction) and op.rules[0] is not None and op.reads_output[0]
 
 
 def ones(x: Any) -> Any:
@@ -130,7 +136,6 @@ class Tape:
     def forward(
         self,
         leaves: Mapping[int, Any] | None = None,
-        constants: Mapping[Edge, Any] | None = None,
         noise: Callable[[Any], Any] | None = None,
         held: Mapping[int, Any] | None = None,
     ) -> list[Any]:
@@ -138,8 +143,7 @@ class Tape:
 
         Args:
             leaves: other data for leaves, by position.
-            constants: other data for constants, by edge.
-            noise: what every computed result is put through.
+            noise: what every leaf and every computed result is put through.
             held: results that are given instead of computed, by position.
         """
         data: list[Any] = []
@@ -149,24 +153,23 @@ class Tape:
                 if held is not None and i in held:
                     data.append(held[i])
                 elif node.op is None:
-                    data.append(leaves.get(i, self.recorded[i]))
+                    x = leaves.get(i, self.recorded[i])
+                    data.append(x if noise is None else noise(x))
                 else:
-                    y = self._step(i, [self.input(e, data, constants) for e in self.edges(i)])
-                    data.append(y if noise is None else noise(y))
+                    y = self._step(i, [self.input(e, data) for e in self.edges(i)])
+                    data.append(y if noise is None or _selects(node.op) else noise(y))
         return data
 
     def edges(self, i: int) -> list[Edge]:
         """The edges into a node."""
         return [(i, slot) for slot in range(len(self.sources[i]))]
 
-    def input(self, edge: Edge, data: Sequence[Any], constants: Mapping[Edge, Any] | None) -> Any:
+    def input(self, edge: Edge, data: Sequence[Any]) -> Any:
         """What comes in on an edge."""
         i, slot = edge
         j = self.sources[i][slot]
         if j is not None:
             return data[j]
-        if constants is not None and edge in constants:
-            return constants[edge]
         return self.constants[i][slot]
 
     def _step(self, i: int, inputs: list[Any]) -> Any:
@@ -192,7 +195,6 @@ class Tape:
         seeds: Mapping[int, Any] | None = None,
         held: Mapping[int, Any] | None = None,
         noise: Callable[[Any], Any] | None = None,
-        constants: Mapping[Edge, Any] | None = None,
     ) -> list[Any]:
         """The adjoint of every node; None where none arrives.
 
@@ -202,7 +204,6 @@ class Tape:
             seeds: the adjoints that the sweep starts with; by default 1 at the root.
             held: adjoints that are given instead of computed, by position.
             noise: what every contribution is put through.
-            constants: other data for constants, by edge.
 
         Raises:
             InapplicableError: where a wrong rule gives a wrong shape.
@@ -222,7 +223,7 @@ class Tape:
                     bars[i] = held[i]
                 if bars[i] is None or self.nodes[i].op is None:
                     continue
-                for j, x_bar in self.pulled(i, bars[i], data, edit, constants):
+                for j, x_bar in self.pulled(i, bars[i], data, edit):
                     part = x_bar if noise is None else noise(x_bar)
                     bars[j] = part if bars[j] is None else bars[j] + part
         for i, turned in edit.results.items():
@@ -246,13 +247,12 @@ class Tape:
         y_bar: Any,
         data: Sequence[Any],
         edit: Edit = RIGHT,
-        constants: Mapping[Edge, Any] | None = None,
     ) -> list[tuple[int, Any]]:
         """What a node passes on to its inputs, by position of the input."""
         op: Any = edit.ops.get(i, self.nodes[i].op)
         params = self.nodes[i].params
         wanted = [slot for slot, j in enumerate(self.sources[i]) if j is not None]
-        values = [edit.inputs.get(e, self.input(e, data, constants)) for e in self.edges(i)]
+        values = [edit.inputs.get(e, self.input(e, data)) for e in self.edges(i)]
 
         def pullback(slots: list[int], bar: Any) -> Any:
             if op is astype and self.wide:

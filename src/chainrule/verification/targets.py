@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chainrule.verification.subject import Subject
 
 _FRACTION = re.compile(
-    r"\s*(?:\\d?frac\s*\{)?\s*(?:d|∂|\\partial|\\mathrm\{d\})\s*(?P<y>[^/{}]+|\w+_\{\w+\})\s*"
+    r"\s*(?:\\[dt]?frac\s*\{)?\s*(?:d|∂|\\partial|\\mathrm\{d\})\s*(?P<y>[^/{}]+|\w+_\{\w+\})\s*"
     r"(?:/|\}\s*\{)\s*(?:d|∂|\\partial|\\mathrm\{d\})\s*(?P<x>[^/]+?)\}?\s*"
 )
 _UPDATED = re.compile(r"\s*(?P<x>.+?)\s*(?:'|′|\s+new|_new|\^\{?\\prime\}?)\s*")
@@ -42,10 +42,10 @@ class Target(NamedTuple):
         return x if self.at is None or not np.ndim(x) else np.asarray(x)[self.at]
 
 
-def numerator(text: str) -> str | None:
-    """The E of dE/dw; None for what is no derivative."""
+def fraction(text: str) -> tuple[str, str] | None:
+    """The E and the w of dE/dw; None for what is no derivative."""
     match = _FRACTION.fullmatch(text)
-    return match["y"].strip() if match else None
+    return (match["y"].strip(), match["x"].strip()) if match else None
 
 
 def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
@@ -78,9 +78,8 @@ def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
 def _by_text(subject: Subject, text: str, *, step: bool) -> Target:
     plain = subject.find_name(text)
     if plain is not None:
-        is_value = step and subject.tape.nodes[plain].op is not None
         name = subject.names[plain]
-        return Target("value", plain, name) if is_value else _gradient(subject, plain)
+        return Target("value", plain, name) if step else _gradient(subject, plain)
     if match := _FRACTION.fullmatch(text):
         y, x = subject.find(match["y"].strip()), subject.find(match["x"].strip())
         return _partial(subject, y, x)

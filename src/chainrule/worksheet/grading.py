@@ -7,13 +7,11 @@ import io
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.training import progress_bar
 from chainrule.verification.diagnosis import Why
 from chainrule.verification.reference import GraphReference
-from chainrule.verification.targets import target_of
 from chainrule.verification.verdicts import ORDER, Verdict
 from chainrule.worksheet.statements import WorksheetError
 from chainrule.worksheet.worksheet import Worksheet
@@ -39,7 +37,7 @@ class Grade:
         marks: for each question the verdict, "carried on" or "missing".
         fault: the first faulty step, in words.
         cause: what explains it, if anything does.
-        problem: why the file could not be read.
+        problem: what could not be read, of the file or of a line of it.
         questions: what was asked; empty if nothing was, then every claim counts.
     """
 
@@ -75,7 +73,7 @@ class Grader:
             answer = Worksheet.read(path, self.sheet)
             report = answer.report(why=Why.SINGLE, reference=self.reference)
         except WorksheetError as problem:
-            found.problem = str(problem).splitlines()[0]
+            found.problem = _line(problem)
             return found
         except OSError as problem:
             found.problem = f"cannot be read: {problem.strerror}"
@@ -83,8 +81,11 @@ class Grader:
         except Exception as problem:  # noqa: BLE001 -- one broken answer stops no other
             found.problem = f"{type(problem).__name__}: {problem}"
             return found
+        found.problem = "; ".join(map(_line, answer.problems))
         worst: dict[str, Finding] = {}
         for finding in report.findings:
+            if finding.target.kind == "value" and finding.formula and finding.verdict.passes:
+                continue  # the question gave that away
             known = worst.get(finding.name)
             if known is None or ORDER.index(finding.verdict) > ORDER.index(known.verdict):
                 worst[finding.name] = finding
@@ -144,20 +145,18 @@ def _grade(path: str) -> Grade:
     return _own[0].grade(path)
 
 
-def columns(sheet: Worksheet, grades: Sequence[Grade]) -> list[str]:
+def _line(problem: WorksheetError) -> str:
+    return str(problem).split("\n", maxsplit=1)[0]
+
+
+def columns(grades: Sequence[Grade]) -> list[str]:
     """The questions: those of the worksheet, else whatever was answered."""
-    subject = sheet.subject()
-    asked = [target_of(subject, c.left.text.strip("`"), step=True).name for c in sheet.claims]
-    names = dict.fromkeys(asked)
-    if not names:
-        for grade in grades:
-            names |= dict.fromkeys(grade.marks)
-    return list(names)
+    return list(dict.fromkeys(name for g in grades for name in (g.questions or g.marks)))
 
 
-def table_csv(sheet: Worksheet, grades: Sequence[Grade]) -> str:
+def table_csv(grades: Sequence[Grade]) -> str:
     """A table for a spreadsheet, a row for each answer."""
-    names = columns(sheet, grades)
+    names = columns(grades)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["answer", "points", "of", *names, "first fault", "cause", "problem"])
@@ -169,27 +168,29 @@ def table_csv(sheet: Worksheet, grades: Sequence[Grade]) -> str:
     return out.getvalue().rstrip("\n")
 
 
+#: What a spreadsheet takes for the beginning of a formula, or skips before one.
+_LEADS = frozenset("=+-@\t\r\n")
+
+
 def _harmless(cell: Any) -> Any:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in {"=", "+", "-", "@"} else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in _LEADS else cell
 
 
-def table_text(sheet: Worksheet, grades: Sequence[Grade]) -> str:
+def table_text(grades: Sequence[Grade]) -> str:
     """A line for each answer, and its first fault."""
-    names = columns(sheet, grades)
-    width = max((len(Path(grade.file).name) for grade in grades), default=0)
+    names = columns(grades)
+    width = max((len(grade.file) for grade in grades), default=0)
     lines = []
     for grade in grades:
-        name = f"{Path(grade.file).name:<{width}}"
-        if grade.problem:
-            lines.append(f"{name}  cannot be graded: {grade.problem}")
-            continue
-        points = sum(grade.marks.get(question) in POINTS for question in names)
-        told = [text for text in (grade.fault, grade.cause) if text]
-        missing = [q for q in names if grade.marks.get(q, MISSING) == MISSING]
-        if missing:
-            told.append(f"missing: {', '.join(missing)}")
-        lines.append(f"{name}  {points}/{len(names)}" + "".join(f"\n    {t}" for t in told))
+        marks = {q: grade.marks.get(q, MISSING) for q in names}
+        points = sum(mark in POINTS for mark in marks.values())
+        told = [text for text in (grade.problem, grade.fault, grade.cause) if text]
+        for lost in (str(Verdict.UNKNOWN), MISSING):
+            lots = [q for q, mark in marks.items() if mark == lost]
+            told += [f"{lost}: {', '.join(lots)}"] if lots else []
+        lines.append(f"{grade.file:<{width}}  {points}/{len(names)}")
+        lines += [f"    {text}" for text in told]
     full = sum(not g.problem and all(g.marks.get(q) in POINTS for q in names) for g in grades)
     lines += ["", f"{len(grades)} answers, {full} without a mistake"]
     return "\n".join(lines)

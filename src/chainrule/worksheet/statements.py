@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_RATE = re.compile(
-    r"[\s,(]*\bwith\s+(?:a\s+)?(?:learning\s+)?rate\s*=?\s*(?P<rate>[-+\d.eE]+)\)?\s*$"
-)
+_RATE = re.compile(r"\bwith\s+(?:a\s+)?(?:learning\s+)?rate\s*=?\s*(?P<rate>[-+\d.eE]+)\)?\s*$")
 _DIRECTIVE = re.compile(r"(?P<word>rate|rounding|resolution)\s+(?P<value>[^=≈\s]+)\s*")
-_RELATION = re.compile(r"≈|≐|~=|~|:=|(?<![<>!=:])=(?!=)")
+_ABOUT = r"≈|≐|~=|~|\\approx\b|\\doteq\b"
+_RELATION = re.compile(rf"(?P<about>{_ABOUT})|:=|(?<![<>!=:])=(?!=)")
 _INDEX = r"(?:\[[-\d\s,]+\])?"
 _NAME = re.compile(rf"\s*(?P<name>`[^`]+`|[^\W\d]\w*){_INDEX}\s*")
 _DIFFERENTIAL = re.compile(
@@ -31,7 +30,7 @@ class WorksheetError(ValueError):
 
     def __init__(self, why: str, path: str, source: str, position: int) -> None:
         line, column = line_and_column(source, position)
-        text = source.splitlines()[line - 1] if source.strip() else ""
+        text = source.split("\n")[line - 1] if source.strip() else ""
         # Tabs stay tabs, so that the caret stands under its place.
         lead = "".join(c if c == "\t" else " " for c in text[: column - 1])
         super().__init__(f"{path}:{line}:{column}: {why}\n  {text}\n  {lead}^")
@@ -74,19 +73,14 @@ class Statement(NamedTuple):
     rate: float | None = None
 
 
-def statements(source: str, path: str) -> Iterator[Statement]:
-    """The statements of a worksheet.
+def pieces(source: str, path: str) -> Iterator[Piece]:
+    """The statements of a worksheet as they stand there.
 
     A statement ends with the line or a semicolon, but not inside brackets; `#` begins a comment.
 
     Raises:
-        WorksheetError: for what is no statement.
+        WorksheetError: for a bracket without its partner.
     """
-    for piece in _pieces(source, path):
-        yield _statement(piece, source, path)
-
-
-def _pieces(source: str, path: str) -> Iterator[Piece]:
     depth, start, opened = 0, 0, 0
     i = 0
     text = []  # the statement so far, comments blanked out so that positions stay
@@ -118,12 +112,17 @@ def _pieces(source: str, path: str) -> Iterator[Piece]:
         i += 1
 
 
-def _statement(piece: Piece, source: str, path: str) -> Statement:
+def statement_of(piece: Piece, source: str, path: str) -> Statement:
+    """What a statement says.
+
+    Raises:
+        WorksheetError: for what is no statement.
+    """
     text, start = piece
     rate = None
     if match := _RATE.search(text):
         rate = _rate(match["rate"], source, path, start + match.start("rate"))
-        text = text[: match.start()]
+        text = text[: match.start()].rstrip(" \t,(")
     signs = list(_top_level(text))
     if not signs:
         where = piece.stripped().position
@@ -145,7 +144,7 @@ def _statement(piece: Piece, source: str, path: str) -> Statement:
     for part in parts:
         if not part.text:
             raise WorksheetError("something is missing here", path, source, part.position - 1)
-    rounded = tuple(sign.group() in {"≈", "≐", "~", "~="} for sign in signs)
+    rounded = tuple(sign["about"] is not None for sign in signs)
     is_claim = _DIFFERENTIAL.fullmatch(left.text) or _PRIMED.fullmatch(left.text)
     if not is_claim and not _NAME.fullmatch(left.text):
         raise WorksheetError(

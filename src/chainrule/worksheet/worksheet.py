@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,28 +12,31 @@ from chainrule.engine import Node, newest_first
 from chainrule.errors import FormulaError
 from chainrule.formulas.handwritten import read_handwritten
 from chainrule.formulas.vocabulary import Vocabulary, adjoint_of
+from chainrule.recording import record_graph
 from chainrule.tensor import Tensor
 from chainrule.traced import Traced
 from chainrule.value import Value
-from chainrule.verification.checking import Asked, check_graph
+from chainrule.verification.checking import concluded
 from chainrule.verification.claims import Rounding, printed_numbers
 from chainrule.verification.diagnosis import Why
-from chainrule.verification.evaluation import Evaluation
+from chainrule.verification.evaluation import Asked, Evaluation
 from chainrule.verification.report import Report
 from chainrule.verification.subject import Subject
-from chainrule.verification.targets import Target, numerator, target_of
+from chainrule.verification.targets import Target, fraction, target_of
 from chainrule.worksheet.statements import (
     Piece,
     Statement,
     WorksheetError,
     base_name,
     line_and_column,
-    statements,
+    pieces,
+    statement_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from chainrule.verification.findings import Finding
     from chainrule.verification.reference import GraphReference
 
 
@@ -65,12 +69,14 @@ class Worksheet:
         source: the text.
         path: what error messages call it.
         given: a worksheet whose computation this one answers: then a name that is defined there
-            is a claim about its value.
+            is a claim about its value, rounding and rates are those given, and statements that
+            cannot be read are told in `problems` and left out.
 
     Attributes:
         nodes: the results by name.
         claims: what is claimed.
         rounding, rate, resolution: what the directives say.
+        problems: what could not be read of an answer.
 
     Raises:
         WorksheetError: for what cannot be read, with line, column and a caret.
@@ -86,11 +92,14 @@ class Worksheet:
         self.rate: float | None = given.rate if given else None
         self.resolution: float | None = given.resolution if given else None
         self.lines: dict[str, int] = {}
-        #: Names that an answer made up, with their formulas.
-        self.helpers: dict[str, str] = dict(given.helpers) if given else {}
+        #: The formulas of names: of all that are computed, and of those that an answer made up.
+        self.formulas: dict[str, str] = dict(given.formulas) if given else {}
+        self.problems: list[WorksheetError] = []
         self.single: bool = given.single if given else "[" not in _without_comments(source)
-        for statement in statements(source, path):
-            self._take(statement)
+        with self._tolerant():
+            for piece in pieces(source, path):
+                with self._tolerant():
+                    self._take(statement_of(piece, source, path))
         if given is None and not self.nodes:
             raise WorksheetError("nothing is computed here", path, source, 0)
         self.root: Node = given.root if given else self._root()
@@ -111,6 +120,16 @@ class Worksheet:
                 f"the file is no UTF-8 text (byte {problem.start})", str(path), "", 0
             ) from None
         return cls(source.replace("\r\n", "\n").replace("\r", "\n"), str(path), given)
+
+    @contextlib.contextmanager
+    def _tolerant(self) -> Iterator[None]:
+        """Errors in an answer are collected."""
+        try:
+            yield
+        except WorksheetError as problem:
+            if self.given is None:
+                raise
+            self.problems.append(problem)
 
     def fail(self, why: str, position: int) -> WorksheetError:
         """An error at a place of the source."""
@@ -135,9 +154,9 @@ class Worksheet:
         try:
             if word == "rounding":
                 Rounding.of(value.text)
-                self.rounding = value.text
-            else:
-                setattr(self, word, float(value.text))
+            number = value.text if word == "rounding" else float(value.text)
+            if self.given is None:
+                setattr(self, word, number)
         except ValueError as problem:
             message = str(problem) if word == "rounding" else f"{word} takes a number"
             raise self.fail(message, value.position) from None
@@ -145,9 +164,9 @@ class Worksheet:
     def _is_claim(self, statement: Statement) -> bool:
         """Whether `name = …` claims something: a known value with ≈, or an adjoint dz2, δ2."""
         name = base_name(statement.left.text)
-        if name in self.nodes:
-            in_answers = self.given is not None and name in self.given.nodes
-            if not statement.rounded[0] and not in_answers:
+        if self._known(name):
+            asked = statement.parts[0].text in OPEN
+            if not statement.rounded[0] and not asked and not self._is_given(name):
                 raise self.fail(
                     f"{name} is computed in line {self.lines.get(name, 1)} already; to claim its"
                     f" value write {name} ≈ …",
@@ -162,15 +181,34 @@ class Worksheet:
             )
         return False
 
+    def _known(self, name: str) -> str | None:
+        """The name that is computed already; in an answer z_1 is z1."""
+        return Vocabulary(self.nodes).find(name) if self.given else name * (name in self.nodes)
+
+    def _is_given(self, name: str) -> bool:
+        return self.given is not None and self._known(name) in self.given.nodes
+
     def _is_adjoint(self, name: str) -> bool:
+        """Whether dz is the derivative by a z that something is computed from already."""
         vocabulary = Vocabulary(self.nodes)
         if vocabulary.find(name) is not None or not adjoint_of(name):
             return False
         found = vocabulary.find(adjoint_of(name))
-        return found is not None and (self.nodes[found].op is not None or self.given is not None)
+        if found is None:
+            return False
+        return self.given is not None or id(self.nodes[found]) in self._consumed()
+
+    def _consumed(self) -> set[int]:
+        """The nodes that something is computed from."""
+        return {
+            id(x)
+            for named in self.nodes.values()
+            for node in newest_first(named)
+            for x in node.inputs
+        }
 
     def _claim(self, statement: Statement) -> None:
-        named = base_name(statement.left.text) in self.nodes
+        named = bool(self._known(base_name(statement.left.text)))
         for part in statement.parts:
             line = self.line(part.position)
             self.claims.append(Claimed(statement.left, part, line, statement.rate, named))
@@ -184,8 +222,8 @@ class Worksheet:
                 statement.parts[1].position,
             )
         if self.given is not None:
-            self._value(statement.parts[0], self.helpers)
-            self.helpers[name] = statement.parts[0].text
+            self._value(statement.parts[0], self.formulas)
+            self.formulas[name] = statement.parts[0].text
             return
         if base_name(statement.left.text) != statement.left.text.strip().strip("`"):
             raise self.fail(f"{name} is not computed yet", statement.left.position)
@@ -197,6 +235,7 @@ class Worksheet:
         if value.label is None:
             value.label = name
         self.nodes[name] = value
+        self.formulas[name] = statement.parts[0].text
         self.lines[name] = self.line(statement.left.position)
         for part in statement.parts[1:]:
             line = self.line(part.position)
@@ -206,12 +245,16 @@ class Worksheet:
         vocabulary = Vocabulary(self.nodes)
         try:
             for name, meaning in (helpers or {}).items():
+                if name in self.nodes:
+                    continue
                 vocabulary = vocabulary.extended(name, read_handwritten(meaning, vocabulary))
             value = read_handwritten(piece.text, vocabulary)
         except FormulaError as problem:
             raise self.fail(problem.why, piece.position + (problem.position or 0)) from None
         except (ArithmeticError, ValueError, TypeError) as problem:
             raise self.fail(str(problem), piece.position) from None
+        except MemoryError:
+            raise self.fail("this does not fit into the memory", piece.position) from None
         data = value._held if isinstance(value, Node) else value
         if not np.all(np.isfinite(np.asarray(data, dtype=float))):
             raise self.fail("this is not finite", piece.position)
@@ -220,19 +263,15 @@ class Worksheet:
     def _root(self) -> Node:
         """What is differentiated: what the claims name, else the last single number computed."""
         vocabulary = Vocabulary(self.nodes)
-        used = {
-            id(x)
-            for named in self.nodes.values()
-            for node in newest_first(named)
-            for x in node.inputs
-        }
+        used = self._consumed()
         tops = [
             x
             for x in self.nodes.values()
             if x.op is not None and np.size(x._held) == 1 and id(x) not in used
         ]
         for claim in self.claims:
-            found = vocabulary.find(numerator(claim.left.text) or "")
+            parts = fraction(claim.left.text)
+            found = vocabulary.find(parts[0]) if parts else None
             if found is not None and any(self.nodes[found] is top for top in tops):
                 top: Node = self.nodes[found]
                 return top
@@ -248,22 +287,42 @@ class Worksheet:
 
     def subject(self) -> Subject:
         """The graph under check."""
-        return Subject(self.root)
+        subject = Subject(self.root)
+        for name, node in self.nodes.items():  # a name for what has one already
+            if id(node) in subject.tape.place:
+                subject.positions.setdefault(name, subject.tape.place[id(node)])
+        return subject
 
-    def asked(self, subject: Subject) -> Iterator[Asked]:
-        """The claims, for `check_graph`; open questions are left out.
+    def _judged(self, evaluation: Evaluation, claim: Claimed) -> Finding | None:
+        """A claim judged; None for one that says nothing.
 
         Raises:
-            WorksheetError: for a claim about something that is not in the graph.
+            WorksheetError: at the place of what cannot be read.
         """
-        for claim in self.claims:
-            if claim.is_question:
-                continue
-            target = self.target(subject, claim)
-            if self._is_restated(subject, target, claim):
-                continue
-            step = target.kind != "updated" and not self._is_leaf(subject, target)
-            yield Asked(target, claim.given.text, step, claim.rate or self.rate, claim.line)
+        subject = evaluation.subject
+        target = self.target(subject, claim)
+        if self._is_restated(subject, target, claim):
+            return None
+        step = target.kind != "updated" and not self._is_leaf(subject, target)
+        rate = claim.rate or self.rate
+        if self.given is not None:
+            rate = self.given.rate_of(subject, target) or rate
+        asked = Asked(target, claim.given.text, step, rate, claim.line)
+        try:
+            return evaluation.judged(asked)
+        except FormulaError as problem:
+            known = problem.text in {None, claim.given.text}
+            place = (problem.position or 0) if known else 0
+            raise self.fail(problem.why, claim.given.position + place) from None
+        except (ValueError, TypeError, ArithmeticError) as problem:
+            raise self.fail(str(problem), claim.left.position) from None
+
+    def rate_of(self, subject: Subject, target: Target) -> float | None:
+        """The learning rate that a question about an updated weight gives."""
+        if target.kind != "updated":
+            return None
+        rates = [c.rate for c in self.claims if c.rate and self.target(subject, c) == target]
+        return rates[0] if rates else self.rate
 
     def _is_restated(self, subject: Subject, target: Target, claim: Claimed) -> bool:
         """Whether an answer only repeats a number that is given."""
@@ -299,7 +358,7 @@ class Worksheet:
         return Target("value", place, text, entry.at)
 
     def report(self, *, why: Why = Why.PAIRS, reference: GraphReference | None = None) -> Report:
-        """The verdicts on all claims.
+        """The verdicts on all claims; open questions are left out.
 
         Args:
             why: how far causes are searched for.
@@ -309,26 +368,24 @@ class Worksheet:
             WorksheetError: for a formula that cannot be read, and a name that is not there.
         """
         subject = self.subject() if reference is None else reference.subject
-        asked = list(self.asked(subject))
-        if not asked:
-            return Report([], notes=["nothing is claimed here"])
-        try:
-            evaluation = Evaluation(
-                subject, Rounding.of(self.rounding), self.rate, self.resolution, reference
-            )
-            evaluation.helpers = self.helpers
-            return check_graph(evaluation, asked, why=why)
-        except FormulaError as problem:
-            raise self._located(problem) from None
-        except (ValueError, TypeError) as problem:
-            raise self.fail(str(problem), self.claims[0].left.position) from None
-
-    def _located(self, problem: FormulaError) -> WorksheetError:
-        """An error in a formula at its place in the file."""
-        claim = next((c for c in self.claims if c.given.text == problem.text), None)
-        position = 0 if claim is None else claim.given.position + (problem.position or 0)
-        return self.fail(problem.why, position)
+        evaluation = Evaluation(
+            subject, Rounding.of(self.rounding), self.rate, self.resolution, reference
+        )
+        evaluation.formulas.helpers = {
+            name: formula
+            for name, formula in self.formulas.items()
+            if name not in subject.positions
+        }
+        findings = []
+        with record_graph():
+            for claim in self.claims:
+                with self._tolerant():
+                    found = None if claim.is_question else self._judged(evaluation, claim)
+                    findings += [] if found is None else [found]
+            if not findings:
+                return Report([], notes=["nothing is claimed here"])
+            return concluded(evaluation, findings, why=why, lenient=self.given is not None)
 
 
 def _without_comments(source: str) -> str:
-    return "\n".join(line.partition("#")[0] for line in source.splitlines())
+    return "\n".join(line.partition("#")[0] for line in source.split("\n"))
