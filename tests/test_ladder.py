@@ -114,3 +114,30 @@ def test_random_functions():
         slack = 1e-14 * scale * (abs(df(g(x)) * dg(x)) + abs(h(x)) + abs(x * dh(x)))
         assert abs(found.value - exact) <= found.bound + slack
         assert found.bound <= 1e-8 * abs(exact) + 1e-9 * scale
+
+
+@pytest.mark.parametrize(
+    ("f", "derivative"),
+    [
+        (lambda x: np.log(1 / (1 + np.exp(-x))), lambda x: 1 / (1 + np.exp(x))),
+        (lambda x: -np.log(1 - 1 / (1 + np.exp(-x))), lambda x: 1 / (1 + np.exp(-x))),
+        (lambda x: np.log1p(np.exp(x)) - x, lambda x: -1 / (1 + np.exp(x))),
+    ],
+    ids=["log σ", "log(1-σ)", "softplus"],
+)
+def test_a_saturated_function_is_a_staircase(f, derivative):
+    for x in np.random.default_rng(1).uniform(5, 36, 200):
+        found = at(f, float(x))
+        known = math.isfinite(found.bound)
+        assert not known or abs(found.value - derivative(x)) <= found.bound
+
+
+def test_a_staircase_beside_a_tiny_x():
+    found = at(lambda x: math.log(math.exp(x)), -1.197e-10)
+    assert abs(found.value - 1) <= found.bound < 1e-10
+
+
+def test_where_a_function_sets_off_slowly_there_is_no_stair():
+    for x in (-1e-2, -1e-5, -3.0):
+        found = at(lambda x: max(x, 0.0), x)
+        assert (found.value, found.bound) == (0.0, 0.0)

@@ -356,3 +356,90 @@ def test_worksheets_are_not_changed_by_checking():
     for name, node in worksheet.nodes.items():
         assert node.grad is None
         np.testing.assert_array_equal(node._held, before[name])
+
+
+def test_names_beside_the_graph():
+    source = GIVEN + "yhat = a2\ns = a2 (1 - a2)\neps = 2\n"
+    assert verdicts(source + "dE/dyhat = -(T - yhat)\ndE/dw2 = -(T - yhat) s a1\n") == [
+        "agrees",
+        "agrees",
+    ]
+    wrong = report(source + "dE/dw2 = -(T - a2) s a1 · 0.5 eps + 0·z1 + (s - s)\n")
+    assert wrong.ok  # s is computed anew where a formula is tried at other numbers
+    (finding,) = report(source + "dE/dw2 = (T - a2) s a1\n").findings
+    assert str(finding.verdict) == "wrong"
+
+
+def test_an_adjoint_is_one_only_of_what_was_used_already():
+    source = "x = 0.3; w = 2\nz = w x\ndz = 0.1\ndelta = z - 1\nE = delta^2 dz\n"
+    assert verdicts(source + "dE/dw = 2 delta x dz\n") == ["agrees"]
+    assert verdicts(source + "ddelta = 2 delta dz\n") == ["agrees"]
+
+
+def test_signs_and_questions():
+    assert verdicts(GIVEN + "dE/dw2 \\approx 0.0571\n") == ["agrees"]
+    sheet = Worksheet(GIVEN + "a1 = ?\ndE/dw2 = …\n")
+    assert [claim.is_question for claim in sheet.claims] == [True, True]
+    with pytest.raises(WorksheetError, match="a1 is computed in line 3 already"):
+        Worksheet(GIVEN + "a1 = 0.6\n")
+
+
+def test_each_error_is_at_its_own_claim():
+    with pytest.raises(WorksheetError) as caught:
+        report(GIVEN + "dE/dw2 = a1\ndE/dw1 = q1\ndE/dw1 = a1\n")
+    assert (caught.value.line, caught.value.column) == (8, 10)
+
+
+def graded_one(sheet, answer, questions=None):
+    (grade,) = graded(Worksheet(questions or QUESTIONS, "q.chain"), [sheet(answer, "a.chain")])
+    return grade
+
+
+def test_the_teacher_sets_rounding_and_rate(sheet):
+    answer = "rounding 1dp\nrate 3\nresolution 5\ndE/dw2 = 0.1\n"
+    assert graded_one(sheet, answer).marks["∂E/∂w2"] == "cannot tell"
+    questions = GIVEN + "w2' ≈ ? with rate 0.4\n"
+    assert graded_one(sheet, "w2' ≈ 0.427 with rate 99\n", questions).points == 1
+    assert graded_one(sheet, "w2' ≈ 0.393 with rate 1\n", questions).marks["w2′"] == "wrong"
+
+
+def test_an_answer_is_read_line_by_line(sheet):
+    grade = graded_one(sheet, "a_1 = 0.6023\nwhat is this\ndE/dq = 3\ndE/dw2 = ((a1)\n" + RIGHT)
+    assert grade.points == 1  # the bracket takes what comes after it
+    grade = graded_one(sheet, "a_1 = 0.6023\nwhat is this\ndE/dq = 3\ndE/dw2 = a9\n" + RIGHT)
+    assert grade.points == 5
+    assert [text.split(":")[1] for text in grade.problem.split(" | ")] == ["2", "3", "4"]
+    text = table_text([grade])
+    assert "5/5" in text
+    assert "a statement is name = formula" in text
+
+
+def test_a_formula_that_the_question_gives_earns_nothing(sheet):
+    assert graded_one(sheet, "a1 = sigmoid(w1 x1 + b1)\n").points == 0
+    assert graded_one(sheet, "a1 = sigmoid(w1 x1 + b1) = 0.6023\n").points == 1
+    assert graded_one(sheet, "a1 = sigmoid(w1 x1 - b1) = 0.6023\n").marks["a1"] == "wrong"
+
+
+def test_spreadsheets_run_nothing(sheet):
+    grade = graded_one(sheet, RIGHT)
+    for lead in "=+-@\t\n":
+        grade.file = f"{lead}cmd"
+        row = list(csv.reader(io.StringIO(table_csv([grade]))))[1]
+        assert row[0] == f"'{lead}cmd"
+
+
+def test_good_worksheets_are_told_before_the_broken(sheet, capsys):
+    good, broken = sheet(GIVEN + "dE/dw2 ≈ 0.0571\n"), sheet("a = (\n", "broken.chain")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["check", broken, good])
+    assert caught.value.code == 2
+    told = capsys.readouterr()
+    assert "✓ agrees" in told.out
+    assert "this bracket is never closed" in told.err
+
+
+def test_explain_reads_names_that_begin_with_d(sheet, capsys):
+    path = sheet("d = 2; w = 3\ndelta_1 = w d\nE = delta_1^2\n")
+    assert cli.main(["explain", path, "dE/dd"]) == 0
+    assert cli.main(["explain", path, r"\frac{\partial E}{\partial delta1}"]) == 0
+    assert "∂E/∂delta_1" in capsys.readouterr().out

@@ -36,6 +36,10 @@ NOISE_MARGIN = 12.0
 LEAST = 2.0
 #: How much more than the height of a stair rounding may hide.
 STAIRS = 4.0
+#: How closely a stair is looked for.
+HALVINGS = 40
+#: The part of a change that happens within the last half is nothing where it happens slowly.
+SUDDEN = 2.0**-24
 #: Where steps below unit^NEARBY tell otherwise than longer ones by less than unit^BLUR, relative to
 #: the function's size there, it is hidden rounding that tells it: a staircase with long treads.
 NEARBY, BLUR = 0.6, 0.7
@@ -175,7 +179,7 @@ class _Ladder:
         most = math.sqrt(self.unit) * max(abs(f) for f in [here, *_finite(rungs)])
         if near > most:
             return Slope(math.nan, math.inf, evaluations=self.evaluations)
-        stair = _stair(here, rungs)
+        stair = max(self.stair(here, rungs, ahead=True), self.stair(here, rungs, ahead=False))
         found = self.solved(here, rungs, max(near, far, stair))
         if max(far, stair) <= max(near, most):
             return found
@@ -194,6 +198,28 @@ class _Ladder:
             self.at(ahead) if ahead else math.nan,
             self.at(behind) if behind else math.nan,
         )
+
+    def stair(self, here: float, rungs: Sequence[_Rung], *, ahead: bool) -> float:
+        """How much rounding may hide where the function is a staircase here, 0 if it is none.
+
+        Flat for the finest step and not further off: either the function sets off there slowly,
+        or it jumps, and then rounding may hide as much.
+        """
+        pairs = [(r[0], r[2]) if ahead else (r[1], r[3]) for r in rungs[::-1]]
+        values = [(t, f) for t, f in pairs if t and math.isfinite(f)]
+        first = next((k for k, (_, f) in enumerate(values) if f != here), 0)
+        if not first:
+            return 0.0
+        (flat, _), (there, f) = values[first - 1], values[first]
+        height = abs(f - here)
+        for _ in range(HALVINGS):
+            middle = self.step((flat + there) / 2)
+            if middle in {flat, there}:
+                break
+            f = self.at(middle)
+            flat, there = (middle, there) if f == here else (flat, middle)
+        jump = abs(self.at(there) - here)
+        return STAIRS * min(height, 8 * jump) if jump > SUDDEN * height else 0.0
 
     def solved(self, here: float, rungs: Sequence[_Rung], noise: float) -> Slope:
         """The derivative, if the values have so much noise."""
@@ -256,21 +282,6 @@ class _Ladder:
 def _finite(rungs: Sequence[_Rung]) -> list[float]:
     """The values of some rungs that are numbers."""
     return [f for rung in rungs for f in rung[2:] if math.isfinite(f)]
-
-
-def _stair(here: float, rungs: Sequence[_Rung]) -> float:
-    """How much rounding may hide where the function is a staircase here, 0 if it is none.
-
-    Flat for the finest steps on both sides and not further off: then the first change is a stair.
-    """
-    heights = []
-    for side in (2, 3):
-        values = [rung[side] for rung in rungs[::-1] if math.isfinite(rung[side])]
-        first = next((k for k, f in enumerate(values) if f != here), 0)
-        if first < 2:
-            return 0.0
-        heights.append(abs(values[first] - here))
-    return STAIRS * max(heights)
 
 
 def _limit(quotients: Sequence[_Quotient], ratio: float, blur: float, nearby: float) -> _Estimate:

@@ -81,7 +81,7 @@ class Grader:
         except Exception as problem:  # noqa: BLE001 -- one broken answer stops no other
             found.problem = f"{type(problem).__name__}: {problem}"
             return found
-        found.problem = "; ".join(map(_line, answer.problems))
+        found.problem = " | ".join(map(_line, answer.problems))
         worst: dict[str, Finding] = {}
         for finding in report.findings:
             if finding.target.kind == "value" and finding.formula and finding.verdict.passes:

@@ -343,19 +343,10 @@ class Worksheet:
             place = subject.find_name(base_name(text))
             if place is None:
                 raise self.fail(f"{text} does not go into {subject.root_name}", claim.left.position)
-            return self._valued(subject, place, text, claim)
         try:
             return target_of(subject, text, step=True)
         except ValueError as problem:
             raise self.fail(str(problem), claim.left.position) from None
-
-    def _valued(self, subject: Subject, place: int, text: str, claim: Claimed) -> Target:
-        """A claim about the value of a result, or of one entry of it."""
-        try:
-            entry = target_of(subject, text, step=True)
-        except ValueError as problem:
-            raise self.fail(str(problem), claim.left.position) from None
-        return Target("value", place, text, entry.at)
 
     def report(self, *, why: Why = Why.PAIRS, reference: GraphReference | None = None) -> Report:
         """The verdicts on all claims; open questions are left out.
