@@ -35,7 +35,7 @@ NOISE_MARGIN = 12.0
 #: The least noise of a value, in halves of its last place: library functions are off by that.
 LEAST = 2.0
 #: How much more than the height of a stair rounding may hide.
-STAIRS = 4.0
+STAIRS = 2.0
 #: How closely a stair is looked for.
 HALVINGS = 40
 #: The part of a change that happens within the last half is nothing where it happens slowly.
@@ -219,7 +219,7 @@ class _Ladder:
             f = self.at(middle)
             flat, there = (middle, there) if f == here else (flat, middle)
         jump = abs(self.at(there) - here)
-        return STAIRS * min(height, 8 * jump) if jump > SUDDEN * height else 0.0
+        return STAIRS * jump if jump > SUDDEN * height else 0.0
 
     def solved(self, here: float, rungs: Sequence[_Rung], noise: float) -> Slope:
         """The derivative, if the values have so much noise."""

@@ -26,6 +26,8 @@ SIGNS = {
     Verdict.UNKNOWN: "?",
     Verdict.WRONG: "✗",
 }
+#: What is said of a claim that is right, but for an earlier mistake.
+CARRIED_ON = "carried on"
 #: A resolution below this is told with one digit.
 ROUGHLY = 1e-6
 PLURALS = {Verdict.AGREES: "agree"}
@@ -91,7 +93,7 @@ class Report:
         for f in self.findings:
             mark = f"{SIGNS[f.verdict]} {f.verdict}"
             if f.follows:
-                mark = "↪ carried on"
+                mark = f"↪ {CARRIED_ON}"
             line = f"line {f.line}: " if f.line is not None else ""
             rows.append((f, f"{line}{f.name} {relation(f)} {f.text}", mark))
         width = min(max((len(row[1]) for row in rows), default=0), 60)
@@ -125,10 +127,13 @@ class Report:
 
     def summary(self) -> str:
         """One line: the verdict and what could have been seen."""
+        if not self.findings:
+            return "Nothing was compared."
+        told: list[Any] = [CARRIED_ON if f.follows else f.verdict for f in self.findings]
         counts = [
-            f"{n} {PLURALS.get(verdict, verdict) if n > 1 else verdict}"
-            for verdict in reversed(ORDER)
-            if (n := sum(f.verdict is verdict for f in self.findings))
+            f"{n} {PLURALS.get(kind, kind) if n > 1 else kind}"
+            for kind in [Verdict.WRONG, CARRIED_ON, *reversed(ORDER[:-1])]
+            if (n := told.count(kind))
         ]
         if not math.isfinite(self.resolution):
             seen = "nothing is known of relative errors"
@@ -236,7 +241,7 @@ def _row(finding: Finding) -> str:
     kind = "wrong" if verdict is Verdict.WRONG else "right" if verdict.passes else "unsure"
     line = f"line {finding.line}: " if finding.line is not None else ""
     claim = html.escape(f"{line}{finding.name} {relation(finding)} {finding.text}")
-    mark = "↪ carried on" if finding.follows else f"{SIGNS[verdict]} {verdict}"
+    mark = f"↪ {CARRIED_ON}" if finding.follows else f"{SIGNS[verdict]} {verdict}"
     sentence = "".join(
         f"<br>{html.escape(text)}" for text in [said(finding, 6), *finding.notes] if text
     )

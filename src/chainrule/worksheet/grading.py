@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.training import progress_bar
 from chainrule.verification.diagnosis import Why
 from chainrule.verification.reference import GraphReference
+from chainrule.verification.report import CARRIED_ON
 from chainrule.verification.verdicts import ORDER, Verdict
 from chainrule.worksheet.statements import WorksheetError
 from chainrule.worksheet.worksheet import Worksheet
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 #: So few answers are faster done than processes are started.
 ALONE = 8
-CARRIED_ON, MISSING = "carried on", "missing"
+MISSING = "missing"
 #: Marks that count as a point: right, or right from what was on paper before.
 POINTS = {*(str(v) for v in Verdict if v.passes), CARRIED_ON}
 
