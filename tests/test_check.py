@@ -333,6 +333,96 @@ def test_a_rule_that_disagrees_with_its_forward_is_told_of():
     assert "rule of an op" not in str(cr.check(cr.stop_gradient(w) * w, {"w": "0.3"}))
 
 
+def test_a_selection_is_no_kink():
+    w = cr.Tensor([0.3, 2.0, -1.0], label="w")
+    report = cr.check(cr.max(w), {"w": np.array([0.0, 1.0, 0.0])})
+    assert report.verdict is AGREES
+    assert report.resolution < 1e-6
+    assert cr.check(cr.max(w), {"w": np.array([0.0, 1.0001, 0.0])}).verdict is WRONG
+
+
+def test_the_imaginary_part_counts():
+    z = cr.Tensor(np.array([1 + 2j, -0.5 + 1j]), label="z")
+    E = np.sum(np.real(z * np.conj(z)))
+    E.backward()
+    right = np.array(z.grad)
+    assert cr.check(E, {"z": right}).verdict is AGREES
+    assert cr.check(E, {"z": np.conj(right)}).verdict is WRONG
+    assert cr.check(E, {"z": right.real}).verdict is WRONG
+
+
+def test_constants_and_data_stay_where_a_formula_is_tried_elsewhere():
+    y = np.array([0.0, 1.0, 0.0])
+    z = cr.Tensor([0.2, -0.3, 0.5], label="z")
+    E = -cr.sum(y * cr.log(cr.softmax(z)))
+    assert cr.check(E, {"z": "softmax(z) - y"}, names={"y": y}).verdict is AGREES
+    x = cr.Value(2.0, label="x")
+    w = cr.Value(0.7, label="w")
+    E = (w * x) ** 2
+    assert cr.check(E, {"w": "8 w"}).verdict is AGREES  # x is 2 and a number in the formula
+
+
+def test_names_of_numbers_come_before_the_constants():
+    e, w = cr.Value(0.5, label="e"), cr.Value(1.5, label="w")
+    E = e * w
+    assert cr.check(E, {"w": "e"}).verdict is AGREES
+    assert cr.check(E, {"w": "exp(1)"}).verdict is WRONG
+
+
+def test_a_check_works_without_recording():
+    E, _ = lecture()
+    with cr.no_grad():
+        assert cr.check(E, {"w2": "0.46525·0.20367·0.60229"}, names={"T": T}).verdict is AGREES
+
+
+def test_a_zero_gradient_by_a_formula():
+    w, v = cr.Value(0.5, label="w"), cr.Value(1.5, label="v")
+    report = cr.check(v * v + 0.0 * w, {"w": "0", "v": "2 v"})
+    assert {f.verdict for f in report.findings} == {AGREES}
+    assert "∂E/∂w is about zero here" in str(report)
+    assert cr.check(v * v + 0.0 * w, {"w": "v"}).verdict is WRONG
+
+
+def test_half_precision():
+    w = cr.Tensor(np.array([0.5, -1.25], dtype=np.float16), label="w")
+    E = cr.sum(cr.tanh(w) ** 2)
+    E.backward()
+    assert cr.check(E, {"w": np.array(w.grad)}).verdict is AGREES
+    assert cr.check(E, {"w": -np.array(w.grad)}).verdict is WRONG
+
+
+def test_kinks_among_many_entries():
+    at = np.linspace(-1, 1, 601)
+    at[300] = 0.0
+    x = cr.Tensor(at, label="x")
+    slope = np.where(at > 0, 1.0, 0.0)
+    for middle, expected in ((0.3, KINK), (1.5, WRONG)):
+        slope[300] = middle
+        assert cr.check(cr.sum(cr.relu(x)), {"x": slope}).verdict is expected
+
+
+def test_kinks_that_cancel():
+    x = cr.Tensor([0.0, 1.0], label="x")
+    E = cr.sum(cr.relu(x) - cr.relu(-x))  # x itself
+    report = cr.check(E, {"x": np.array([1.0, 1.0])})
+    assert report.verdict is AGREES
+    assert "kinks that cancel" in str(report)
+    assert cr.check(E, {"x": np.array([0.3, 1.0])}).verdict is WRONG
+
+
+def test_claims_that_explain_each_other_raise():
+    E, _ = lecture()
+    steps = {"dE/dz2": "dE/da2 · a2 (1 - a2)", "dE/da2": "dE/dz2 / (a2 (1 - a2))"}
+    with pytest.raises(cr.FormulaError, match="explained by itself"):
+        cr.check(E, {}, steps=steps, names={"T": T})
+
+
+def test_a_step_is_the_value_of_a_name():
+    E, _ = lecture()
+    report = cr.check(E, {"w2": "0.05707"}, steps={"a2": "0.7153"}, names={"T": T})
+    assert [f.target.kind for f in report.findings] == ["value", "gradient"]
+
+
 # ---------------------------------------------------------------- what is refused
 
 

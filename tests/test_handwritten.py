@@ -86,6 +86,9 @@ def test_one_derivative_in_many_hands(text):
         ("max(a1, a2)", A2),
         ("exp(-(a1 + 1))", np.exp(-A1 - 1)),
         ("pi a1", np.pi * A1),
+        ("a1^{10}", A1**10),
+        ("a1a2^{2}".replace("a1a2", r"a_1a_2"), A1 * A2**2),
+        (r"\frac{0.25}{0.5}\cdot 0.1", 0.05),
         ("a_{2} + w_2", A2 + W2),
     ],
 )
@@ -149,6 +152,12 @@ def test_arrays(text, expected):
         ("(" * 200 + "a1" + ")" * 200, 100, "nested too deeply"),
         ("sin", 3, "what sin is taken of is missing"),
         ("ln(a1, a2)", 0, "log takes"),
+        ("2 3", 2, "3 behind what it multiplies"),
+        ("cos 2a1", 4, "2 behind what it multiplies"),
+        (r"\sin^{-1} a_1", 0, "the inverse function or 1/sin"),
+        ("1/2√a1", 3, "write the brackets"),
+        (r"a_1^10\,a_2", 4, "one digit only"),
+        ("-" * 5000 + "a1" + "^2" * 5000, 0, "nested too deeply"),
     ],
 )
 def test_what_is_refused(text, position, message):
@@ -164,12 +173,23 @@ def test_what_is_refused(text, position, message):
         ("x^T x", "a ⊗ b for the outer product"),
         ("W [1, 2, 3]", "does not go with the shapes"),
         ("[[1, 2], [3]]", "different lengths"),
+        ("W^{-1} x", "can mean its inverse or 1/"),
+        ("|x|", "‖…‖ for the length"),
+        ("[[1, 2; 3, 4]]", "expected"),
         ("W[5, 0]", r"no such entry in an array of shape \(2, 2\)"),
     ],
 )
 def test_what_arrays_refuse(text, message):
     with pytest.raises(FormulaError, match=message):
         value(text, {"W": W, "x": X})
+
+
+def test_names_before_constants_and_exponents():
+    names = {"e": 5.0, "pi": 7.0, "x": 2.0, "w": np.array([1.0, 2.0])}
+    assert value("e^x + pi", names) == 32.0
+    assert value("2 e", names) == 10.0
+    assert value("2e1 + w[0]", names) == 21.0
+    assert value("‖w‖²", names) == pytest.approx(5.0)
 
 
 def test_a_name_that_is_a_function_is_never_guessed():

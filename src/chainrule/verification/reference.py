@@ -111,17 +111,16 @@ class GraphReference:
                     f"backward() gives {expected:.9g} along one direction, differences of the"
                     f" forward pass {seen.value:.9g}: kinks that cancel, or a wrong rule of an op"
                 )
-                if data.ndim:
-                    return replace(found, note=note)
-                return replace(Reference.of(np.array(seen.value), seen.bound), note=note)
+                return replace(searched, note=note)
         return found
 
     def searched(self, i: int, found: Reference, entries: Sequence[tuple[int, ...]]) -> Reference:
-        """With the interval of subgradients of some entries, those at a kink."""
+        """Some entries by differences: at a kink the interval, else where `backward()` is wrong."""
         if self._stops or not np.isrealobj(found.value) or np.ndim(self.tape.data[-1]):
             return found
-        low, high = np.array(found.low, float), np.array(found.high, float)
-        bound = np.array(found.bound, float)
+        value, low, high, bound = (
+            np.array(x, float) for x in (found.value, found.low, found.high, found.bound)
+        )
         for index in entries[:MOST_ENTRIES]:
             direction = np.zeros(low.shape)
             direction[index] = 1.0
@@ -130,7 +129,10 @@ class GraphReference:
             if seen.kink and most - least > APART * max(abs(least), abs(most)):
                 low[index], high[index] = least, most
                 bound[index] = seen.bound - (most - least) / 2
-        return Reference(found.value, bound, low, high, found.note)
+            elif abs(seen.value - value[index]) > seen.bound + bound[index]:
+                value[index] = low[index] = high[index] = seen.value
+                bound[index] = seen.bound
+        return Reference(value, bound, low, high, found.note)
 
     def along(self, i: int, direction: np.ndarray) -> Slope:
         """The slope of the root along a direction of a node, by differences."""
