@@ -384,6 +384,11 @@ def test_signs_and_questions():
         Worksheet(GIVEN + "a1 = 0.6\n")
 
 
+def test_a_worksheet_has_one_function():
+    with pytest.raises(WorksheetError, match="E2 does not go into E1, which is differentiated"):
+        report("x = 2; w = 3\nE1 = w x\nE2 = w^2 x\ndE1/dw = x\ndE2/dw = 2 w x\n")
+
+
 def test_each_error_is_at_its_own_claim():
     with pytest.raises(WorksheetError) as caught:
         report(GIVEN + "dE/dw2 = a1\ndE/dw1 = q1\ndE/dw1 = a1\n")

@@ -346,7 +346,15 @@ class Worksheet:
         try:
             return target_of(subject, text, step=True)
         except ValueError as problem:
-            raise self.fail(str(problem), claim.left.position) from None
+            why = str(problem)
+            parts = fraction(text)
+            known = Vocabulary(self.nodes).find(parts[0]) if parts else None
+            if known and subject.find_name(known) is None:
+                why = (
+                    f"{known} does not go into {subject.root_name}, which is differentiated here:"
+                    f" a worksheet has one function, write another for {known}"
+                )
+            raise self.fail(why, claim.left.position) from None
 
     def report(self, *, why: Why = Why.PAIRS, reference: GraphReference | None = None) -> Report:
         """The verdicts on all claims; open questions are left out.
