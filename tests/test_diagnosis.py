@@ -291,6 +291,36 @@ def test_entries_rows_and_columns():
     assert "column 0 and no other entry" in " ".join(cr.check(E, {"W": wrong}).where)
 
 
+def batch():
+    random = np.random.default_rng(5)
+    x, t = random.normal(size=(4, 2)), random.normal(size=(4, 2))
+    W1, b1, W2, b2 = (
+        cr.Tensor(random.normal(size=shape), label=label)
+        for label, shape in (("W1", (2, 3)), ("b1", 3), ("W2", (3, 2)), ("b2", 2))
+    )
+    Z1 = x @ W1 + b1
+    Z1.label = "Z1"
+    A1 = cr.sigmoid(Z1)
+    Z2 = A1 @ W2 + b2
+    Z2.label = "Z2"
+    E = cr.sum((Z2 - t) ** 2)
+    E.backward()
+    return E, x, t, {n.label: n for n in (W1, b1, W2, b2)}, (A1, Z1, Z2)
+
+
+def test_the_sample_and_the_layer():
+    E, x, t, w, (A1, _, Z2) = batch()
+    dZ2 = 2 * (Z2.data - t)
+    dZ1 = dZ2 @ w["W2"].data.T * A1.data * (1 - A1.data)
+    dZ1[2] += [0.3, -0.2, 0.5]  # one sample went wrong
+    right = {"W2": A1.data.T @ dZ2, "b2": dZ2.sum(axis=0)}
+    report = cr.check(E, {"W1": x.T @ dZ1, "b1": dZ1.sum(axis=0), **right})
+    assert any(text.startswith("row 2 of ∂E/∂Z1, one sample,") for text in report.where)
+    assert "the layer that gives Z1: ∂E/∂W1, ∂E/∂b1; no other layer" in report.where
+    report = cr.check(E, {"W1": w["W1"].grad, "b1": w["b1"].grad, "W2": -w["W2"].grad})
+    assert not any("layer" in text or "sample" in text for text in report.where)
+
+
 def test_the_adjoint_that_would_explain_everything():
     """Claims of all weights below a point, made with a wrong adjoint there."""
     net = benchmark.Network((2, 3, 2), "squared", 1, 0.0, "tanh", 5)

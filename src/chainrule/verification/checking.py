@@ -14,7 +14,7 @@ from chainrule.verification.claims import Rounding
 from chainrule.verification.diagnosis import Diagnosis, Why
 from chainrule.verification.evaluation import Asked, Evaluation
 from chainrule.verification.functions import check_function
-from chainrule.verification.localisation import entries_text, sites
+from chainrule.verification.localisation import entries_text, layer_text, sites
 from chainrule.verification.marking import mark
 from chainrule.verification.report import Report
 from chainrule.verification.subject import Subject
@@ -202,6 +202,8 @@ def places(search: Diagnosis, findings: Sequence[Finding]) -> list[str]:
     if stepwise and len(faulty) == 1 and len(wrong) > 1 and later:
         found.append(f"{faulty[0].name}: this step is wrong, the others only carry it on")
     found += [text for f in findings if (text := entries_text(f))]
+    layer = "" if stepwise else layer_text(search.setting, findings)
+    found += [layer] if layer else []
     if search.wrong and not stepwise:
         found += [str(site) for site in sites(search.setting, search.evidence)[:MOST_SITES]]
     return found

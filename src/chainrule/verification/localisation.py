@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,33 +19,38 @@ if TYPE_CHECKING:
 
 #: Adjoints of more entries than this are not solved for.
 MOST_UNKNOWNS = 400
+#: The axes of an adjoint whose rows are samples.
+BATCH = 2
+#: Ops that a layer begins with, a weight beside its input.
+PRODUCTS = frozenset({"matmul", "multiply", "transpose"})
 #: Claims of more entries than this are not solved from.
 MOST_EQUATIONS = 4000
 
 
+@dataclass(frozen=True)
 class Site:
     """A node whose adjoint alone, if it were another, would explain every claim.
 
     Attributes:
+        root: what is differentiated.
         name: of the node.
         adjoint: what it would have to be.
         right: what it is.
         known: whether the claims fix every entry of it.
+        row: the row of it that is enough, one sample; None for all of it.
     """
 
-    def __init__(
-        self, root: str, name: str, adjoint: np.ndarray, right: np.ndarray, *, known: bool
-    ) -> None:
-        self.root, self.name, self.adjoint, self.right, self.known = (
-            root,
-            name,
-            adjoint,
-            right,
-            known,
-        )
+    root: str
+    name: str
+    adjoint: np.ndarray
+    right: np.ndarray
+    known: bool
+    row: int | None = None
 
     def __str__(self) -> str:
         start = f"∂{self.root}/∂{self.name}"
+        if self.row is not None:
+            start = f"row {self.row} of {start}, one sample,"
         if not self.known:
             return f"{start} may be wrong: the claims do not fix all of its entries"
         return (
@@ -105,17 +111,37 @@ def _solved(
     touched = np.any(matrix != 0, axis=1)
     if any(not np.any(rows) for rows in _rows_of(touched, claimed, wrong)):
         return None
+    root, name = setting.subject.root_name, setting.subject.name(i)
+    if right.ndim == BATCH and len(right) > 1:
+        rows = [
+            np.ravel_multi_index((r, range(right.shape[1])), right.shape) for r in range(len(right))
+        ]
+        fits = {r: fit for r, at in enumerate(rows) if (fit := _fitted(matrix[:, at], off, width))}
+        if len(fits) == 1:
+            ((r, (change, rank)),) = fits.items()
+            known = rank == len(change)
+            return Site(root, name, right[r] + change, right[r], known, r)
+    whole = _fitted(matrix, off, width)
+    if whole is None:
+        return None
+    change, rank = whole
+    return Site(root, name, right + change.reshape(right.shape), right, rank == size)
+
+
+def _fitted(
+    matrix: np.ndarray, off: np.ndarray, width: np.ndarray
+) -> tuple[np.ndarray, int] | None:
+    """The change of an adjoint that explains what the claims are off by, and the rank it has.
+
+    None where no change does, or where anything would fit.
+    """
     weight = 1 / np.maximum(width, 1e-300)
     change, _, rank, _ = np.linalg.lstsq(matrix * weight[:, None], off * weight, rcond=1e-12)
     rest = np.abs(matrix @ change - off)
     if np.any(rest > 1.5 * width + 1e-12 * np.max(np.abs(off))):
         return None
-    equations = int(np.count_nonzero(touched))
-    if equations <= rank:  # as many unknowns as numbers: anything would fit
-        return None
-    adjoint = right + change.reshape(right.shape)
-    name = setting.subject.name(i)
-    return Site(setting.subject.root_name, name, adjoint, right, known=int(rank) == size)
+    equations = int(np.count_nonzero(np.any(matrix != 0, axis=1)))
+    return None if equations <= rank else (change, int(rank))
 
 
 def _influence(setting: Setting, i: int, k: int, claimed: Sequence[Finding]) -> np.ndarray:
@@ -145,6 +171,39 @@ def _rows_of(
             found.append(touched[at : at + size])
         at += size
     return found
+
+
+def layer_text(setting: Setting, findings: Sequence[Finding]) -> str:
+    """The layer that all wrong gradients are of, where those of another are right."""
+    layers: dict[int, list[Finding]] = {}
+    for f in findings:
+        if f.target.kind == "gradient" and setting.tape.nodes[f.target.place].op is None:
+            layers.setdefault(_layer_of(setting, f.target.place), []).append(f)
+    faulty = [i for i, fs in layers.items() if any(f.verdict is Verdict.WRONG for f in fs)]
+    if len(faulty) != 1 or len(layers) == 1:
+        return ""
+    wrong = [f.name for f in layers[faulty[0]] if f.verdict is Verdict.WRONG]
+    if len(wrong) == 1:
+        return ""
+    layer = setting.subject.name(faulty[0])
+    return f"the layer that gives {layer}: {', '.join(wrong)}; no other layer"
+
+
+def _layer_of(setting: Setting, i: int) -> int:
+    """What a layer gives before its activation: weights times inputs plus a bias."""
+    product = bias = False
+    while True:
+        after = [k for k, sources in enumerate(setting.tape.sources) if i in sources]
+        if not after:
+            return i
+        op: Any = setting.tape.nodes[after[0]].op
+        if op.name == "add":
+            bias = True
+        elif op.name in PRODUCTS and not product and not bias:
+            product = op.name != "transpose"
+        else:
+            return i
+        i = after[0]
 
 
 def entries_text(finding: Finding) -> str:
