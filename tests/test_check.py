@@ -380,6 +380,8 @@ def test_a_zero_gradient_by_a_formula():
     report = cr.check(v * v + 0.0 * w, {"w": "0", "v": "2 v"})
     assert {f.verdict for f in report.findings} == {AGREES}
     assert "∂E/∂w is about zero here" in str(report)
+    assert "relative errors above" in str(report)  # those of the other claim
+    assert report.resolution == math.inf
     assert cr.check(v * v + 0.0 * w, {"w": "v"}).verdict is WRONG
 
 

@@ -135,14 +135,18 @@ class Report:
             for kind in [Verdict.WRONG, CARRIED_ON, *reversed(ORDER[:-1])]
             if (n := told.count(kind))
         ]
-        if not math.isfinite(self.resolution):
+        vacuous = [f.name for f in self.findings if f.judgement and f.judgement.vacuous]
+        resolution = max(
+            (f.resolution for f in self.findings if not (f.judgement and f.judgement.vacuous)),
+            default=math.inf,
+        )
+        if not math.isfinite(resolution):
             seen = "nothing is known of relative errors"
-        elif not self.resolution:
+        elif not resolution:
             seen = "any error would have been seen"
         else:
-            digits = 1 if self.resolution < ROUGHLY else 2
-            seen = f"relative errors above {short(self.resolution, digits)} would have been seen"
-        vacuous = [f.name for f in self.findings if f.judgement is not None and f.judgement.vacuous]
+            digits = 1 if resolution < ROUGHLY else 2
+            seen = f"relative errors above {short(resolution, digits)} would have been seen"
         text = f"{', '.join(counts)}; {seen}."
         if vacuous:
             text += (

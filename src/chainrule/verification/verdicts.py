@@ -144,7 +144,7 @@ def judge(
         # An entry about zero is seen against the largest of its array.
         against = np.where(size <= blur, np.maximum(size, SMALL * largest), size)
         against = np.maximum(against, floor * largest)
-        relative = blur / against
+        relative = np.where(against == 0, np.inf, blur / against)
         nothing = largest <= np.max(reference.bound, initial=0.0)  # the whole array is about zero
         told = exact & nothing & (floor == 0)  # zero for zero; the check is vacuous
         vague = ~(relative <= resolution) & (blur != 0) & ~told
