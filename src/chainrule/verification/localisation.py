@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule import ops
 from chainrule.verification.claims import number_text, short
 from chainrule.verification.tape import RIGHT
 from chainrule.verification.verdicts import Verdict
@@ -22,7 +23,7 @@ MOST_UNKNOWNS = 400
 #: The axes of an adjoint whose rows are samples.
 BATCH = 2
 #: Ops that a layer begins with, a weight beside its input.
-PRODUCTS = frozenset({"matmul", "multiply", "transpose"})
+PRODUCTS = (ops.matmul, ops.multiply)
 #: Claims of more entries than this are not solved from.
 MOST_EQUATIONS = 4000
 
@@ -197,11 +198,11 @@ def _layer_of(setting: Setting, i: int) -> int:
         if not after:
             return i
         op: Any = setting.tape.nodes[after[0]].op
-        if op.name == "add":
+        if op is ops.add:
             bias = True
-        elif op.name in PRODUCTS and not product and not bias:
-            product = op.name != "transpose"
-        else:
+        elif op in PRODUCTS and not product and not bias:
+            product = True
+        elif op is not ops.transpose or product or bias:
             return i
         i = after[0]
 
