@@ -9,6 +9,7 @@ import pytest
 import chainrule as cr
 from chainrule.demo import FIXTURE, START, three_two_two, three_two_two_by_hand, with_variables
 from chainrule.verification.claims import Rounding, printed_number, printed_numbers
+from chainrule.verification.rounding import bound_of
 from chainrule.verification.verdicts import Reference, judge
 
 AGREES, ROUNDED, KINK, UNKNOWN, WRONG = (
@@ -93,6 +94,13 @@ def test_the_bound_of_rounding_is_the_sum_over_all_steps():
         d = off(off(-off(T - a2)) * off(a2 * off(1 - a2)))
         assert abs(off(d * a1) - 0.05707039820105493) <= bound
     assert bound < 5e-4
+
+
+def test_the_bound_of_rounding_stays_small_in_a_large_array():
+    x = cr.Tensor(np.linspace(0.1, 0.9, 400), label="x")
+    bound = bound_of(2.0 * x, Rounding.of("4dp"))
+    assert np.all(bound[:128] == 5e-5)
+    assert np.all(bound[128:] == 1e-4)
 
 
 def test_the_verdict_is_about_the_digits_given():

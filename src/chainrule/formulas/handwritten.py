@@ -14,7 +14,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.errors import FormulaError
 from chainrule.formulas.named import Names
-from chainrule.formulas.reading import summed_over
+from chainrule.formulas.reading import RELATIONS, summed_over
 from chainrule.formulas.tokens import Token
 from chainrule.ops import arithmetic as ar
 from chainrule.ops.base import shape_of
@@ -28,14 +28,6 @@ if TYPE_CHECKING:
 
 #: How deep brackets may be nested.
 DEEPEST = 100
-_RELATIONS = {
-    "<": ar.less,
-    ">": ar.greater,
-    "≤": ar.less_equal,
-    "≥": ar.greater_equal,
-    "=": ar.equal,
-    "≠": ar.not_equal,
-}
 
 
 def read_handwritten(text: str, vocabulary: Vocabulary) -> Any:
@@ -310,8 +302,8 @@ class Reader(Names):
         items = []
         while not self.is_sign("]"):
             items.append(self.sum())
-            if len(items) == 1 and self.token.text in _RELATIONS:
-                compare = _RELATIONS[self.token.text]
+            if len(items) == 1 and self.token.text in RELATIONS:
+                compare = RELATIONS[self.token.text]
                 self.at += 1
                 held = compare(items[0], self.sum())
                 self.take("]")

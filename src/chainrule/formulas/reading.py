@@ -34,7 +34,8 @@ _TOKEN = re.compile(
     r"|(?P<sign>[-+−·*⊙⊗/^ᵀ√|()\[\],=<>≤≥≠:@])"
     r"|(?P<end>$))"
 )
-_RELATIONS = {
+#: How a formula compares.
+RELATIONS = {
     "<": ar.less,
     ">": ar.greater,
     "≤": ar.less_equal,
@@ -212,9 +213,9 @@ class _Reader:
 
     def relation(self) -> Any:
         left = self.expression(SUM)
-        if self.piece not in _RELATIONS:
+        if self.piece not in RELATIONS:
             raise self.refusal("a comparison expected between [ and ]")
-        compare = _RELATIONS[self.piece]
+        compare = RELATIONS[self.piece]
         self.advance()
         right = self.expression(SUM)
         self.take("]")

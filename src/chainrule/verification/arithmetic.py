@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.engine import Node, swept
+from chainrule.engine import Node
 from chainrule.errors import FormulaError
 from chainrule.formulas.handwritten import read_tokens
 from chainrule.formulas.named import tokens_of
 from chainrule.formulas.vocabulary import Vocabulary
 from chainrule.value import Value
 from chainrule.verification.claims import Numbers, printed_number
-from chainrule.verification.rounding import MOST_ENTRIES, UNSEEN
+from chainrule.verification.rounding import first_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
@@ -81,19 +81,6 @@ def with_leaves(
 def known_to(result: Node, half_units: Mapping[int, tuple[Node, np.ndarray]]) -> np.ndarray:
     """How far a result may be off, each entry, if its leaves are known to half of a last digit.
 
-    To first order: Σ |∂result/∂leaf|·half, a reverse sweep for each entry.
+    To first order: Σ |∂result/∂leaf|·half.
     """
-    shape = np.shape(result._held)
-    total = np.zeros(shape)
-    entries = list(np.ndindex(shape))
-    for index in entries[:MOST_ENTRIES]:
-        seed: Any = None
-        if shape:
-            seed = np.zeros(shape)
-            seed[index] = 1.0
-        for node, y_bar in swept(result, result.new_seed(seed), lambda node: node.op is None):
-            if id(node) in half_units:
-                total[index] += float(np.sum(np.abs(y_bar) * half_units[id(node)][1]))
-    for index in entries[MOST_ENTRIES:]:
-        total[index] = UNSEEN * np.max(total)
-    return total
+    return first_order(result, lambda leaf: half_units.get(id(leaf), (None, None))[1])

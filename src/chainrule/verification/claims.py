@@ -156,11 +156,13 @@ def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
     if rounding is not None:
         half = rounding.half_unit(array)
     else:
-        unit = {"float32": 2.0**-24, "float16": 2.0**-11}.get(
-            str(getattr(given, "dtype", "")), 2.0**-53
-        )
-        half = np.where(np.isfinite(array), unit * np.abs(array), 0.0)
+        half = np.where(np.isfinite(array), unit_of(given) * np.abs(array), 0.0)
     return Numbers(array, np.asarray(half), number_text(array))
+
+
+def unit_of(x: Any) -> float:
+    """The unit of rounding of an array: half the distance from 1 to the next number."""
+    return {"float32": 2.0**-24, "float16": 2.0**-11}.get(str(getattr(x, "dtype", "")), 2.0**-53)
 
 
 def as_numbers(given: Any) -> np.ndarray:

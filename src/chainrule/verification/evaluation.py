@@ -15,6 +15,7 @@ from chainrule.verification.claims import (
     Numbers,
     computed_numbers,
     printed_numbers,
+    unit_of,
 )
 from chainrule.verification.findings import Finding
 from chainrule.verification.formula_claims import ClaimedFormulas, chance
@@ -114,8 +115,6 @@ class Evaluation:
         if kind == "partial":
             return self.rounding.half_unit(self._whole(target, None).value) * 4
         found = bound_of(self._steps.get(id(node), 0.0), self.rounding)
-        if found is None:
-            return None
         return found if kind == "gradient" else found * abs(self.rate(target, rate))
 
     # ------------------------------------------------------------------ claims
@@ -226,11 +225,6 @@ class Evaluation:
                 spread = 0.0 if spread is None else target.entry(spread)
                 error = error + spread + 64 * unit * size
         return error
-
-
-def unit_of(x: Any) -> float:
-    """The unit of rounding of an array: half the distance from 1 to the next number."""
-    return {"float32": 2.0**-24, "float16": 2.0**-11}.get(str(getattr(x, "dtype", "")), UNIT)
 
 
 def resolution_of(unit: float) -> float:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import Node, swept
+from chainrule.engine import Node
 from chainrule.ops import multiply
 from chainrule.tensor import Tensor
 from chainrule.value import Value
-from chainrule.verification.rounding import MOST_ENTRIES, UNSEEN, terms_of
+from chainrule.verification.rounding import first_order, step_half_unit
 from chainrule.verification.tape import ones
 
 if TYPE_CHECKING:
@@ -172,30 +172,13 @@ class HandCalculation:
 
     def slack(self, result: Any) -> np.ndarray:
         """How far a step may be off by the rounding of what it is computed from."""
-        if not isinstance(result, Node):
-            return np.zeros(np.shape(result))
-        shape = np.shape(result._held)
-        total = np.zeros(shape)
-        entries = list(np.ndindex(shape))
-        for index in entries[:MOST_ENTRIES]:
-            seed: Any = None
-            if shape:
-                seed = np.zeros(shape)
-                seed[index] = 1.0
-            total[index] = self._slack_of(result, seed)
-        for index in entries[MOST_ENTRIES:]:  # too many sweeps: as large as those that were made
-            total[index] = UNSEEN * np.max(total)
-        return total
+        return first_order(result, self._known_to)
 
-    def _slack_of(self, result: Node, seed: Any) -> float:
-        total = 0.0
-        for node, y_bar in swept(result, result.new_seed(seed), lambda _node: True):
-            half = self._half_units.get(id(node))
-            if half is None and self.rounding is not None and node.op is not None:
-                half = self.rounding.half_unit(node._held) * terms_of(node)
-            if half is not None:
-                total += float(np.sum(np.abs(y_bar) * half))
-        return total
+    def _known_to(self, node: Node) -> Any:
+        half = self._half_units.get(id(node))
+        if half is None and self.rounding is not None:
+            return step_half_unit(node, self.rounding)
+        return half
 
 
 def in_order(places: Iterable[tuple[str, Any]]) -> list[tuple[str, Any]]:

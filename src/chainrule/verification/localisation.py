@@ -194,17 +194,18 @@ def _layer_of(setting: Setting, i: int) -> int:
     """What a layer gives before its activation: weights times inputs plus a bias."""
     product = bias = False
     while True:
-        after = [k for k, sources in enumerate(setting.tape.sources) if i in sources]
+        after = setting.tape.consumers[i]
         if not after:
             return i
-        op: Any = setting.tape.nodes[after[0]].op
+        consumer = after[0][0]
+        op: Any = setting.tape.nodes[consumer].op
         if op is ops.add:
             bias = True
         elif op in PRODUCTS and not product and not bias:
             product = True
         elif op is not ops.transpose or product or bias:
             return i
-        i = after[0]
+        i = consumer
 
 
 def entries_text(finding: Finding) -> str:

@@ -30,31 +30,40 @@ def bound_of(result: Any, rounding: Rounding) -> Any:
     one reverse sweep for each entry gives ∂result/∂vᵢ for every step vᵢ, and the bound is the sum
     Σ |∂result/∂vᵢ|·½·10⁻ᵈ.
     """
+    return first_order(result, lambda node: step_half_unit(node, rounding))
+
+
+def first_order(result: Any, half_unit: Callable[[Node], Any]) -> np.ndarray:
+    """Σ |∂result/∂vᵢ|·uᵢ over the nodes under a result, for each entry: a reverse sweep for each.
+
+    Args:
+        result: a node, or numbers that depend on nothing.
+        half_unit: uᵢ, how exactly a node is known; None for one that is exact.
+    """
     if not isinstance(result, Node):
         return np.zeros(np.shape(result))
     shape = shape_of(result)
-    bound = np.zeros(shape)
+    total = np.zeros(shape)
     entries = list(np.ndindex(shape))
     for index in entries[:MOST_ENTRIES]:
-        seed: Any = 1.0
-        if shape or result._held.__class__ is not float:
+        seed: Any = None
+        if shape:
             seed = np.zeros(shape)
             seed[index] = 1.0
-        bound[index] = sum_over_steps(result, seed, rounding.half_unit)
+        for node, y_bar in swept(result, result.new_seed(seed), lambda _node: True):
+            half = half_unit(node)
+            if half is not None:
+                with np.errstate(invalid="ignore", over="ignore"):
+                    total[index] += float(np.sum(np.abs(y_bar) * half))
+    unseen = UNSEEN * np.max(total, initial=0.0)
     for index in entries[MOST_ENTRIES:]:  # too many sweeps: as large as those that were made
-        bound[index] = UNSEEN * np.max(bound)
-    return bound
-
-
-def sum_over_steps(result: Node, seed: Any, half_unit: Callable[[Any], Any]) -> float:
-    """Σ |∂result/∂vᵢ|·uᵢ over all computed nodes under a result."""
-    total = 0.0
-    seed = result.new_seed(seed)
-    for node, y_bar in swept(result, seed, lambda node: node.op is not None):
-        unit = half_unit(node._held) * terms_of(node)
-        with np.errstate(invalid="ignore", over="ignore"):
-            total += float(np.sum(np.abs(y_bar) * unit))
+        total[index] = unseen
     return total
+
+
+def step_half_unit(node: Node, rounding: Rounding) -> Any:
+    """How exactly a result is known that was rounded; None for a leaf, which is given."""
+    return None if node.op is None else rounding.half_unit(node._held) * terms_of(node)
 
 
 def terms_of(node: Node) -> int:
