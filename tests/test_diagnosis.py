@@ -377,3 +377,13 @@ def test_claims_on_a_deep_chain_take_no_recursion():
         1.0001**3000, rel=1e-12
     )
     assert math.isfinite(report.resolution)
+
+
+def test_a_step_off_from_the_own_numbers_is_marked_where_all_rounding_could_explain_it():
+    net = benchmark.Network((2, 2, 2), "softmax", 4, 0.0, "sigmoid", 1)
+    ways = (lambda v: np.round(v, 4), benchmark.decimals, "4dp")
+    assert benchmark.marks(net, "b1", *ways) == ["∂E/∂b1"]
+    done = benchmark.worked(net, "b1", *ways[:2])
+    steps = {name: given for name, given in done.items() if name[0] not in "Wb"}
+    report = cr.check(net.graph(), {"b1": done["b1"]}, steps=steps, rounding="4dp")
+    assert "from your own earlier numbers it would be 0.0014" in str(report)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from chainrule.verification.claims import Rounding
     from chainrule.verification.findings import Finding
     from chainrule.verification.subject import Subject
+    from chainrule.verification.verdicts import Judgement
+
+#: Verdicts by the rounding of all steps; that of the steps since those on paper may say more.
+_VAGUE = {Verdict.ROUNDED, Verdict.UNKNOWN}
 
 
 def mark(
@@ -43,6 +47,8 @@ def mark(
         for finding in here:
             if finding.verdict is Verdict.WRONG and (fault or lenient):
                 _judge_follow_through(paper, finding, lr)
+            elif finding.verdict in _VAGUE and np.all(np.isfinite(finding.reference.value)):
+                _judge_own(paper, finding, lr)
         fault |= any(finding.verdict is Verdict.WRONG for finding in here)
         whole = [finding.claim for finding in here if finding.target.at is None]
         if kind != "updated" and whole:
@@ -51,22 +57,35 @@ def mark(
 
 
 def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:
-    kind, place, *_ = finding.target
-    try:
-        expected, slack = _expected(paper, kind, place, finding.rate or lr)
-    except (ArithmeticError, ValueError):
-        return
-    claim = finding.claim
+    judgement = _by_own_numbers(paper, finding, lr)
+    if judgement is not None:
+        finding.follows = judgement.verdict is not Verdict.WRONG and finding.chance is None
+
+
+def _judge_own(paper: HandCalculation, finding: Finding, lr: float | None) -> None:
+    """What rounding every step could have led to is wrong where the steps on paper do not."""
+    judgement = _by_own_numbers(paper, finding, lr)
+    if judgement is not None and judgement.verdict is Verdict.WRONG:
+        finding.judgement = judgement
+
+
+def _by_own_numbers(
+    paper: HandCalculation, finding: Finding, lr: float | None
+) -> Judgement | None:
+    """The verdict on a step from the numbers on paper before it; None where they give none."""
+    target, claim = finding.target, finding.claim
     assert claim is not None
-    target = finding.target
+    try:
+        expected, slack = _expected(paper, target.kind, target.place, finding.rate or lr)
+    except (ArithmeticError, ValueError):
+        return None
     expected, slack = np.asarray(target.entry(expected)), np.asarray(target.entry(slack))
+    if expected.shape != claim.value.shape or not np.all(np.isfinite(expected)):
+        return None
     finding.expected = expected
     finding.slack = np.maximum(finding.slack, slack)  # for diagnosis: steps carry rounding on
-    if expected.shape != claim.value.shape or not np.all(np.isfinite(expected)):
-        return
     bound = slack + finding.reference.bound + 1e-9 * np.abs(expected)
-    judgement = judge(claim, Reference.of(expected, bound), np.inf)
-    finding.follows = judgement.verdict is not Verdict.WRONG and finding.chance is None
+    return judge(claim, Reference.of(expected, bound), np.inf)
 
 
 def _expected(

@@ -232,12 +232,14 @@ def said(finding: Finding, digits: int) -> str:
     sentence = finding.sentence(digits)
     if finding.follows:
         return f"follows from your own earlier numbers; {sentence}"
-    if finding.expected is not None and finding.step and not finding.flaw:
-        expected = finding.expected
-        if expected.shape == () and not np.allclose(expected, finding.reference.value, rtol=1e-4):
-            own = short(float(expected), digits)
-            return f"{sentence}; from your own earlier numbers it would be {own}"
-    return sentence
+    wrong = finding.judgement.wrong if finding.judgement is not None else []
+    if finding.expected is None or finding.flaw or not (finding.step or wrong):
+        return sentence
+    index = wrong[0] if wrong else ()
+    own, right = finding.expected[index], finding.reference.value[index]
+    if np.ndim(own) or np.allclose(own, right, rtol=1e-4, atol=0):
+        return sentence
+    return f"{sentence}; from your own earlier numbers it would be {short(float(own), digits)}"
 
 
 def _row(finding: Finding) -> str:

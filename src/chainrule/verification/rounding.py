@@ -69,6 +69,8 @@ def step_half_unit(node: Node, rounding: Rounding) -> Any:
 def terms_of(node: Node) -> int:
     """How many numbers by hand are rounded in one entry of a result: each product of a sum."""
     op: Any = node.op
+    if op.linear:  # the numbers of a plain sum have their digits already
+        return 1
     if op.gives_partials and len(op.rules) == len(node.inputs):
         return COMPOSED if len(op.rules) == 1 and callable(op.rules[0]) else 1
     largest = max((int(np.size(getattr(x, "_held", x))) for x in node.inputs), default=1)
