@@ -7,7 +7,7 @@ read in two ways is refused with both readings, never guessed.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: How deep brackets may be nested.
 DEEPEST = 100
+#: Names of a number of samples or terms: 1/N (…) is a coefficient.
+_COUNTS = {"N", "n", "M", "m", "B", "K"}
 
 
 def read_handwritten(text: str, vocabulary: Vocabulary) -> Any:
@@ -63,6 +65,16 @@ def exponent_name(number: str, vocabulary: Vocabulary) -> str:
     return match[1] if match and vocabulary.find(match[1]) is not None else ""
 
 
+class Row(NamedTuple):
+    """A vector that was transposed: w^T x is the inner product, δ x^T the outer one."""
+
+    vector: Any
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (1, *shape_of(self.vector))
+
+
 class Reader(Names):
     """A parser of operator precedence: sums, products, signs, powers, atoms."""
 
@@ -72,7 +84,22 @@ class Reader(Names):
         result = self.sum()
         if self.token.kind != "end":
             raise FormulaError(f"cannot read {self.token.text!r} here", self.token.position)
-        return result
+        return result.vector if isinstance(result, Row) else result
+
+    def applied(self, op: Any, *inputs: Any, at: int, **params: Any) -> Any:
+        rows = [isinstance(x, Row) for x in inputs]
+        if not any(rows):
+            return super().applied(op, *inputs, at=at, **params)
+        scaled = op in {ar.multiply, ar.divide} and not shape_of(inputs[rows.index(False)])
+        if not scaled and not (op in {ar.add, ar.subtract, ar.negative} and all(rows)):
+            name = getattr(op, "name", "this")
+            raise FormulaError(
+                f"{name} of a row vector …^T is not read: it stands in matrix products and in sums"
+                f" with other rows",
+                at,
+            )
+        vectors = [x.vector if isinstance(x, Row) else x for x in inputs]
+        return Row(super().applied(op, *vectors, at=at, **params))
 
     # ---------------------------------------------------------------- sums and products
 
@@ -90,6 +117,7 @@ class Reader(Names):
         return left
 
     def product(self) -> Any:
+        at = self.token.position
         negative = self.leading_sign()
         first = self.at
         left = self.factors()
@@ -102,17 +130,23 @@ class Reader(Names):
                 left = self.quotient(left, start - first == 1 and self.tokens[first], at)
             else:
                 left = self.multiplied(sign, left, self.factors(), at)
-            left = ar.negative(left) if right_sign else left
-        return ar.negative(left) if negative else left
+            left = self.applied(ar.negative, left, at=at) if right_sign else left
+        return self.applied(ar.negative, left, at=at) if negative else left
 
     def quotient(self, above: Any, only: Token | bool, at: int) -> Any:
         """What stands below a slash; a product there without brackets may mean two things.
 
-        `1/2 (…)` and `1/N (…)` are coefficients; anything else is refused.
+        `1/2 x`, `1/N x` and `1/a (…)` are coefficients; anything else is refused.
         """
         start = self.at
+        self.below += 1
         below = self.power()
-        simple = isinstance(only, Token) and only.kind == "number" and self.at - start == 1
+        self.below -= 1
+        divisor = self.tokens[start]
+        counts = divisor.kind == "number" or divisor.text in _COUNTS
+        bracket = self.is_sign("(") and self.token.spaced
+        above_one = isinstance(only, Token) and only.kind == "number"
+        simple = above_one and self.at - start == 1 and (counts or bracket)
         left = self.applied(ar.divide, above, below, at=at)
         if not self.begins_factor():
             return left
@@ -138,6 +172,8 @@ class Reader(Names):
 
     def multiplied(self, sign: str, a: Any, b: Any, at: int) -> Any:
         arrays = bool(shape_of(a)) and bool(shape_of(b))
+        if arrays and sign in {"", "·", "@"} and (isinstance(a, Row) or isinstance(b, Row)):
+            return self.with_row(a, b, at)
         if sign == "⊗":
             return self.applied(outer_product, a, b, at=at)
         if sign == "@" or (not sign and arrays):
@@ -149,6 +185,17 @@ class Reader(Names):
                 at,
             )
         return self.applied(ar.multiply, a, b, at=at)
+
+    def with_row(self, a: Any, b: Any, at: int) -> Any:
+        """A product with a transposed vector."""
+        if isinstance(a, Row) and not isinstance(b, Row):
+            result = self.applied(ops.matmul, a.vector, b, at=at)
+            return Row(result) if len(shape_of(b)) > 1 else result
+        if isinstance(b, Row) and len(shape_of(a)) == 1:
+            return self.applied(outer_product, a, b.vector, at=at)
+        raise FormulaError(
+            f"matmul does not go with the shapes {shape_of(a)} and {shape_of(b)}", at
+        )
 
     # ---------------------------------------------------------------- powers and atoms
 
@@ -171,7 +218,9 @@ class Reader(Names):
                 " 1/…",
                 at,
             )
-        return self.applied(ar.power, base, ar.negative(exponent) if negative else exponent, at=at)
+        if negative:
+            exponent = self.applied(ar.negative, exponent, at=at)
+        return self.applied(ar.power, base, exponent, at=at)
 
     def postfixed(self, base: Any) -> Any:
         """What stands behind an atom: ᵀ and [index]."""
@@ -186,12 +235,10 @@ class Reader(Names):
                 return base
 
     def transposed(self, base: Any, at: int) -> Any:
+        if isinstance(base, Row):
+            return base.vector
         if len(shape_of(base)) == 1:
-            raise FormulaError(
-                "a vector [1, 2] has no rows and columns to exchange: write a b for the inner and"
-                " a ⊗ b for the outer product, or make it a matrix, [[1], [2]]",
-                at,
-            )
+            return Row(base)
         return self.applied(ops.matrix_transpose, base, at=at)
 
     def indexed(self, base: Any, at: int) -> Any:
@@ -292,9 +339,10 @@ class Reader(Names):
         return ops.sqrt(ops.sum(ar.multiply(inside, inside)))
 
     def summed(self, at: int) -> Any:
+        """Σ and the whole product behind it: Σ (y - t)^2, Σ t ⊙ ln(p); below a slash one factor."""
         if self.is_sign("^") or (self.token.kind == "name" and self.token.text.startswith("_")):
             raise FormulaError("sums go over all entries of an array: write sum(…)", at)
-        x = self.factors()
+        x = self.power() if self.below else self.product()
         return self.applied(lambda x: summed_over("", x), x, at=at) if shape_of(x) else x
 
     def listed(self, at: int) -> Any:

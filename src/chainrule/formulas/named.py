@@ -44,7 +44,7 @@ class Names:
         self.tokens.append(Token("end", "", len(text)))
         self.vocabulary = vocabulary
         self.at = 0
-        self.bars = self.depth = 0
+        self.bars = self.depth = self.below = 0
 
     @property
     def token(self) -> Token:
@@ -181,9 +181,15 @@ class Names:
         if self.is_sign("'"):
             self.at += 1
             return self.function_slope(function, text, at)
-        if function is ops.sum and not self.is_sign("("):
+        if function is ops.sum and (text != "sum" or not self.is_sign("(")):
             return self.summed(at)
-        return self.called(function, text, at)
+        result = self.called(function, text, at)
+        if function in {ops.sum, ops.mean} and self.is_sign("^"):
+            raise FormulaError(
+                f"{text}(…)^ can mean ({text}(…))^ or {text}((…)^): write the brackets",
+                self.token.position,
+            )
+        return result
 
     def valued(self, text: str) -> Any:
         value = self.vocabulary.names[str(self.vocabulary.find(text))]
@@ -258,9 +264,7 @@ class Names:
             exponent = self.power()
             return self.applied(ar.power, self.called(function, text, at), exponent, at=at)
         if not self.is_sign("("):
-            if not self.begins_factor():
-                raise FormulaError(f"what {text} is taken of is missing", self.token.position)
-            argument = self.power()
+            argument = self.argument(text)
             another = self.token.kind == "name" and self.token.text in self.vocabulary.functions
             if self.token.kind in {"name", "number"} and not another:
                 raise FormulaError(
@@ -273,6 +277,19 @@ class Names:
         if function is ops.sum and len(arguments) == 1 and not shape_of(arguments[0]):
             return arguments[0]
         return self.applied(function, *arguments, at=at, **params)
+
+    def argument(self, text: str) -> Any:
+        """What a function without brackets is taken of: sin x, ln 2, sin 2x."""
+        at = self.token.position
+        if self.token.kind == "number":
+            end = at + len(self.token.text)
+            times = self.atom()
+            if self.token.kind != "name" or self.token.position != end:
+                return times
+            return self.applied(ar.multiply, times, self.power(), at=at)
+        if not self.begins_factor():
+            raise FormulaError(f"what {text} is taken of is missing", at)
+        return self.power()
 
     def arguments(self, function: Any, text: str) -> tuple[list[Any], dict[str, Any]]:
         """What stands in the brackets of a call."""
