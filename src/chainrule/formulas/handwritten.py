@@ -200,6 +200,7 @@ class Reader(Names):
     # ---------------------------------------------------------------- powers and atoms
 
     def power(self) -> Any:
+        is_e = self.token.text == "e" and self.vocabulary.find("e") is None
         base = self.postfixed(self.atom())
         if not self.is_sign("^"):
             return base
@@ -220,6 +221,8 @@ class Reader(Names):
             )
         if negative:
             exponent = self.applied(ar.negative, exponent, at=at)
+        if is_e:
+            return self.applied(ops.exp, exponent, at=at)
         return self.applied(ar.power, base, exponent, at=at)
 
     def postfixed(self, base: Any) -> Any:

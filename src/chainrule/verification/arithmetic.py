@@ -50,7 +50,7 @@ def worked_out(text: str, exact: Container[float]) -> Numbers | None:
     value = np.array(result.item())
     half_units = {id(leaf): (leaf, half) for leaf, half in leaves.values()}
     slack = known_to(result, half_units) + 1e-14 * np.abs(value)
-    return Numbers(value, slack, text.strip(), printed=True)
+    return Numbers(value, slack, text.strip(), printed=True, whole=np.array(True))
 
 
 def with_leaves(

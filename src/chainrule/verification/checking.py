@@ -10,8 +10,9 @@ from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
 from chainrule.recording import record_graph
 from chainrule.sites import user_frame
+from chainrule.verification.causes import Why
 from chainrule.verification.claims import Rounding
-from chainrule.verification.diagnosis import Diagnosis, Why
+from chainrule.verification.diagnosis import Diagnosis
 from chainrule.verification.evaluation import Asked, Evaluation
 from chainrule.verification.functions import check_function
 from chainrule.verification.localisation import entries_text, layer_text, sites
@@ -132,6 +133,7 @@ def _check_graph(
         raise ValueError("there is nothing to check: claims= is empty")
     rounding, lr, resolution = options
     evaluation = Evaluation(subject, Rounding.of(rounding), lr, resolution)
+    evaluation.ask(a.target for a in asked if a.target.kind != "value")
     return concluded(evaluation, [evaluation.judged(a) for a in asked])
 
 

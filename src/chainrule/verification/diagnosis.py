@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.verification.causes import Cause, Replay, Why
 from chainrule.verification.claims import short
 from chainrule.verification.mistakes import mistakes
 from chainrule.verification.setting import Setting
@@ -17,99 +17,28 @@ from chainrule.verification.tape import RIGHT, InapplicableError, ones
 from chainrule.verification.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from chainrule.verification.causes import Match
     from chainrule.verification.findings import Finding, Point
     from chainrule.verification.mistake import Mistake
     from chainrule.verification.subject import Subject
     from chainrule.verification.tape import Edit
 
-#: More coincidences than this are to be expected: then a match explains nothing.
-CONVINCING = 0.3
 #: So many coincidences that a guess would be no help.
 HOPELESS = 2.0
 #: So many causes are told.
 MOST_CAUSES = 4
-#: So many other places where the same numbers come from are named.
-MOST_ALTERNATIVES = 4
 #: Two computations of the same numbers differ by no more than this, relative to the largest.
 SAME = 1e-9
 #: How far a formula may be off elsewhere, relative.
 ELSEWHERE = 1e-7
 #: Graphs of more nodes are not searched for causes, and no search makes more steps than this.
 MOST_NODES, MOST_STEPS = 2_000, 300_000
+#: For so many wrong claims each is explained apart.
+MOST_APART = 6
 #: Pairs are not tried beyond this number.
 MOST_PAIRS = 8_000
-
-
-class Replay(NamedTuple):
-    """A backward pass: the adjoints of all nodes, and the partials that were claimed."""
-
-    bars: Sequence[Any]
-    partials: Mapping[tuple[int, int], Any]
-
-
-Match = tuple[tuple["Mistake", ...], Replay]
-
-
-class Why(Enum):
-    """How far causes are searched for."""
-
-    NOT = "not at all"
-    SINGLE = "single mistakes"
-    PAIRS = "single mistakes and pairs of them"
-
-
-@dataclass
-class Cause:
-    """An explanation of the claims.
-
-    Attributes:
-        mistakes: what was done wrongly, one thing or two.
-        alternatives: other mistakes that give the same numbers everywhere.
-        by_chance: how many of the mistakes tried would match these numbers by chance.
-        tried: how many were tried.
-    """
-
-    mistakes: tuple[Mistake, ...]
-    by_chance: float
-    tried: int
-    alternatives: list[tuple[Mistake, ...]] = field(default_factory=list)
-    replay: Replay | None = None
-
-    @property
-    def convincing(self) -> bool:
-        """Whether so good a match is no coincidence."""
-        return self.by_chance <= CONVINCING
-
-    def lines(self) -> list[str]:
-        """For people."""
-        found = [" and ".join(map(str, self.mistakes))]
-        found += [
-            "or, with the same numbers: " + " and ".join(map(str, other))
-            for other in self.alternatives[:MOST_ALTERNATIVES]
-        ]
-        more = len(self.alternatives) - MOST_ALTERNATIVES
-        if more > 0:
-            found.append(f"or one of {more} more with the same numbers")
-        found.append(
-            f"(of {self.tried:,} mistakes tried, {short(self.by_chance, 1 + (self.by_chance > 1))}"
-            f" would match by chance)"
-        )
-        return found
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "mistakes": [str(m) for m in self.mistakes],
-            "alternatives": [[str(m) for m in other] for other in self.alternatives],
-            "by_chance": self.by_chance,
-            "tried": self.tried,
-            "convincing": self.convincing,
-        }
-
-    def __str__(self) -> str:
-        return self.lines()[0]
 
 
 class Diagnosis:
@@ -157,6 +86,10 @@ class Diagnosis:
         found = self.grouped(matches, len(tried), self.by_chance(tried))
         if why is Why.PAIRS and not any(cause.convincing for cause in found):
             found += self.pairs(tried)
+            apart = self.apart()
+            likelier = apart and apart.rarity <= min((c.rarity for c in found), default=np.inf)
+            if apart and (likelier or not any(cause.convincing for cause in found)):
+                return [apart]
         found.sort(key=lambda cause: (not cause.convincing, len(cause.mistakes)))
         if found and found[0].by_chance > HOPELESS:
             self.note = (
@@ -166,6 +99,24 @@ class Diagnosis:
             )
             return []
         return found[:MOST_CAUSES]
+
+    def apart(self) -> Cause | None:
+        """A mistake for each wrong claim, where nothing explains them all; None if one has none."""
+        if not 1 < len(self.wrong) <= MOST_APART:
+            return None
+        made: list[Mistake] = []
+        found: list[Cause] = []
+        for finding in self.wrong:
+            causes = Diagnosis(self.subject, [finding], self.lr).causes(Why.SINGLE)
+            if not causes or not causes[0].convincing:
+                return None
+            (mistake,) = causes[0].mistakes
+            line = f"line {finding.line}, " if finding.line is not None else ""
+            place = f"in {line}{finding.name}"
+            made.append(replace(mistake, place=place, sentence=str(mistake)))
+            found.append(causes[0])
+        by_chance = max(cause.by_chance for cause in found)
+        return Cause(tuple(made), by_chance, sum(cause.tried for cause in found))
 
     def replayed(self, given: Sequence[Mistake]) -> list[Match]:
         """Each mistake with the adjoints that it gives; those that change nothing are left out."""
@@ -195,8 +146,11 @@ class Diagnosis:
 
     # ------------------------------------------------------------------ comparing
 
-    def prediction(self, finding: Finding, replay: Replay) -> np.ndarray:
-        """What a claim would be."""
+    def prediction(
+        self, finding: Finding, replay: Replay, point: Point | None = None
+    ) -> np.ndarray:
+        """What a claim would be, at the numbers of the graph or at another point."""
+        data = self.setting.data if point is None else point.data
         i = finding.target.place
         if finding.target.kind == "partial":
             bar, i = replay.partials[i], i[1]
@@ -206,7 +160,7 @@ class Diagnosis:
         value = np.zeros(shape) if bar is None else np.broadcast_to(np.asarray(bar), shape)
         if finding.target.kind == "updated":
             rate = finding.rate if finding.rate is not None else self.lr
-            value = np.asarray(self.setting.data[i]) - (rate or 0.0) * value
+            value = np.asarray(data[i]) - (rate or 0.0) * value
         return np.asarray(finding.target.entry(value))
 
     def fits(self, finding: Finding, replay: Replay) -> bool:
@@ -235,13 +189,11 @@ class Diagnosis:
 
     def fits_elsewhere(self, finding: Finding, edit: Edit) -> bool:
         """Whether a claimed formula is what the mistake gives where the numbers are others."""
-        if edit.inputs or edit.cotangents or edit.results:  # made for the numbers of this graph
-            return True
         for point in finding.points:
             replay = self.run(edit, point)
             if replay is None:
                 return False
-            predicted = self.prediction(finding, replay)
+            predicted = self.prediction(finding, replay, point)
             largest = np.max(np.abs(point.given), initial=0.0)
             if not np.all(np.abs(predicted - point.given) <= ELSEWHERE * largest):
                 return False

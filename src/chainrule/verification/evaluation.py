@@ -24,6 +24,8 @@ from chainrule.verification.rounding import adjoint_steps, bound_of
 from chainrule.verification.verdicts import SMALL, Reference, judge
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from chainrule.verification.claims import Rounding
     from chainrule.verification.subject import Subject
     from chainrule.verification.targets import Target
@@ -90,8 +92,12 @@ class Evaluation:
         value = self.formulas.partial(self.tape.data, y, x)
         return Reference.of(value, 256 * UNIT * np.abs(value))
 
+    def rate_for(self, target: Target, rate: float | None) -> float | None:
+        """The learning rate of a claim about an updated weight, where one is known."""
+        return (self.lr if rate is None else rate) if target.kind == "updated" else None
+
     def rate(self, target: Target, rate: float | None) -> float:
-        rate = self.lr if rate is None else rate
+        rate = self.rate_for(target, rate)
         if rate is None:
             raise ValueError(
                 f"{target.name} is a weight after an update: give the learning rate, lr=0.4"
@@ -124,6 +130,11 @@ class Evaluation:
         target, given, step, rate, line = asked
         return self.finding(target, given, step=step, rate=rate, line=line)
 
+    def ask(self, targets: Iterable[Target]) -> None:
+        """Tell beforehand what is claimed: a formula may not count on the numbers asked about."""
+        for kind, place, *_ in targets:
+            self.formulas.asked |= {place[1] if kind == "partial" else place}
+
     def finding(
         self,
         target: Target,
@@ -134,6 +145,8 @@ class Evaluation:
         line: int | None = None,
     ) -> Finding:
         """A claim judged."""
+        if (known := self.rate_for(target, rate)) is not None:
+            self.formulas.exact.add(known)
         numbers, formula = self.numbers_of(target, given)
         reference = self.reference_of(target, rate)
         finding = Finding(target, numbers, reference, None, formula, step)
@@ -161,11 +174,19 @@ class Evaluation:
         if formula:
             if target.at is None:
                 self.formulas.formulas[target.kind, target.place] = formula
-            if target.kind in {"gradient", "partial", "value"}:
-                finding.points = self.formulas.points(target, formula)
-                if finding.verdict.passes:
-                    finding.chance = chance(finding.points, float(np.max(reference.bound)))
+            self._look_elsewhere(finding, self.rate_for(target, rate))
         return finding
+
+    def _look_elsewhere(self, finding: Finding, rate: float | None) -> None:
+        """Whether a formula holds at other numbers, too."""
+        about = (finding.target, finding.formula, float(np.max(finding.reference.bound)), rate)
+        finding.points = self.formulas.points(*about)
+        if finding.verdict.passes:
+            finding.chance = chance(finding.points, about[2])
+        if not finding.verdict.passes:
+            finding.points += self.formulas.further(finding.target, finding.formula, rate)
+        elif given := self.formulas.counted_on(*about):
+            finding.notes.append(f"this counts on {' and '.join(given)}")
 
     def numbers_of(self, target: Target, given: Any) -> tuple[Numbers, str]:
         """What is claimed, as numbers, and the formula if it is one.

@@ -30,7 +30,7 @@ class Point(NamedTuple):
     right: np.ndarray
 
 
-@dataclass
+@dataclass(eq=False)
 class Finding:
     """One claim and the verdict on it.
 
@@ -64,7 +64,7 @@ class Finding:
     line: int | None = None
     rate: float | None = None
     slack: Any = 0.0
-    points: Sequence[Point] = ()
+    points: list[Point] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -124,6 +124,9 @@ class Finding:
         if not np.all(np.isfinite(self.reference.value)):
             return "the derivative is not finite or cannot be measured here"
         smallest = short(float(np.max(self.judgement.smallest)), 2)
+        assert self.claim is not None
+        if float(np.max(self.reference.bound)) > float(np.max(self.claim.half_unit, initial=0.0)):
+            return f"rounding hides errors below {smallest} here, in the graph's own derivative"
         return f"an error of {smallest} would not be seen: give more digits"
 
     def _rounded(self, digits: int) -> str:
@@ -162,7 +165,7 @@ class Finding:
         """The right number with as many digits as the claim has."""
         claim = self.claim
         assert claim is not None
-        if not claim.printed or not float(claim.half_unit):
+        if not claim.printed or self.formula or not float(claim.half_unit):
             return short(right, digits)
         places = round(-np.log10(2 * float(claim.half_unit)))
         text = f"{right:.{max(places, 0)}f}"
@@ -182,7 +185,11 @@ class Finding:
             text = "off by one in the last digit"
         elif abs(given + right) <= half + 1e-9 * abs(right):
             text = "the sign is wrong"
-        elif not self.claim.printed and abs(given / right - 1) < 10.0 ** (1 - digits_of(given)):
+        elif (
+            not self.claim.printed
+            and not self.formula
+            and abs(given / right - 1) < 10.0 ** (1 - digits_of(given))
+        ):
             text = f'if these are rounded digits, give them as text, "{given!r}"'
         return f": {text or ratio_text(given, right, half)}"
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.engine import Node
 from chainrule.errors import FormulaError
-from chainrule.formulas.handwritten import read_handwritten, read_tokens
+from chainrule.formulas.handwritten import read_tokens
 from chainrule.formulas.named import tokens_of
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.vocabulary import normal
@@ -20,23 +21,27 @@ from chainrule.verification.arithmetic import known_to, with_leaves
 from chainrule.verification.claims import Numbers, as_numbers, number_text
 from chainrule.verification.findings import Point
 from chainrule.verification.reference import UNIT
-from chainrule.verification.subject import MOST_COMPARED
+from chainrule.verification.subject import MOST_COMPARED, is_symmetric
 from chainrule.verification.tape import ones
 from chainrule.verification.targets import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from chainrule.formulas.vocabulary import Vocabulary
     from chainrule.verification.subject import Subject
 
 #: At so many other points a formula has to hold.
 POINTS = 2
-_LITERAL = re.compile(r"(?<![\w.])\d+\.?\d*(?:[eE][+-]?\d+)?")
+#: A number in a formula may stand for one of so many entries, and so many readings are tried.
+MOST_MEANINGS, MOST_READINGS = 8, 128
 #: How much larger the rounding error of a derivative may be elsewhere.
 FURTHER = 1e3
 #: By how much a formula may be off elsewhere, relative to the size of what is computed.
 ELSEWHERE = 1e-7
+
+#: For some numbers of a formula, by token, the node and the entry of it that each stands for.
+Reading = Mapping[int, tuple[int, int]]
 
 
 class ClaimedFormulas:
@@ -44,6 +49,9 @@ class ClaimedFormulas:
 
     def __init__(self, subject: Subject) -> None:
         self.subject, self.tape = subject, subject.tape
+        #: The nodes that derivatives are asked by, and numbers that are exact beside the graph's.
+        self.asked: set[int] = set()
+        self.exact: set[float] = set()
         #: Names that formulas may use beside those of the graph, with the formulas they stand for.
         self.helpers: dict[str, str] = {}
         self.formulas: dict[tuple[str, Any], str] = {}
@@ -51,6 +59,8 @@ class ClaimedFormulas:
         #: Claimed formulas by data, and those that are being evaluated.
         self._memo: dict[tuple[Any, int], tuple[Any, Any]] = {}
         self._open: set[tuple[str, Any]] = set()
+        #: Claims with numbers in place of names: they say nothing at another point.
+        self._here_only: set[tuple[str, Any]] = set()
         #: The leaves that stand for printed numbers in formulas, with their half units.
         self._papers: dict[int, tuple[Node, np.ndarray]] = {}
 
@@ -64,8 +74,9 @@ class ClaimedFormulas:
         """The numbers that the graph starts from: on paper they are exact."""
         leaves = [self.tape.recorded[i] for i in self.tape.leaves]
         constants = [value for value, _ in self.subject.constants.values()]
+        constants += [x for some in self.tape.constants for x in some if x is not None]
         few = [np.ravel(x)[:MOST_COMPARED].real for x in [*leaves, *constants]]
-        return {float(x) for entries in few for x in entries}
+        return self.exact.union(float(x) for entries in few for x in entries)
 
     def partial(self, data: Sequence[Any], y: int, x: int) -> np.ndarray:
         """∂y/∂x through all paths, at some data; y is seeded with ones."""
@@ -86,10 +97,13 @@ class ClaimedFormulas:
         shape = np.shape(self.tape.data[target.place]) if whole else ()
         if not value.shape and shape:
             value, half = (np.broadcast_to(x, shape) for x in (value, half))
-        return Numbers(value, half, number_text(value), printed=isinstance(result, Node))
+        printed = isinstance(result, Node)
+        return Numbers(value, half, number_text(value), printed, whole=np.array(printed))
 
-    def value_of(self, target: Target, formula: str, data: Sequence[Any]) -> Any:
-        """A formula at some data of the graph.
+    def value_of(
+        self, target: Target, formula: str, data: Sequence[Any], reading: Reading | None = None
+    ) -> Any:
+        """A formula at some data of the graph, some numbers in it standing for entries of nodes.
 
         A derivative in it is what was claimed of that before, else the right one.
 
@@ -109,9 +123,7 @@ class ClaimedFormulas:
                 return self.claimed_before(key, y, x, data)
             if key not in self.numbers:
                 return _scalar(self.partial(data, i, j))
-            if data is not self.tape.data:
-                raise _OnPaperOnlyError
-            return self.on_paper(self.numbers[key])
+            return self.on_paper(self.numbers[key], data)
 
         names = self.subject.names
         claimed = {names[i] for kind, i in self.numbers if kind == "gradient" and i in names}
@@ -119,7 +131,7 @@ class ClaimedFormulas:
         try:
             for name, meaning in self._helpers_in(formula):
                 vocabulary = vocabulary.extended(name, self.read(meaning, vocabulary, data))
-            return self.read(formula, vocabulary, data)
+            return self.read(formula, vocabulary, data, reading)
         except FormulaError as problem:
             problem.text = problem.text or formula
             raise
@@ -139,6 +151,8 @@ class ClaimedFormulas:
         Raises:
             FormulaError: for claims that explain each other in a ring.
         """
+        if key in self._here_only and data is not self.tape.data:
+            raise _OnPaperOnlyError
         known = self._memo.get((key, id(data)))
         if known is not None and known[0] is data:
             return known[1]
@@ -153,16 +167,31 @@ class ClaimedFormulas:
         self._memo[key, id(data)] = data, value
         return value
 
-    def on_paper(self, numbers: Numbers) -> Node:
+    def on_paper(self, numbers: Numbers, data: Sequence[Any]) -> Node:
         """A claimed number as a leaf of a formula."""
+        if data is not self.tape.data:
+            raise _OnPaperOnlyError
         leaf = self._leaf(numbers.value)
         self._papers[id(leaf)] = leaf, numbers.half_unit
         return leaf
 
-    def read(self, formula: str, vocabulary: Vocabulary, data: Sequence[Any]) -> Any:
-        """A formula; long decimals in it are printed numbers, known to their digits only."""
+    def read(
+        self,
+        formula: str,
+        vocabulary: Vocabulary,
+        data: Sequence[Any],
+        reading: Reading | None = None,
+    ) -> Any:
+        """A formula; long decimals in it are printed numbers, known to their digits only.
+
+        At other data numbers may stand for entries of nodes instead.
+        """
         if data is not self.tape.data or np.iscomplexobj(data[self.tape.last]):
-            return read_handwritten(formula, vocabulary)
+            tokens = tokens_of(formula)
+            for k, (place, index) in (reading or {}).items():
+                tokens[k] = tokens[k]._replace(kind="name", text=f"#{k}", spaced=True)
+                vocabulary = vocabulary.extended(f"#{k}", float(np.ravel(data[place])[index].real))
+            return read_tokens(formula, tokens, vocabulary)
         tokens, leaves = with_leaves(tokens_of(formula), self.known_numbers(), self._leaf)
         for name, (leaf, half) in leaves.items():
             self._papers[id(leaf)] = leaf, half
@@ -173,38 +202,121 @@ class ClaimedFormulas:
         single = self.tape.data[self.tape.last].__class__ is float
         return Value(float(x)) if single else Tensor(np.array(x, dtype=float))
 
-    def points(self, target: Target, formula: str) -> list[Point]:
-        """What a formula gives where the numbers of the graph are others."""
-        fixed = self._literals(formula)
+    # ------------------------------------------------------------------ at other numbers
+
+    def points(
+        self, target: Target, formula: str, bound: float, rate: float | None = None
+    ) -> list[Point]:
+        """What a formula gives where the numbers of the graph are others.
+
+        A number in it may stand for what it is the value of: if the formula holds elsewhere so,
+        that is how it is read.
+        """
+        places = self._places(target, [], POINTS)
+        plain = self._at(places, target, formula, rate)
+        if chance(plain, bound) is not None:
+            if with_leaves(tokens_of(formula), self.known_numbers(), self._leaf)[1]:
+                self._here_only.add(target[:2])  # numbers worked out on paper
+                return []
+            for reading in self._readings(formula):
+                found = self._at(places, target, formula, rate, reading)
+                if found and chance(found, bound) is None:
+                    self._here_only.add(target[:2])
+                    return found
+        return plain
+
+    def further(self, target: Target, formula: str, rate: float | None = None) -> list[Point]:
+        """What a formula gives where data is other, too, if no number may stand for it."""
+        held = self.subject.held(self.asked | {target.place})
+        numbers = {float(t.text) for t in tokens_of(formula) if t.kind == "number"}
+        few = [np.ravel(self.tape.recorded[i])[:MOST_COMPARED] for i in held]
+        if not held or any(float(x) in numbers for entries in few for x in entries):
+            return []
+        return self._at(self._places(target, held, 1), target, formula, rate)
+
+    def _places(self, target: Target, freely: Sequence[int], count: int) -> list[Sequence[Any]]:
+        """The data of the graph at so many other points."""
         random = np.random.default_rng(7)
+        asked = self.asked | {target.place}
+        moved = [self.subject.moved(random, asked, freely) for _ in range(count)]
+        return [data for data in moved if data is not None]
+
+    def counted_on(
+        self, target: Target, formula: str, bound: float, rate: float | None = None
+    ) -> list[str]:
+        """What is given that a formula counts on: it holds where these are as they are only."""
+
+        def holds(freely: Sequence[int]) -> bool:
+            places = self._places(target, freely, 1)
+            readings: Iterator[Reading | None] = chain([None], self._readings(formula))
+            return any(
+                chance(self._at(places, target, formula, rate, reading), bound) is None
+                for reading in readings
+            )
+
+        held = self.subject.held(self.asked | {target.place})
+        if not held or target[:2] in self._here_only or holds(held):
+            return []
+        return [self._said(i) for i in held if not holds([i])]
+
+    def _said(self, i: int) -> str:
+        name, x = self.subject.name(i), self.tape.recorded[i]
+        if not np.ndim(x):
+            return f"{name} = {number_text(x)}"
+        return f"{name} being symmetric" if is_symmetric(x) else f"the numbers in {name}"
+
+    def _at(
+        self,
+        places: Sequence[Sequence[Any]],
+        target: Target,
+        formula: str,
+        rate: float | None,
+        reading: Reading | None = None,
+    ) -> list[Point]:
         found: list[Point] = []
-        for _ in range(POINTS):
-            data = self.subject.moved(random, fixed, {target.place})
-            if data is None:
-                break
+        for data in places:
             try:
-                given = as_numbers(plain(self.value_of(target, formula, data)))
+                given = as_numbers(plain(self.value_of(target, formula, data, reading)))
             except _OnPaperOnlyError:
                 return []
-            right = self._right(target, data)
+            except FormulaError:  # it can be read, but not at these numbers: √ of less than 0
+                continue
+            right = np.asarray(target.entry(self._right(target, data, rate)))
             real = np.isrealobj(given) and np.isrealobj(right)
             if real and np.all(np.isfinite(right)) and np.all(np.isfinite(given)):
                 found.append(Point(data, np.broadcast_to(given, right.shape), right))
         return found
 
-    def _literals(self, formula: str) -> set[float]:
-        """Numbers in a formula: a name that has such a value may be meant by it."""
-        return {float(text) for text in _LITERAL.findall(formula)}
+    def _readings(self, formula: str) -> Iterator[Reading]:
+        """The ways in which numbers may stand for entries of nodes that the formula does not name.
 
-    def _right(self, target: Target, data: Sequence[Any]) -> np.ndarray:
-        return np.asarray(target.entry(self._all_right(target, data)))
+        A number is what it is or, for each node, the entry that has this value.
+        """
+        tokens = tokens_of(formula)
+        vocabulary = self.subject.vocabulary(self.tape.data)
+        known = {vocabulary.find(token.text) for token in tokens if token.kind == "name"}
+        named = {self.subject.positions.get(str(name)) for name in known}
+        options: list[list[tuple[int, tuple[int, int] | None]]] = []
+        for k, token in enumerate(tokens):
+            if token.kind != "number":
+                continue
+            meanings = [
+                (i, int(index))
+                for i, x in enumerate(self.tape.data)
+                if i not in named
+                for index in np.flatnonzero(np.ravel(x)[:MOST_COMPARED] == float(token.text))
+            ]
+            options.append([(k, None), *((k, m) for m in meanings[:MOST_MEANINGS])])
+        for chosen in islice(product(*options), 1, MOST_READINGS):
+            yield {k: meaning for k, meaning in chosen if meaning is not None}
 
-    def _all_right(self, target: Target, data: Sequence[Any]) -> np.ndarray:
+    def _right(self, target: Target, data: Sequence[Any], rate: float | None) -> Any:
         kind, place, *_ = target
         if kind == "value":
-            return np.asarray(data[place])
-        y, x = (self.tape.last, place) if kind == "gradient" else place
-        return self.partial(data, y, x)
+            return data[place]
+        y, x = place if kind == "partial" else (self.tape.last, place)
+        found = self.partial(data, y, x)
+        return data[place] - (rate or 0.0) * found if kind == "updated" else found
 
 
 class _OnPaperOnlyError(Exception):

@@ -69,9 +69,7 @@ def _judge_own(paper: HandCalculation, finding: Finding, lr: float | None) -> No
         finding.judgement = judgement
 
 
-def _by_own_numbers(
-    paper: HandCalculation, finding: Finding, lr: float | None
-) -> Judgement | None:
+def _by_own_numbers(paper: HandCalculation, finding: Finding, lr: float | None) -> Judgement | None:
     """The verdict on a step from the numbers on paper before it; None where they give none."""
     target, claim = finding.target, finding.claim
     assert claim is not None

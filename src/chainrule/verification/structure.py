@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,11 @@ from chainrule.verification.mistake import Mistake
 from chainrule.verification.tape import Edge, Edit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    #: A finished gradient turned into another, and what is taken from the data of all nodes.
+    Result = Callable[[Any, Sequence[Any], Sequence[Any]], Any]
+    OfData = Callable[[Sequence[Any]], Any]
 
     from chainrule.verification.setting import Setting
 
@@ -30,10 +35,10 @@ def signs(setting: Setting) -> Iterator[Mistake]:
     for i in setting.weights:
         if i in setting.updated:
             yield _result(
-                setting, i, "the step was added instead of subtracted", lambda g: -g, "added", 0.9
+                setting, i, "the step was added instead of subtracted", _turned(-1.0), "added", 0.9
             )
         else:
-            yield _result(setting, i, "the sign is wrong", lambda g: -g, None, 1.3)
+            yield _result(setting, i, "the sign is wrong", _turned(-1.0), None, 1.3)
 
 
 def _wholes(setting: Setting) -> list[tuple[str, list[Edge]]]:
@@ -53,14 +58,12 @@ def updates(setting: Setting) -> Iterator[Mistake]:
     if lr is None:
         return
     for i in setting.weights:
-        w = setting.data[i]
         for sentence, turned, rarity in (
-            ("-η·gradient was given, the step of the update", lambda g, lr=lr: -lr * g, 1.0),
-            ("η·gradient was given in place of the gradient", lambda g, lr=lr: lr * g, 1.2),
-            ("the updated weight was given in place of the gradient",
-             lambda g, w=w, lr=lr: w - lr * g, 1.2),
-            ("the weight plus η·gradient was given", lambda g, w=w, lr=lr: w + lr * g, 2.0),
-        ):  # fmt: skip
+            ("-η·gradient was given, the step of the update", _turned(-lr), 1.0),
+            ("η·gradient was given in place of the gradient", _turned(lr), 1.2),
+            ("the updated weight was given in place of the gradient", _turned(-lr, 1.0, i), 1.2),
+            ("the weight plus η·gradient was given", _turned(lr, 1.0, i), 2.0),
+        ):
             yield _result(setting, i, sentence, turned, sentence, rarity)
     for i in setting.weights:
         for edge in setting.live[i]:
@@ -140,8 +143,8 @@ def columns(setting: Setting) -> Iterator[Mistake]:
                 )  # fmt: skip
 
 
-def _masked(mask: np.ndarray) -> Callable[[Any, Any], Any]:
-    return lambda y_bar, pull: pull(y_bar * mask)
+def _masked(mask: np.ndarray) -> Callable[[Any, Any, Any], Any]:
+    return lambda y_bar, pull, _data: pull(y_bar * mask)
 
 
 def batches(setting: Setting) -> Iterator[Mistake]:
@@ -177,10 +180,10 @@ def _one_bias(setting: Setting, edge: Edge, j: int) -> Iterator[Mistake]:
     source = _input_of_layer(setting, i, slot)
     if source is None:
         return
-    data, what = source
+    factor, what = source
 
-    def multiplied(y_bar: Any, pull: Any) -> Any:
-        product = y_bar * data
+    def multiplied(y_bar: Any, pull: Any, data: Any) -> Any:
+        product = y_bar * factor(data)
         if np.shape(product) != np.shape(y_bar):
             raise ValueError("no product of the same shape")
         return pull(product)
@@ -191,8 +194,8 @@ def _one_bias(setting: Setting, edge: Edge, j: int) -> Iterator[Mistake]:
     )  # fmt: skip
 
 
-def _input_of_layer(setting: Setting, i: int, slot: int) -> tuple[Any, str] | None:
-    """What the weight beside a bias is multiplied by, with its name."""
+def _input_of_layer(setting: Setting, i: int, slot: int) -> tuple[OfData, str] | None:
+    """What the weight beside a bias is multiplied by, from the data, with its name."""
     tape = setting.tape
     if tape.nodes[i].op.rules != (1, 1):  # type: ignore[union-attr]
         return None
@@ -207,17 +210,21 @@ def _input_of_layer(setting: Setting, i: int, slot: int) -> tuple[Any, str] | No
     return None
 
 
-def _beside_weight(setting: Setting, j: int) -> tuple[Any, str] | None:
-    """The other factor of a product with a weight, and its name."""
+def _beside_weight(setting: Setting, j: int) -> tuple[OfData, str] | None:
+    """The other factor of a product with a weight, from the data, and its name."""
     tape = setting.tape
     for s, k in enumerate(tape.sources[j]):
         if k is not None and tape.nodes[k].op is None:
             other = tape.sources[j][1 - s]
             if other is not None:
-                return setting.data[other], setting.subject.name(other)
+                return itemgetter(other), setting.subject.name(other)
             name = setting.subject.constant_name((j, 1 - s))
-            return tape.constants[j][1 - s], name or "the input"
+            return _constantly(tape.constants[j][1 - s]), name or "the input"
     return None
+
+
+def _constantly(factor: Any) -> OfData:
+    return lambda _data: factor
 
 
 def activations(setting: Setting) -> Iterator[Mistake]:
@@ -240,7 +247,7 @@ def activations(setting: Setting) -> Iterator[Mistake]:
                 weight = setting.subject.name(w)
                 yield Mistake(
                     f"{s} was taken in place of {a} in the gradient by {weight}", "",
-                    Edit(inputs={(i, slot): setting.data[z]}), "z for a",
+                    Edit(taken={(i, slot): z}), "z for a",
                 )  # fmt: skip
 
 
@@ -268,7 +275,7 @@ def neighbours(setting: Setting) -> Iterator[Mistake]:
                 yield Mistake(
                     f"{setting.subject.name(j)} was taken in place of {used} in the gradient by"
                     f" {setting.subject.name(w)}", "",
-                    Edit(inputs={(i, slot): setting.data[j]}), None, 2.5,
+                    Edit(taken={(i, slot): j}), None, 2.5,
                 )  # fmt: skip
 
 
@@ -302,10 +309,9 @@ def regularisers(setting: Setting) -> Iterator[Mistake]:
     rate = next(iter(rates.values()))
     for i in setting.weights:
         if i not in rates:
-            w = setting.data[i]
             yield _result(
                 setting, i, "it was regularised, too, though it is not in the penalty",
-                lambda g, w=w: g + rate * w, "regularised bias", 1.0,
+                _turned(1.0, rate, i), "regularised bias", 1.0,
             )  # fmt: skip
 
 
@@ -339,19 +345,26 @@ def mixed_up(setting: Setting) -> Iterator[Mistake]:
         own = setting.subject.name(i)
         shape = setting.shape(i)
         if len(shape) == 2 and shape[0] == shape[1]:
-            yield _result(setting, i, "it was transposed", lambda g: g.T, "transposed", 1.5)
+            yield _result(setting, i, "it was transposed", lambda g, *_: g.T, "transposed", 1.5)
         for j, name in setting.names.items():
-            other = setting.bars[j]
-            if j in {i, setting.tape.last} or other is None or setting.shape(j) != shape:
+            reached = setting.bars[j] is not None
+            if j in {i, setting.tape.last} or not reached or setting.shape(j) != shape:
                 continue
             yield Mistake(
                 f"this is the derivative by {name}, not by {own}", "",
-                Edit(results={i: _constantly(other)}), None, 2.0,
+                Edit(results={i: _adjoint_of(j)}), None, 2.0,
             )  # fmt: skip
 
 
-def _constantly(other: Any) -> Callable[[Any], Any]:
-    return lambda _gradient: other
+def _adjoint_of(j: int) -> Result:
+    return lambda _gradient, _data, bars: bars[j]
+
+
+def _turned(times: float, plus: float = 0.0, of: int = 0) -> Result:
+    """The gradient times a number, plus some of the data of a node."""
+    if not plus:
+        return lambda g, *_: times * g
+    return lambda g, data, _bars: times * g + plus * data[of]
 
 
 def _result(

@@ -32,6 +32,10 @@ DEEPEST = 4
 
 #: Names of inputs, targets and rates in worksheets, where numbers and weights look alike.
 _DATA = re.compile(r"[xXtTyYi][\d_]*|x_\w+|[hac]0|inputs?\w*|targets?\w*|labels?\w*|lam\w*|λ\w*")
+#: Names of weights: their numbers are nothing to count on.
+_WEIGHT = re.compile(r"[wWvVuUbBθ][\w]*")
+#: Names of a number of samples, terms or units.
+_COUNTS = {"N", "n", "m", "M", "K", "B"}
 
 
 def is_data_name(name: str) -> bool:
@@ -165,40 +169,68 @@ class Subject:
     def moved(
         self,
         random: np.random.Generator,
-        fixed: Container[float] = (),
         asked: Container[int] = (),
+        freely: Container[int] = (),
     ) -> list[Any] | None:
         """The data of every node at another point: with weights a little elsewhere.
 
         A formula that is right holds there, too; one that is right by chance does not. It may
-        count on constants and data (targets add up to one, x is 2), so those stay, but for leaves
-        that are `asked` of; and so does what has a number among `fixed`, for a formula may mean
-        it by that. None where every other point is on another side of a kink.
+        count on what is given, so data and the structure of matrices stay, but for leaves that
+        are `asked` of and those that are to move `freely`. None where every other point is on
+        another side of a kink or beyond the range of numbers.
         """
         for distance in DISTANCES:
             leaves = {
-                i: self._elsewhere(i, fixed, asked, random, distance) for i in self.tape.leaves
+                i: self._elsewhere(i, asked, freely, random, distance) for i in self.tape.leaves
             }
             data = self.tape.forward(leaves)
-            if self._same_side(data):
+            if self._same_side(data) and self._as_finite(data):
                 return data
         return None
+
+    def held(self, asked: Container[int]) -> list[int]:
+        """The leaves that a formula may count on: data that is not asked of, symmetric matrices."""
+        return [
+            i
+            for i in self.tape.leaves
+            if i not in asked
+            and not self._is_told(i)
+            and (is_data_name(self.names.get(i, "")) or is_symmetric(self.tape.recorded[i]))
+        ]
+
+    def _is_told(self, i: int) -> bool:
+        """Whether the numbers of a leaf are part of the question: one-hot targets, a count."""
+        x, name = self.tape.recorded[i], self.names.get(i, "")
+        if x.__class__ is float:
+            return name in _COUNTS and x.is_integer()
+        return _adds_up(x) and _WEIGHT.fullmatch(name) is None
 
     def _elsewhere(
         self,
         i: int,
-        fixed: Container[float],
         asked: Container[int],
+        freely: Container[int],
         random: np.random.Generator,
         far: float,
     ) -> Any:
         x = self.tape.recorded[i]
-        entries = np.ravel(x)
-        if (is_data_name(self.names.get(i, "")) and i not in asked) or _adds_up(x):
+        if i in asked:
+            return _moved(x, random, far)
+        data = is_data_name(self.names.get(i, ""))
+        if i in freely:
+            return _moved(x, random, far, zeros=data)
+        if data or self._is_told(i):
             return x
-        if any(float(entry) in fixed for entry in entries[:MOST_COMPARED].real):
-            return x
-        return _moved(x, random, far)
+        there = _moved(x, random, far)
+        return (there + there.T) / 2 if is_symmetric(x) else there
+
+    def _as_finite(self, data: Sequence[Any]) -> bool:
+        """Whether everything that is finite here is so at some data."""
+        with np.errstate(all="ignore"):
+            return all(
+                bool(np.all(np.isfinite(there) | ~np.isfinite(here)))
+                for here, there in zip(self.tape.data, data, strict=True)
+            )
 
     def _same_side(self, data: Sequence[Any]) -> bool:
         """Whether masks such as that of relu are what they are at the numbers of the graph."""
@@ -237,13 +269,18 @@ def _adds_up(x: Any) -> bool:
     return bool(np.all((array == 0) | (array == 1)) or (total and np.all(array >= 0)))
 
 
-def _moved(x: Any, random: np.random.Generator, far: float) -> Any:
-    """Numbers changed by up to so much of their size; whole numbers stay."""
+def is_symmetric(x: Any) -> bool:
+    """Whether this is a symmetric matrix."""
+    shape = shape_of(x)
+    return len(shape) == 2 and shape[0] == shape[1] > 1 and bool(np.array_equal(x, x.T))
+
+
+def _moved(x: Any, random: np.random.Generator, far: float, *, zeros: bool = False) -> Any:
+    """Numbers changed by up to so much of their size; whole numbers stay, and `zeros` may."""
+    added = 0.0 if zeros else far / 5
     if x.__class__ is float:
-        return float(x * random.uniform(1 - far, 1 + far) + random.uniform(-far / 5, far / 5))
+        return float(x * random.uniform(1 - far, 1 + far) + random.uniform(-added, added))
     if getattr(x, "dtype", np.dtype(bool)).kind == "f":
         shape = shape_of(x)
-        return x * random.uniform(1 - far, 1 + far, shape) + random.uniform(
-            -far / 5, far / 5, shape
-        )
+        return x * random.uniform(1 - far, 1 + far, shape) + random.uniform(-added, added, shape)
     return x

@@ -7,7 +7,7 @@ a mistake in it (for diagnosis).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,23 +39,26 @@ class Edit:
         ops: another op for a node, with another rule.
         factors: an edge's contribution times a number: 0 leaves a path out, 2 counts it twice.
         inputs: an edge's input data as the rule sees it, such as updated weights.
-        cotangents: an edge's contribution computed otherwise, from the node's cotangent and the
-            pullback of the edge.
-        results: what a leaf's finished gradient is turned into.
+        taken: the node whose data the rule sees in place of an edge's input.
+        cotangents: an edge's contribution computed otherwise, from the node's cotangent, the
+            pullback of the edge and the data of every node.
+        results: what a leaf's finished gradient is turned into, from it, the data of every node
+            and every adjoint.
         updated: edges whose input had made its step already, with the learning rate of it.
     """
 
     ops: Mapping[int, Any] = field(default_factory=dict)
     factors: Mapping[Edge, float] = field(default_factory=dict)
     inputs: Mapping[Edge, Any] = field(default_factory=dict)
-    cotangents: Mapping[Edge, Callable[[Any, Any], Any]] = field(default_factory=dict)
-    results: Mapping[int, Callable[[Any], Any]] = field(default_factory=dict)
+    taken: Mapping[Edge, int] = field(default_factory=dict)
+    cotangents: Mapping[Edge, Callable[[Any, Any, Any], Any]] = field(default_factory=dict)
+    results: Mapping[int, Callable[[Any, Any, Any], Any]] = field(default_factory=dict)
     updated: Mapping[Edge, float] = field(default_factory=dict)
 
     def __or__(self, other: Edit) -> Edit | None:
         """Both at once; None where they contradict each other."""
         merged: dict[str, Any] = {}
-        for name in ("ops", "factors", "inputs", "cotangents", "results", "updated"):
+        for name in (f.name for f in fields(self)):
             mine, yours = getattr(self, name), getattr(other, name)
             if mine.keys() & yours.keys():
                 return None
@@ -226,10 +229,11 @@ class Tape:
                 for j, x_bar in self.pulled(i, bars[i], data, edit):
                     part = x_bar if noise is None else noise(x_bar)
                     bars[j] = part if bars[j] is None else bars[j] + part
+        found = list(bars)
         for i, turned in edit.results.items():
             if bars[i] is not None:
-                bars[i] = turned(bars[i])
-        return bars
+                found[i] = turned(bars[i], data, bars)
+        return found
 
     def _with_updates(self, data: Sequence[Any], edit: Edit) -> Edit:
         """The edit with weights that made their step by the gradient of the same wrong pass."""
@@ -252,7 +256,10 @@ class Tape:
         op: Any = edit.ops.get(i, self.nodes[i].op)
         params = self.nodes[i].params
         wanted = [slot for slot, j in enumerate(self.sources[i]) if j is not None]
-        values = [edit.inputs.get(e, self.input(e, data)) for e in self.edges(i)]
+        values = [
+            data[edit.taken[e]] if e in edit.taken else edit.inputs.get(e, self.input(e, data))
+            for e in self.edges(i)
+        ]
 
         def pullback(slots: list[int], bar: Any) -> Any:
             if op is astype and self.wide:
@@ -264,7 +271,7 @@ class Tape:
             for k, slot in enumerate(wanted):
                 if (i, slot) in edit.cotangents:
                     pull = lambda bar, slot=slot: pullback([slot], bar)[0]
-                    cotangents[k] = edit.cotangents[i, slot](y_bar, pull)
+                    cotangents[k] = edit.cotangents[i, slot](y_bar, pull, data)
         except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
             if edit is not RIGHT:
                 raise InapplicableError from problem

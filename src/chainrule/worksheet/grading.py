@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chainrule.training import progress_bar
-from chainrule.verification.diagnosis import Why
+from chainrule.verification.causes import Why
 from chainrule.verification.reference import GraphReference
 from chainrule.verification.report import CARRIED_ON
 from chainrule.verification.verdicts import ORDER, Verdict

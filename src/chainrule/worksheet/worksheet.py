@@ -16,9 +16,9 @@ from chainrule.recording import record_graph
 from chainrule.tensor import Tensor
 from chainrule.traced import Traced
 from chainrule.value import Value
+from chainrule.verification.causes import Why
 from chainrule.verification.checking import concluded
 from chainrule.verification.claims import Rounding, printed_numbers
-from chainrule.verification.diagnosis import Why
 from chainrule.verification.evaluation import Asked, Evaluation
 from chainrule.verification.report import Report
 from chainrule.verification.subject import Subject
@@ -376,6 +376,8 @@ class Worksheet:
             if name not in subject.positions
         }
         findings = []
+        with contextlib.suppress(WorksheetError):  # told where the claim is judged
+            evaluation.ask(self.target(subject, claim) for claim in self.claims if not claim.named)
         with record_graph():
             for claim in self.claims:
                 with self._tolerant():
