@@ -28,5 +28,9 @@ class FormulaError(ValueError):
         return f"{self.why}\n  {self.text}\n  {' ' * self.position}^"
 
 
+class UndefinedError(FormulaError):
+    """A formula that can be read, but has no value at these numbers: the root of -1."""
+
+
 class DerivationError(RuntimeError):
     """A printed derivation would not give the gradient that backward gives."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.errors import FormulaError
+from chainrule.errors import FormulaError, UndefinedError
 from chainrule.formulas.latex import Latex, is_latex
 from chainrule.formulas.tokens import Token, plain_tokens
 from chainrule.formulas.vocabulary import adjoint_of
@@ -74,7 +74,7 @@ class Names:
             if any(shapes):
                 listed = " and ".join(str(s).replace(" ", "") for s in shapes)
                 raise FormulaError(f"{name} does not go with the shapes {listed}", at) from None
-            raise FormulaError(str(problem), at) from None
+            raise UndefinedError(str(problem), at) from None
 
     def sum(self) -> Any:
         raise NotImplementedError
@@ -284,7 +284,12 @@ class Names:
         if self.token.kind == "number":
             end = at + len(self.token.text)
             times = self.atom()
-            if self.token.kind != "name" or self.token.position != end:
+            touches = self.token.position == end or (self.token.tex and self.token.kind == "name")
+            if touches and self.is_sign("(", "√", "|", "‖"):
+                raise FormulaError(
+                    f"{text} of several factors: write {text}(…) around what it is taken of", at
+                )
+            if self.token.kind != "name" or not touches:
                 return times
             return self.applied(ar.multiply, times, self.power(), at=at)
         if not self.begins_factor():

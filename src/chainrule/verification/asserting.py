@@ -14,16 +14,13 @@ from chainrule.traced import plain
 from chainrule.trees import flatten, leaves_like
 from chainrule.verification.checking import check
 from chainrule.verification.claims import (
-    GUARD_BITS,
     as_numbers,
     computed_numbers,
+    guarded,
     printed_numbers,
+    unit_of,
 )
-from chainrule.verification.evaluation import (
-    FLOAT32_RESOLUTION,
-    FLOAT64_RESOLUTION,
-    PRINTED_RESOLUTION,
-)
+from chainrule.verification.evaluation import PRINTED_RESOLUTION, resolution_of
 from chainrule.verification.findings import Finding
 from chainrule.verification.report import Report
 from chainrule.verification.targets import Target
@@ -146,7 +143,8 @@ def _op_report(op: Op, at: Any, cotangent: Any, params: Any, resolution: float |
         cotangent = np.random.default_rng(0).uniform(0.5, 1.5, y.shape)
     y_bar = as_numbers(cotangent)
     moving = [i for i, rule in enumerate(op.rules) if rule is not None]
-    gradients = op.vjp(moving, y_bar, y, inputs, params)
+    with np.errstate(all="ignore"):
+        gradients = op.vjp(moving, y_bar, y, inputs, params)
 
     def forward(*moved: Any) -> Any:
         filled = list(inputs)
@@ -176,8 +174,7 @@ def compared(actual: Any, desired: Any, resolution: float | None = None) -> Repo
     for name, mine, right in zip(names, given, rights, strict=True):
         claim, value = printed_numbers(mine), as_numbers(right)
         claim = claim or computed_numbers(mine, None)
-        single = any(getattr(x, "dtype", None) == np.float32 for x in (mine, right))
-        unit = 2.0**-24 if single else 2.0**-53
+        unit = max(unit_of(mine), unit_of(right))
         largest = float(np.max(np.abs(value[np.isfinite(value)]), initial=0.0))
         finding = Finding(
             Target("gradient", name, name), claim, Reference.of(value, unit * np.abs(value)), None
@@ -190,13 +187,13 @@ def compared(actual: Any, desired: Any, resolution: float | None = None) -> Repo
             infinite = ~np.isfinite(value) & ~(claim.value == value)
             if np.any(infinite & ~(np.isnan(value) & np.isnan(claim.value))):
                 finding.flaw = "is not what the right one is where that is not finite"
-            asked = resolution or (FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION)
+            asked = resolution or resolution_of(unit)
             finding.judgement = judge(
                 claim,
                 finding.reference,
                 PRINTED_RESOLUTION if claim.printed and resolution is None else asked,
                 None,
-                2**GUARD_BITS * unit * largest,
+                guarded(unit) * largest,
             )
         findings.append(finding)
     return Report(findings)

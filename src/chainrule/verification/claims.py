@@ -22,6 +22,10 @@ _RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
 MOST_EXPONENT = 300
 #: An array that was computed is trusted to so many bits less than its precision.
 GUARD_BITS = 10
+#: Of half precision that would leave nothing.
+SHORT = 2.0**-20
+#: The unit of rounding of a precision that NumPy does not have.
+BFLOAT16 = 2.0**-8
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,13 @@ def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
 
 def unit_of(x: Any) -> float:
     """The unit of rounding of an array: half the distance from 1 to the next number."""
-    return {"float32": 2.0**-24, "float16": 2.0**-11}.get(str(getattr(x, "dtype", "")), 2.0**-53)
+    dtype = str(getattr(x, "dtype", "")).removeprefix("torch.")
+    return {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": BFLOAT16}.get(dtype, 2.0**-53)
+
+
+def guarded(unit: float) -> float:
+    """The relative error that an array may have that was computed in some precision."""
+    return unit * (2**GUARD_BITS if unit < SHORT else 16)
 
 
 def as_numbers(given: Any) -> np.ndarray:
@@ -177,6 +187,10 @@ def as_numbers(given: Any) -> np.ndarray:
     if callable(detach):
         given = detach()
         given = given.cpu() if hasattr(given, "cpu") else given
+        if getattr(given, "is_sparse", False):
+            given = given.to_dense()
+        if unit_of(given) == BFLOAT16:  # NumPy has none
+            given = given.double()
     try:
         array = np.asarray(given)
         return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)

@@ -12,6 +12,7 @@ from chainrule.formulas.handwritten import exponent_name
 from chainrule.verification.arithmetic import worked_out
 from chainrule.verification.claims import (
     GUARD_BITS,
+    SHORT,
     Numbers,
     computed_numbers,
     printed_numbers,
@@ -89,8 +90,7 @@ class Evaluation:
                 data - rate * found.value, bound, np.minimum(*ends), np.maximum(*ends), found.note
             )
         y, x = place
-        value = self.formulas.partial(self.tape.data, y, x)
-        return Reference.of(value, 256 * UNIT * np.abs(value))
+        return self.reference.partial(y, x, self.formulas.partial(self.tape.data, y, x))
 
     def rate_for(self, target: Target, rate: float | None) -> float | None:
         """The learning rate of a claim about an updated weight, where one is known."""
@@ -160,7 +160,7 @@ class Evaluation:
         if target.at is None:
             self.formulas.numbers[target.kind, target.place] = numbers
         resolution = self.resolution_for(given, numbers, formula)
-        computed = self.computed_error(target, given, numbers)
+        computed = self.computed_error(target, given, numbers, reference)
         propagated = self.propagated(target, rate)
         finding.slack = 0.0 if propagated is None else propagated
         floor = SMALL if max(self.unit, unit_of(given)) > UNIT else 0.0
@@ -229,7 +229,9 @@ class Evaluation:
             return PRINTED_RESOLUTION
         return resolution_of(max(self.unit, unit_of(given)))
 
-    def computed_error(self, target: Target, given: Any, numbers: Numbers) -> Any:
+    def computed_error(
+        self, target: Target, given: Any, numbers: Numbers, reference: Reference
+    ) -> Any:
         """What a claim may be off that was computed in another order of operations."""
         if numbers.printed:
             return 0.0
@@ -237,20 +239,20 @@ class Evaluation:
         size = np.abs(target.entry(self._whole(target, 0.0).value))
         error = 2**GUARD_BITS * UNIT * size
         if kind in {"gradient", "updated"}:
-            error = error + 4 * target.entry(self.reference.bound(place))
+            error = error + 4 * reference.bound  # at a kink that of one side
             unit = max(self.unit, unit_of(given))
             if unit > UNIT:
                 if unit not in self._spreads:
                     self._spreads[unit] = self.reference.spread_of(unit)
                 spread = self._spreads[unit][place]
                 spread = 0.0 if spread is None else target.entry(spread)
-                error = error + spread + 64 * unit * size
+                error = error + np.where(reference.kinks, 0.0, spread) + 64 * unit * size
         return error
 
 
 def resolution_of(unit: float) -> float:
     """The relative error that has to be seen in arrays of a precision."""
-    if unit > 2.0**-20:
+    if unit > SHORT:
         return HALF_RESOLUTION
     return FLOAT32_RESOLUTION if unit > UNIT else FLOAT64_RESOLUTION
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Node
-from chainrule.errors import FormulaError
+from chainrule.errors import FormulaError, UndefinedError
 from chainrule.formulas.handwritten import read_tokens
 from chainrule.formulas.named import tokens_of
 from chainrule.formulas.styles import bar_name
@@ -279,7 +279,7 @@ class ClaimedFormulas:
                 given = as_numbers(plain(self.value_of(target, formula, data, reading)))
             except _OnPaperOnlyError:
                 return []
-            except FormulaError:  # it can be read, but not at these numbers: √ of less than 0
+            except UndefinedError:  # it can be read, but not at these numbers: √ of less than 0
                 continue
             right = np.asarray(target.entry(self._right(target, data, rate)))
             real = np.isrealobj(given) and np.isrealobj(right)
@@ -297,8 +297,12 @@ class ClaimedFormulas:
         known = {vocabulary.find(token.text) for token in tokens if token.kind == "name"}
         named = {self.subject.positions.get(str(name)) for name in known}
         options: list[list[tuple[int, tuple[int, int] | None]]] = []
+        depth = 0  # in an index nothing stands for anything else
         for k, token in enumerate(tokens):
-            if token.kind != "number":
+            opens = token.text == "[" and not token.spaced and k and tokens[k - 1].kind == "name"
+            depth += bool(opens or (depth and token.text == "["))
+            depth -= bool(depth and token.text == "]")
+            if token.kind != "number" or depth:
                 continue
             meanings = [
                 (i, int(index))

@@ -9,15 +9,16 @@ import numpy as np
 
 from chainrule.traced import plain
 from chainrule.trees import flatten
-from chainrule.verification.claims import Numbers, Rounding, computed_numbers, printed_numbers
-from chainrule.verification.evaluation import (
-    FLOAT32_RESOLUTION,
-    FLOAT64_RESOLUTION,
-    PRINTED_RESOLUTION,
-    shape_flaw,
+from chainrule.verification.claims import (
+    Numbers,
+    Rounding,
+    computed_numbers,
+    printed_numbers,
+    unit_of,
 )
+from chainrule.verification.evaluation import PRINTED_RESOLUTION, resolution_of, shape_flaw
 from chainrule.verification.findings import Finding
-from chainrule.verification.reference import FunctionReference
+from chainrule.verification.reference import UNIT, FunctionReference
 from chainrule.verification.report import Report
 from chainrule.verification.search import MOST_SINGLE, search_entries
 from chainrule.verification.targets import Target
@@ -56,15 +57,15 @@ def check_function(
     numbers = [_numbers(g, x, rounds) for g, x in zip(given, arguments, strict=True)]
     targets = [Target("gradient", name, f"∂f/∂{name}") for name in names]
     reference = FunctionReference(called, arguments)
-    single = any(x.dtype == np.float32 for x in arguments)
+    unit = max(unit_of(x) for x in [*arguments, *given])
     fits = all(n.value.shape == x.shape for n, x in zip(numbers, arguments, strict=True))
     total = sum(x.size for x in arguments)
     rounded = fits and any(np.any(n.half_unit > 1e-9 * np.abs(n.value)) for n in numbers)
     many = total > (MOST_ROUNDED if rounded else MOST_SINGLE)
     if many and fits and resolution is None:
-        return _searched(targets, numbers, reference, single=single)
+        return _searched(targets, numbers, reference, unit=unit)
     findings = [
-        _judged(target, n, reference.of(k), resolution, single=single)
+        _judged(target, n, reference.of(k), resolution, unit=unit)
         for k, (target, n) in enumerate(zip(targets, numbers, strict=True))
     ]
     return Report(findings, [text for f in findings if (text := _entries(f))])
@@ -75,15 +76,15 @@ def _searched(
     numbers: Sequence[Numbers],
     reference: FunctionReference,
     *,
-    single: bool,
+    unit: float,
 ) -> Report:
     """The report on a gradient of many entries."""
     found = search_entries(reference, numbers)
-    resolution = None if single else SEARCH_RESOLUTION
+    resolution = None if unit > UNIT else SEARCH_RESOLUTION
     findings = []
     for target, n, right in zip(targets, numbers, found.references, strict=True):
         asked = None if n.printed else resolution
-        finding = _judged(target, n, right, asked, SMALL, single=single)
+        finding = _judged(target, n, right, asked, SMALL, unit=unit)
         if found.contradicted and finding.judgement is not None and not finding.judgement.wrong:
             finding.flaw = "wrong somewhere: along random directions the slopes are others"
         findings.append(finding)
@@ -97,16 +98,14 @@ def _judged(
     resolution: float | None,
     floor: float = 0.0,
     *,
-    single: bool,
+    unit: float,
 ) -> Finding:
     finding = Finding(target, n, right, None)
     if n.value.shape != right.value.shape:
         finding.flaw = shape_flaw(n.value, right.value, target.name)
         return finding
     if resolution is None:
-        resolution = FLOAT32_RESOLUTION if single else FLOAT64_RESOLUTION
-        resolution = PRINTED_RESOLUTION if n.printed else resolution
-    unit = 2.0**-24 if single else 2.0**-53
+        resolution = PRINTED_RESOLUTION if n.printed else resolution_of(unit)
     size = np.where(np.isfinite(right.value), np.abs(right.value), 0.0)
     computed = 0.0 if n.printed else 8 * unit * size + unit * np.max(size, initial=0.0)
     finding.judgement = judge(n, right, resolution, None, computed, floor)
@@ -174,7 +173,7 @@ def _numbers(given: Any, x: np.ndarray, rounds: Rounding | None) -> Numbers:
             f"{given!r} is no number: a formula needs a graph, compute with Values or Tensors"
         )
     numbers = computed_numbers(given, rounds)
-    if x.dtype == np.float32 and rounds is None:
-        half = 2.0**-24 * np.abs(numbers.value)
-        return Numbers(numbers.value, half, numbers.text)
+    unit = max(unit_of(x), unit_of(given))
+    if unit > UNIT and rounds is None:
+        return Numbers(numbers.value, unit * np.abs(numbers.value), numbers.text)
     return numbers

@@ -91,6 +91,7 @@ def slope(
     step: Callable[[float], float] = float,
     levels: int | None = None,
     noise: float | None = None,
+    least: float = 0.0,
 ) -> Slope:
     """The derivative of `along(t)` at t = 0, with a bound.
 
@@ -102,6 +103,7 @@ def slope(
         step: the step that x really makes when asked to make one of t, for x + t is rounded.
         levels: how many steps there are; by default 25, and more where x is small.
         noise: of the function's values, where it was measured already (see `Slope.noise`).
+        least: noise that is known to be there, whether it is seen or not.
 
     Kink: where the derivatives from both sides exist and differ beyond their bounds down to
     the smallest steps, the result has `left` and `right`.
@@ -115,7 +117,7 @@ def slope(
     """
     if not math.isfinite(scale):
         return Slope(math.nan, math.inf)
-    return _Ladder(along, scale, unit, step).result(levels, noise)
+    return _Ladder(along, scale, unit, step, least).result(levels, noise)
 
 
 class _Estimate(NamedTuple):
@@ -151,8 +153,9 @@ class _Ladder:
         scale: float,
         unit: float,
         step: Callable[[float], float],
+        least: float,
     ) -> None:
-        self.along, self.unit, self.step = along, unit, step
+        self.along, self.unit, self.step, self.least = along, unit, step, least
         self.size = scale or 1.0
         self.first = 0.25 * 2.0 ** math.ceil(math.log2(max(1.0, scale)))
         self.evaluations = 0
@@ -175,6 +178,7 @@ class _Ladder:
             levels = max(LEVELS, below)
         rungs = [self.rung(self.first / 4.0**level) for level in range(levels)]
         near, far = self.noises(here) if noise is None else (noise, noise)
+        near, far = max(near, self.least), max(far, self.least)
         # So much noise may be no noise: the function may turn within that distance.
         most = math.sqrt(self.unit) * max(abs(f) for f in [here, *_finite(rungs)])
         if near > most:

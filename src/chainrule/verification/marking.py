@@ -47,13 +47,17 @@ def mark(
         for finding in here:
             if finding.verdict is Verdict.WRONG and (fault or lenient):
                 _judge_follow_through(paper, finding, lr)
-            elif finding.verdict in _VAGUE and np.all(np.isfinite(finding.reference.value)):
+            elif rounding and finding.verdict in _VAGUE and _is_finite(finding):
                 _judge_own(paper, finding, lr)
         fault |= any(finding.verdict is Verdict.WRONG for finding in here)
         whole = [finding.claim for finding in here if finding.target.at is None]
         if kind != "updated" and whole:
             assert whole[-1] is not None
             paper.write(kind, place, whole[-1])
+
+
+def _is_finite(finding: Finding) -> bool:
+    return bool(np.all(np.isfinite(finding.reference.value)))
 
 
 def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:

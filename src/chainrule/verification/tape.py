@@ -7,6 +7,7 @@ a mistake in it (for diagnosis).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,23 @@ import numpy as np
 
 from chainrule.engine import Node, newest_first
 from chainrule.errors import ChangedDataError
+from chainrule.ops.arithmetic import multiply
 from chainrule.ops.base import is_complex
 from chainrule.ops.broadcasting import astype
+from chainrule.ops.kinds import Linear, Multilinear
 from chainrule.ops.reductions import Reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 #: An edge of the graph: the position of the node and the position among its inputs.
 Edge = tuple[int, int]
 #: How far a step may be from what was recorded, by dtype: another order of summation, no more.
 SAME = {np.dtype(np.float32): 1e-4, np.dtype(np.float16): 1e-1}
+
+
+#: What changes a number: from it and the size of what was added up to it.
+Noise = Callable[[Any, Any], Any]
 
 
 class InapplicableError(Exception):
@@ -122,11 +129,17 @@ class Tape:
         return x
 
     def _require_unchanged(self) -> None:
-        for node, now, then in zip(self.nodes, self.data, self.recorded, strict=True):
+        """Whether each recorded result follows from the recorded inputs."""
+        for i, node in enumerate(self.nodes):
+            if node.op is None:
+                continue
+            inputs = [self.input(edge, self.recorded) for edge in self.edges(i)]
             tolerance = SAME.get(getattr(node._held, "dtype", None), 1e-9)
-            now, then = np.asarray(now), np.asarray(then)  # noqa: PLW2901
-            size = max(np.max(np.abs(then[np.isfinite(then)]), initial=0.0), 1e-300)
+            then = np.asarray(self.recorded[i])
             with np.errstate(all="ignore"):
+                now = np.asarray(self._step(i, inputs))
+                sizes = np.abs([*np.ravel(then), *np.ravel(self._added_up(i, inputs, now))])
+                size = max(np.max(sizes[np.isfinite(sizes)], initial=0.0), 1e-300)
                 off = np.abs(now - then) > tolerance * size
             if np.any(off & (np.isfinite(now) | np.isfinite(then))):
                 raise ChangedDataError(
@@ -139,7 +152,7 @@ class Tape:
     def forward(
         self,
         leaves: Mapping[int, Any] | None = None,
-        noise: Callable[[Any], Any] | None = None,
+        noise: Noise | None = None,
         held: Mapping[int, Any] | None = None,
     ) -> list[Any]:
         """The data of every node.
@@ -157,11 +170,22 @@ class Tape:
                     data.append(held[i])
                 elif node.op is None:
                     x = leaves.get(i, self.recorded[i])
-                    data.append(x if noise is None else noise(x))
+                    data.append(x if noise is None else noise(x, x))
                 else:
-                    y = self._step(i, [self.input(e, data) for e in self.edges(i)])
-                    data.append(y if noise is None or _selects(node.op) else noise(y))
+                    inputs = [self.input(e, data) for e in self.edges(i)]
+                    y = self._step(i, inputs)
+                    if noise is not None and not _selects(node.op):
+                        y = noise(y, self._added_up(i, inputs, y))
+                    data.append(y)
         return data
+
+    def _added_up(self, i: int, inputs: list[Any], y: Any) -> Any:
+        """The size of what a step adds up: its rounding is no smaller where terms cancel."""
+        op: Any = self.nodes[i].op
+        sums = isinstance(op, Reduction) and not callable(op.rules[0])
+        if not sums and not isinstance(op, Linear | Multilinear):
+            return y
+        return self._step(i, [np.abs(x) if hasattr(x, "shape") else abs(x) for x in inputs])
 
     def edges(self, i: int) -> list[Edge]:
         """The edges into a node."""
@@ -197,7 +221,7 @@ class Tape:
         *,
         seeds: Mapping[int, Any] | None = None,
         held: Mapping[int, Any] | None = None,
-        noise: Callable[[Any], Any] | None = None,
+        noise: Noise | None = None,
     ) -> list[Any]:
         """The adjoint of every node; None where none arrives.
 
@@ -226,8 +250,7 @@ class Tape:
                     bars[i] = held[i]
                 if bars[i] is None or self.nodes[i].op is None:
                     continue
-                for j, x_bar in self.pulled(i, bars[i], data, edit):
-                    part = x_bar if noise is None else noise(x_bar)
+                for j, part in self._passed_on(i, bars[i], data, edit, noise):
                     bars[j] = part if bars[j] is None else bars[j] + part
         found = list(bars)
         for i, turned in edit.results.items():
@@ -244,6 +267,27 @@ class Tape:
             assert j is not None
             inputs[edge] = data[j] if before[j] is None else data[j] - rate * before[j]
         return replace(edit, inputs=inputs, updated={})
+
+    def _passed_on(
+        self, i: int, y_bar: Any, data: Sequence[Any], edit: Edit, noise: Noise | None
+    ) -> list[tuple[int, Any]]:
+        """What a node passes on, with noise where there is to be some."""
+        parts = self.pulled(i, y_bar, data, edit)
+        if noise is None:
+            return parts
+        both = zip(parts, self._sizes_pulled(i, y_bar, data, parts), strict=True)
+        return [(j, noise(x_bar, size)) for (j, x_bar), (_, size) in both]
+
+    def _sizes_pulled(
+        self, i: int, y_bar: Any, data: Sequence[Any], parts: list[tuple[int, Any]]
+    ) -> list[tuple[int, Any]]:
+        """The sizes of what is added up in what a node passes on."""
+        op: Any = self.nodes[i].op
+        plain = op.gives_partials and not any(callable(rule) for rule in op.rules)
+        if op is not multiply and not plain and not isinstance(op, Linear | Multilinear):
+            return parts
+        sizes = [np.abs(x) if hasattr(x, "shape") else x for x in data]
+        return self.pulled(i, abs(y_bar), sizes)
 
     def pulled(
         self,
@@ -272,8 +316,8 @@ class Tape:
                 if (i, slot) in edit.cotangents:
                     pull = lambda bar, slot=slot: pullback([slot], bar)[0]
                     cotangents[k] = edit.cotangents[i, slot](y_bar, pull, data)
-        except (ArithmeticError, ValueError, TypeError, IndexError) as problem:
-            if edit is not RIGHT:
+        except (ArithmeticError, ValueError, TypeError, IndexError, AttributeError) as problem:
+            if edit is not RIGHT:  # also where a power of a negative number is complex
                 raise InapplicableError from problem
             if y_bar.__class__ is not float:
                 raise

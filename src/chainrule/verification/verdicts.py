@@ -146,7 +146,8 @@ def judge(
         against = np.maximum(against, floor * largest)
         relative = np.where(against == 0, np.inf, blur / against)
         nothing = largest <= np.max(reference.bound, initial=0.0)  # the whole array is about zero
-        told = exact & nothing & (floor == 0)  # zero for zero; the check is vacuous
+        # Zero for zero; the check is vacuous.
+        told = exact & nothing & (floor == 0) & (np.abs(value) + blur <= resolution)
         vague = ~(relative <= resolution) & (blur != 0) & ~told
         stepwise = allowed if propagated is None else allowed + propagated
         rounded = off <= stepwise
@@ -161,6 +162,9 @@ def judge(
     unknown = ~np.isfinite(reference.value) | ~np.isfinite(reference.bound)
     ranks = np.where(unknown & ~same, ORDER.index(Verdict.UNKNOWN), ranks)
     astray = ~np.isfinite(value) & np.isfinite(reference.value)
+    fled = astray & (10 * reference.bound > size)  # an infinity where there may be one
     ranks = np.where(astray, ORDER.index(Verdict.WRONG), ranks)
-    vacuous = bool(largest <= np.max(blur, initial=0.0)) and not np.any(reference.kinks)
+    ranks = np.where(fled, ORDER.index(Verdict.UNKNOWN), ranks)
+    hidden = float(np.max(blur, initial=0.0))
+    vacuous = largest <= hidden <= max(resolution, SMALL) and not np.any(reference.kinks)
     return Judgement(ranks, off, relative, blur, vacuous)
