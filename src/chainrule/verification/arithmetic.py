@@ -61,11 +61,13 @@ def with_leaves(
     Of few digits, or among the `exact` numbers, a decimal is meant as it is.
     """
     leaves: dict[str, tuple[Node, np.ndarray]] = {}
-    found = []
+    found: list[Token] = []
     for token in tokens:
+        exponent = found and found[-1].text == "^"
         known = printed_number(token.text) if token.kind == "number" else None
         if (
             known is None
+            or exponent
             or "." not in token.text
             or float(known.value) in exact
             or float(known.value) == HALF

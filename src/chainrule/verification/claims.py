@@ -85,6 +85,12 @@ class Numbers:
     whole: Any = False
 
 
+    @property
+    def known_to(self) -> np.ndarray:
+        """How exactly each entry is known where it is used further: a whole number is meant so."""
+        return np.where(self.whole, 0.0, self.half_unit)
+
+
 def printed_number(text: str) -> Numbers | None:
     """A number given as text, with the size of its last digit; None if it is no number.
 

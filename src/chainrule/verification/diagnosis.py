@@ -53,6 +53,9 @@ class Diagnosis:
     def __init__(self, subject: Subject, findings: Sequence[Finding], lr: float | None) -> None:
         self.subject, self.tape = subject, subject.tape
         usable = [f for f in findings if _is_evidence(f) and f.chance is None]
+        faulty = [f for f in findings if f.verdict is Verdict.WRONG and not f.follows]
+        if any(f.target.kind == "value" for f in faulty):  # that explains what follows
+            usable = [f for f in usable if not f.follows]
         again = {f.target[1:] for f in usable if f.verdict is Verdict.WRONG}
         self.evidence = [
             f for f in usable if f.verdict is Verdict.WRONG or f.target[1:] not in again

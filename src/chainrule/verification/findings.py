@@ -44,6 +44,7 @@ class Finding:
         chance: of a formula right at these numbers only, its value elsewhere and the right one.
         follows: whether a wrong number follows from earlier wrong ones of the same calculation.
         expected: what a number should be, given the numbers before it.
+        own: the verdict by those.
         flaw: why nothing could be compared, such as a wrong shape.
         line: its line in a worksheet.
         rate: the learning rate of an update.
@@ -60,6 +61,7 @@ class Finding:
     chance: tuple[float, float] | None = None
     follows: bool = False
     expected: np.ndarray | None = None
+    own: Judgement | None = None
     flaw: str = ""
     line: int | None = None
     rate: float | None = None
@@ -83,6 +85,12 @@ class Finding:
         if self.flaw or self.chance is not None or self.judgement is None:
             return Verdict.WRONG
         return self.judgement.verdict
+
+    @property
+    def wrong(self) -> list[tuple[int, ...]]:
+        """The entries that are wrong: by the numbers before them, where there are some."""
+        judgements = [j for j in (self.own, self.judgement) if j is not None]
+        return next((j.wrong for j in judgements if j.wrong), [])
 
     @property
     def resolution(self) -> float:
@@ -152,7 +160,7 @@ class Finding:
             if np.iscomplexobj(right) or np.iscomplexobj(claim.value):
                 return f"it is {complex(right):.{digits}g}"
             return f"it is {self._like_printed(float(right), digits)}{self._relation()}"
-        wrong = self.judgement.wrong
+        wrong = self.wrong
         index = wrong[0]
         place = f"[{', '.join(map(str, index))}]"
         more = f" and {len(wrong) - 1} more of {right.size} entries" if len(wrong) > 1 else ""

@@ -172,7 +172,7 @@ class ClaimedFormulas:
         if data is not self.tape.data:
             raise _OnPaperOnlyError
         leaf = self._leaf(numbers.value)
-        self._papers[id(leaf)] = leaf, numbers.half_unit
+        self._papers[id(leaf)] = leaf, numbers.known_to
         return leaf
 
     def read(

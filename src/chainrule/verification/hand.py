@@ -41,7 +41,7 @@ class HandCalculation:
         self.adjoints: dict[int, Any] = {}
         self._half_units: dict[int, np.ndarray] = {}
         self._forward: list[Any] | None = None
-        self._backward: dict[int, Any] | None = None
+        self._backward: dict[bool, dict[int, Any]] = {}
         self._regions: dict[int, list[int]] = {}
 
     def node(self, numbers: Any) -> Any:
@@ -53,7 +53,7 @@ class HandCalculation:
     def write(self, kind: str, place: Any, numbers: Numbers) -> None:
         """Put a number on the paper."""
         leaf = self.node(numbers.value)
-        self._half_units[id(leaf)] = numbers.half_unit
+        self._half_units[id(leaf)] = numbers.known_to
         papers: dict[str, dict[Any, Any]] = {
             "value": self.values,
             "partial": self.partials,
@@ -62,7 +62,7 @@ class HandCalculation:
         papers[kind][place] = leaf
         if kind == "value":
             self._forward = None
-        self._backward = None
+        self._backward = {}
 
     def stops(self) -> set[int]:
         """The nodes that a step runs between: those with a name, and those on paper."""
@@ -96,19 +96,26 @@ class HandCalculation:
         node = self.tape.nodes[i]
         return node.op.apply(self.inputs(i, self.forward()), node.params)  # type: ignore[union-attr]
 
-    def partial(self, y: int, x: int) -> Any:
+    def partial(self, y: int, x: int, *, anew: bool = False) -> Any:
         """∂y/∂x by the steps between, from the results on paper."""
-        return self.sweep({y: self.node(ones(self.tape.data[y]))}, y, given=False).get(x, 0.0)
+        one = self.node(ones(self.tape.data[y]))
+        return self.sweep({y: one}, y, given=False, anew=anew).get(x, 0.0)
 
-    def adjoint(self, i: int) -> Any:
-        """The derivative of the root by a node, from what is on paper already."""
-        if self._backward is None:
+    def adjoint(self, i: int, *, anew: bool = False) -> Any:
+        """The derivative of the root by a node, from what is on paper already.
+
+        A rule may read the result of its op: σ′ = y (1 - y). That is the one on paper or, `anew`,
+        the one that follows from the inputs on paper, as in σ′(z).
+        """
+        if self._backward.get(anew) is None:
             last = self.tape.last
             one = self.node(ones(self.tape.data[last]))
-            self._backward = self.sweep({last: one}, last, given=True)
-        return self._backward.get(i, 0.0)
+            self._backward[anew] = self.sweep({last: one}, last, given=True, anew=anew)
+        return self._backward[anew].get(i, 0.0)
 
-    def sweep(self, bars: dict[int, Any], start: int, *, given: bool) -> dict[int, Any]:
+    def sweep(
+        self, bars: dict[int, Any], start: int, *, given: bool, anew: bool = False
+    ) -> dict[int, Any]:
         """Adjoints from one named node to the next; what is on paper is taken from there.
 
         Returns what arrives at each named node, before the paper is looked at.
@@ -121,11 +128,13 @@ class HandCalculation:
                 y_bar = self.adjoints[y]
             if y_bar is None or self.tape.nodes[y].op is None:
                 continue
-            for x, x_bar in self.step(y, y_bar, stops, given=given).items():
+            for x, x_bar in self.step(y, y_bar, stops, given=given, anew=anew).items():
                 arrived[x] = x_bar if x not in arrived else arrived[x] + x_bar
         return arrived
 
-    def step(self, y: int, y_bar: Any, stops: set[int], *, given: bool) -> dict[int, Any]:
+    def step(
+        self, y: int, y_bar: Any, stops: set[int], *, given: bool, anew: bool = False
+    ) -> dict[int, Any]:
         """What a named node passes on to the named nodes that it is computed from."""
         nodes = self.forward()
         table: dict[int, Any] = {y: y_bar}
@@ -137,7 +146,8 @@ class HandCalculation:
             if bar is None or op is None:
                 continue
             slots = [slot for slot, j in enumerate(self.tape.sources[i]) if j is not None]
-            parts = op.vjp(slots, bar, nodes[i], self.inputs(i, nodes), node.params)
+            result = self.value(i) if anew and i in self.values else nodes[i]
+            parts = op.vjp(slots, bar, result, self.inputs(i, nodes), node.params)
             for slot, part in zip(slots, parts, strict=True):
                 j = self.tape.sources[i][slot]
                 if j is None or part is None:

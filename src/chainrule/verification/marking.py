@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from chainrule.verification.claims import Rounding
     from chainrule.verification.findings import Finding
     from chainrule.verification.subject import Subject
+    from chainrule.verification.targets import Target
     from chainrule.verification.verdicts import Judgement
 
 #: Verdicts by the rounding of all steps; that of the steps since those on paper may say more.
@@ -63,6 +64,7 @@ def _is_finite(finding: Finding) -> bool:
 def _judge_follow_through(paper: HandCalculation, finding: Finding, lr: float | None) -> None:
     judgement = _by_own_numbers(paper, finding, lr)
     if judgement is not None:
+        finding.own = judgement
         finding.follows = judgement.verdict is not Verdict.WRONG and finding.chance is None
 
 
@@ -70,15 +72,34 @@ def _judge_own(paper: HandCalculation, finding: Finding, lr: float | None) -> No
     """What rounding every step could have led to is wrong where the steps on paper do not."""
     judgement = _by_own_numbers(paper, finding, lr)
     if judgement is not None and judgement.verdict is Verdict.WRONG:
-        finding.judgement = judgement
+        finding.judgement = finding.own = judgement
 
 
-def _by_own_numbers(paper: HandCalculation, finding: Finding, lr: float | None) -> Judgement | None:
-    """The verdict on a step from the numbers on paper before it; None where they give none."""
+def _by_own_numbers(
+    paper: HandCalculation, finding: Finding, lr: float | None
+) -> Judgement | None:
+    """The verdict on a step from the numbers on paper before it; None where they give none.
+
+    A rule in terms of the result and one in terms of the inputs are both right.
+    """
+    first = _by_one_rule(paper, finding, lr, anew=False)
+    if first is None or first.verdict is not Verdict.WRONG or finding.target.kind == "value":
+        return first
+    kept = finding.expected, finding.slack
+    second = _by_one_rule(paper, finding, lr, anew=True)
+    if second is None or second.verdict is Verdict.WRONG:
+        finding.expected, finding.slack = kept
+        return first
+    return second
+
+
+def _by_one_rule(
+    paper: HandCalculation, finding: Finding, lr: float | None, *, anew: bool
+) -> Judgement | None:
     target, claim = finding.target, finding.claim
     assert claim is not None
     try:
-        expected, slack = _expected(paper, target.kind, target.place, finding.rate or lr)
+        expected, slack = _expected(paper, target, finding.rate or lr, anew=anew)
     except (ArithmeticError, ValueError):
         return None
     expected, slack = np.asarray(target.entry(expected)), np.asarray(target.entry(slack))
@@ -91,19 +112,20 @@ def _by_own_numbers(paper: HandCalculation, finding: Finding, lr: float | None) 
 
 
 def _expected(
-    paper: HandCalculation, kind: str, place: Any, rate: float | None
+    paper: HandCalculation, target: Target, rate: float | None, *, anew: bool
 ) -> tuple[np.ndarray, Any]:
     """What a step should be from what is on paper, and how exactly that is known."""
+    kind, place, *_ = target
     shape = np.shape(paper.tape.data[place if kind != "partial" else place[1]])
     if kind == "value" and paper.tape.nodes[place].op is None:
         node = paper.tape.data[place]
     elif kind == "value":
         node = paper.value(place)
     elif kind == "partial":
-        node = paper.partial(*place)
+        node = paper.partial(*place, anew=anew)
     else:
         node = paper.adjoints.get(place) if kind == "updated" else None
-        node = paper.adjoint(place) if node is None else node
+        node = paper.adjoint(place, anew=anew) if node is None else node
     numbers, slack = paper.numbers(node), paper.slack(node)
     if kind == "updated":
         assert rate is not None

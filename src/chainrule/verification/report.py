@@ -232,7 +232,7 @@ def said(finding: Finding, digits: int) -> str:
     sentence = finding.sentence(digits)
     if finding.follows:
         return f"follows from your own earlier numbers; {sentence}"
-    wrong = finding.judgement.wrong if finding.judgement is not None else []
+    wrong = finding.wrong
     if finding.expected is None or finding.flaw or not (finding.step or wrong):
         return sentence
     index = wrong[0] if wrong else ()
