@@ -13,13 +13,11 @@ import numpy as np
 
 from chainrule import ops
 from chainrule.errors import FormulaError
-from chainrule.formulas.named import Names
-from chainrule.formulas.reading import RELATIONS, summed_over
+from chainrule.formulas.brackets import Brackets
 from chainrule.formulas.tokens import Token
 from chainrule.ops import arithmetic as ar
 from chainrule.ops.base import shape_of
 from chainrule.ops.linear_algebra import outer_product
-from chainrule.traced import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +63,11 @@ def exponent_name(number: str, vocabulary: Vocabulary) -> str:
     return match[1] if match and vocabulary.find(match[1]) is not None else ""
 
 
+def is_number(token: Token) -> bool:
+    """Whether this is a number, or stands for one that is known to its digits only."""
+    return token.kind == "number" or "#" in token.text
+
+
 class Row(NamedTuple):
     """A vector that was transposed: w^T x is the inner product, δ x^T the outer one."""
 
@@ -75,7 +78,7 @@ class Row(NamedTuple):
         return (1, *shape_of(self.vector))
 
 
-class Reader(Names):
+class Reader(Brackets):
     """A parser of operator precedence: sums, products, signs, powers, atoms."""
 
     def whole(self) -> Any:
@@ -143,9 +146,9 @@ class Reader(Names):
         below = self.power()
         self.below -= 1
         divisor = self.tokens[start]
-        counts = divisor.kind == "number" or divisor.text in _COUNTS
+        counts = is_number(divisor) or divisor.text in _COUNTS
         bracket = self.is_sign("(") and self.token.spaced
-        above_one = isinstance(only, Token) and only.kind == "number"
+        above_one = isinstance(only, Token) and is_number(only)
         simple = above_one and self.at - start == 1 and (counts or bracket)
         left = self.applied(ar.divide, above, below, at=at)
         if not self.begins_factor():
@@ -155,9 +158,9 @@ class Reader(Names):
         glued = touching and (self.token.kind == "name" or self.is_sign("√"))
         if not simple or glued:
             a = self.text[self.tokens[start].position : self.token.position].strip()
-            b = self.token.text
+            b = self.token.text + ("…)" if self.is_sign("(") else "")
             raise FormulaError(
-                f"…/{a} {b}… can mean (…/{a})·{b} or …/({a}·{b}): write the brackets",
+                f"…/{a} {b} can mean (…/{a})·{b} or …/({a}·{b}): write the brackets",
                 self.token.position,
             )
         return self.multiplied("", left, self.factors(), self.token.position)
@@ -212,11 +215,18 @@ class Reader(Names):
         negative = self.leading_sign()
         exponent = self.power()
         shape = shape_of(base)
-        inverse = exponent == 1.0 if negative else isinstance(exponent, float) and exponent == -1.0
+        inverse = negative or (isinstance(exponent, float) and exponent < 0)
         if inverse and len(shape) == 2 and shape[0] == shape[1]:
             raise FormulaError(
-                "^-1 of a square matrix can mean its inverse or 1/… entry by entry: write inv(…) or"
-                " 1/…",
+                "a negative power of a square matrix can mean its inverse or 1/… entry by entry:"
+                " write inv(…) or 1/…",
+                at,
+            )
+        glued = self.token.kind == "name" and not (self.token.spaced or self.token.tex)
+        if is_e and glued and self.tokens[self.at - 1].kind == "number":
+            raise FormulaError(
+                f"e^…{self.token.text} can mean (e^…)·{self.token.text} or e^(…{self.token.text}):"
+                f" write the brackets",
                 at,
             )
         if negative:
@@ -240,35 +250,11 @@ class Reader(Names):
     def transposed(self, base: Any, at: int) -> Any:
         if isinstance(base, Row):
             return base.vector
+        if not shape_of(base):
+            return base
         if len(shape_of(base)) == 1:
             return Row(base)
         return self.applied(ops.matrix_transpose, base, at=at)
-
-    def indexed(self, base: Any, at: int) -> Any:
-        self.take("[")
-        index: list[Any] = []
-        while not self.is_sign("]"):
-            parts: list[int | None] = [None]
-            while not self.is_sign(",", "]"):
-                if self.is_sign(":"):
-                    parts.append(None)
-                    self.at += 1
-                    continue
-                negative = self.leading_sign()
-                if self.token.kind != "number" or not self.token.text.isdigit():
-                    raise FormulaError("an index is a whole number", self.token.position)
-                parts[-1] = int(self.token.text) * (-1 if negative else 1)
-                self.at += 1
-            index.append(parts[0] if len(parts) == 1 else slice(*parts))
-            if self.is_sign(","):
-                self.at += 1
-        self.take("]")
-        try:
-            return base[tuple(index)]
-        except IndexError:
-            raise FormulaError(
-                f"there is no such entry in an array of shape {shape_of(base)}", at
-            ) from None
 
     def atom(self) -> Any:
         token = self.token
@@ -295,79 +281,3 @@ class Reader(Names):
                 token.position,
             )
         return float(token.text)
-
-    def bracketed(self) -> Any:
-        token = self.token
-        self.at += 1
-        sign, at = token.text, token.position
-        if sign == "(":
-            bars, self.bars = self.bars, 0
-            inside = self.sum()
-            self.bars = bars
-            self.take(")")
-            return inside
-        read = {
-            "√": lambda at: self.applied(ops.sqrt, self.atom(), at=at),
-            "|": self.size,
-            "‖": self.length,
-            "Σ": self.summed,
-            "∂": self.partial,
-            "[": self.listed,
-        }.get(sign)
-        if read is not None:
-            return read(at)
-        raise FormulaError(f"a number or a name expected before '{sign}'", at)
-
-    def size(self, at: int) -> Any:
-        """What stands between | and |."""
-        self.bars += 1
-        inside = self.sum()
-        self.bars -= 1
-        self.take("|")
-        if shape_of(inside):
-            raise FormulaError(
-                "|…| of an array can mean two things: write abs(…) entry by entry or ‖…‖ for the"
-                " length",
-                at,
-            )
-        return self.applied(ops.absolute, inside, at=at)
-
-    def length(self, at: int) -> Any:
-        """‖x‖, the root of the sum of squares."""
-        end = next((k for k in range(self.at, len(self.tokens)) if self.tokens[k].text == "‖"), 0)
-        if not end:
-            raise FormulaError("this ‖ is never closed", at)
-        inside = type(self)(self.text, self.vocabulary, self.tokens[self.at : end]).whole()
-        self.at = end + 1
-        return ops.sqrt(ops.sum(ar.multiply(inside, inside)))
-
-    def summed(self, at: int) -> Any:
-        """Σ and the whole product behind it: Σ (y - t)^2, Σ t ⊙ ln(p); below a slash one factor."""
-        if self.is_sign("^") or (self.token.kind == "name" and self.token.text.startswith("_")):
-            raise FormulaError("sums go over all entries of an array: write sum(…)", at)
-        x = self.power() if self.below else self.product()
-        return self.applied(lambda x: summed_over("", x), x, at=at) if shape_of(x) else x
-
-    def listed(self, at: int) -> Any:
-        """A vector or a matrix, [1, 2] or [[1, 2], [3, 4]]; or a condition, [a > b]."""
-        items = []
-        while not self.is_sign("]"):
-            items.append(self.sum())
-            if len(items) == 1 and self.token.text in RELATIONS:
-                compare = RELATIONS[self.token.text]
-                self.at += 1
-                held = compare(items[0], self.sum())
-                self.take("]")
-                return held if isinstance(held, Traced) else np.multiply(held, 1.0)
-            if self.is_sign(","):
-                self.at += 1
-            elif not self.is_sign("]"):
-                self.take(",")
-        self.take("]")
-        if len({shape_of(x) for x in items}) > 1:
-            raise FormulaError("the rows of this matrix have different lengths", at)
-        if any(isinstance(x, Traced) for x in items):
-            if any(x.__class__.__name__ == "Value" for x in items):
-                raise FormulaError("entries of an array are numbers here", at)
-            return self.applied(ops.stack, items, at=at)
-        return np.array(items, dtype=float)

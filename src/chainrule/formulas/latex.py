@@ -23,11 +23,11 @@ _LOOKS = {
 }
 _SIGNS = {
     "cdot": "·", "times": "·", "ast": "·", "odot": "⊙", "circ": "⊙", "otimes": "⊗", "div": "/",
-    "lbrack": "[", "rbrack": "]", "lvert": "|", "rvert": "|", "mid": "|", "vert": "|",
+    "lbrack": "[", "rbrack": "]", "lvert": "|<", "rvert": ">|", "mid": "|", "vert": "|",
     "le": "≤", "leq": "≤", "ge": "≥", "geq": "≥", "ne": "≠", "neq": "≠", "lt": "<", "gt": ">",
     "approx": "≈", "prime": "'", "lparen": "(", "rparen": ")", "sum": "Σ", "nabla": "∇",
     "partial": "∂", "top": "ᵀ", "intercal": "ᵀ", "{": "(", "}": ")", "|": "‖",
-    "lVert": "‖", "rVert": "‖", "Vert": "‖",
+    "lVert": "‖<", "rVert": ">‖", "Vert": "‖",
 }  # fmt: skip
 _FUNCTIONS = {
     *("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp", "log", "ln", "max", "min", "arcsin"),
@@ -44,6 +44,19 @@ def is_latex(text: str) -> bool:
     return "\\" in text or "{" in text
 
 
+#: What leaves a space before what follows.
+_SPACE = re.compile(r"(?:\s|~|\\[,;:! ]|\\q?quad)$")
+#: What raises a T to a transpose.
+_TRANSPOSE = re.compile(
+    r"\^\s*\{?\s*\\(?:top|intercal|(?:mathsf|mathrm|text|textsf|intercal)\s*\{\s*T\s*\})\s*\}?"
+)
+#: Bars that \\left and \\right say the direction of.
+_BARS = {
+    ("left", "|"): "|<", ("right", "|"): ">|", ("left", "\\|"): "‖<", ("right", "\\|"): ">‖",
+    ("left", "\\lvert"): "|<", ("right", "\\rvert"): ">|",
+    ("left", "\\lVert"): "‖<", ("right", "\\rVert"): ">‖",
+    ("left", "\\Vert"): "‖<", ("right", "\\Vert"): ">‖",
+}  # fmt: skip
 _RUN = re.compile(r"[^\W\d_]+\d*")
 
 
@@ -77,8 +90,9 @@ class Latex:
 
     def plain(self) -> Iterator[Token]:
         """A number or a sign as in plain text."""
+        spaced = _SPACE.search(self.text[: self.at]) is not None
         pieces, self.at = piece_at(self.text, self.at, self.end)
-        yield from pieces
+        yield from (piece._replace(spaced=spaced) for piece in pieces)
 
     def spaces(self) -> None:
         while self.at < self.end and self.text[self.at].isspace():
@@ -100,6 +114,8 @@ class Latex:
             match = re.compile(r"\\([A-Za-z]+|.)").match(self.text, self.at, self.end)
             if match is None:
                 raise self.fail("a lone backslash")
+            if match[1] in _READ:
+                raise self.fail(f"write {{…}} around \\{match[1]} here", match.start())
             self.at = match.end()
             return match.span()
         if self.text[self.at] != "{":
@@ -126,6 +142,11 @@ class Latex:
         name = self.name_of_command()
         if name in {"left", "right"}:
             self.spaces()
+            bars = re.compile(r"\||\\(?:\||[lr]?[vV]ert\b)").match(self.text, self.at, self.end)
+            if bars and (name, bars.group()) in _BARS:
+                self.at = bars.end()
+                yield Token("sign", _BARS[name, bars.group()], start)
+                return
             bracket = self.text[self.at : self.at + 1]
             if bracket in {".", "[", "]"}:  # \\left[ … \\right] are round brackets in another size
                 self.at += 1
@@ -225,12 +246,14 @@ class Latex:
 
     def raised(self) -> Iterator[Token]:
         start = self.at
+        if transposed := _TRANSPOSE.match(self.text, self.at, self.end):
+            self.at = transposed.end()
+            yield Token("sign", "ᵀ", start)
+            return
         self.at += 1
         first, last = self.script()
         inside = self.text[first:last].strip()
-        if inside in {"\\top", "\\mathsf{T}", "\\mathrm{T}", "\\intercal", "{\\top}"}:
-            yield Token("sign", "ᵀ", start)
-        elif inside in {"\\prime", "'"}:
+        if inside in {"\\prime", "'"}:
             yield Token("sign", "'", start)
         else:
             tokens = list(Latex(self.text, first, last).tokens())
@@ -246,7 +269,7 @@ def _differential(part: list[Token]) -> str:
     names = [token.text for token in part]
     if len(part) > 1 and names[0] in {"∂", "d"}:
         return "".join(names[1:])
-    single = len(part) == 1 and part[0].kind == "name" and names[0].startswith("d")
+    single = len(part) == 1 and part[0].kind == "name" and re.match("d[^_]", names[0])
     return names[0][1:] if single else ""
 
 

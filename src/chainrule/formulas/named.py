@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,10 @@ _SUMS = {"Σ", "sum", "Sigma"}
 
 def tokens_of(text: str) -> list[Token]:
     """The tokens of a formula, in plain text or LaTeX."""
-    return list(Latex(text).tokens() if is_latex(text) else plain_tokens(text))
+    try:
+        return list(Latex(text).tokens() if is_latex(text) else plain_tokens(text))
+    except RecursionError:
+        raise FormulaError("brackets are nested too deeply", 0) from None
 
 
 class Names:
@@ -111,13 +115,17 @@ class Names:
             return True
         if self.is_sign("[") and self.token.spaced:  # without a space it is an index
             return True
-        return self.is_sign("(", "√", "Σ", "∂", "‖") or (self.is_sign("|") and not self.bars)
+        if self.is_sign("|"):  # inside of bars one opens if it stands off what is before it
+            return not self.bars or (self.token.spaced and not self.ahead().spaced)
+        return self.is_sign("(", "√", "Σ", "∂", "‖", "|<", "‖<")
 
     # ---------------------------------------------------------------- names
 
     def name(self) -> Any:
         token = self.token
         text = token.text
+        if self.at and text.startswith("_") and text not in self.vocabulary.names:
+            raise FormulaError("an index stands right behind a name: x_k^2", token.position)
         if self.starts_ordinary():
             return self.ordinary()
         self.with_index_or_prime()
@@ -272,8 +280,9 @@ class Names:
                 )
             return self.applied(function, argument, at=at)
         arguments, params = self.arguments(function, text)
-        if function in {ops.max, ops.min} and len(arguments) == 2:
-            function = ops.maximum if function is ops.max else ops.minimum
+        if function in {ops.max, ops.min} and len(arguments) > 1:
+            of_two = ops.maximum if function is ops.max else ops.minimum
+            return reduce(lambda a, b: self.applied(of_two, a, b, at=at), arguments)
         if function is ops.sum and len(arguments) == 1 and not shape_of(arguments[0]):
             return arguments[0]
         return self.applied(function, *arguments, at=at, **params)

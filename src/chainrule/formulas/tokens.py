@@ -15,7 +15,7 @@ _DIGITS = dict(zip(_SUPERSCRIPTS, "0123456789-", strict=True))
 _WORD = r"(?:(?![⁰¹²³⁴-⁹ᵀ])[^\W\d])(?:(?![⁰¹²³⁴-⁹ᵀ])[\w̄̂])*(?:\.[^\W\d]\w*)*"
 _PLAIN = re.compile(
     r"(?P<quoted>`[^`]*`)"
-    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+\-−–]?\d+)?)"
     rf"|(?P<name>{_WORD})"
     rf"|(?P<raised>⁻?[{_SUPERSCRIPTS[:-1]}]+)"
     r"|(?P<sign>\*\*|≈|<=|>=|!=|==|[-+−–·⋅∙*×⊙⊗/÷^ᵀ√|()\[\],;:=<>≤≥≠@'′″∂Σ∑∇‖])"
@@ -75,6 +75,8 @@ def piece_at(text: str, at: int, end: int) -> tuple[list[Token], int]:
         found = [Token("name", piece[1:-1], at)]
     elif piece == "″":
         found = [Token("sign", "'", at)] * 2
+    elif kind == "number":
+        found = [Token(kind, piece.replace("−", "-").replace("–", "-"), at)]
     else:
         found = [Token(kind, _SIGNS.get(piece, piece), at)]
     return found, match.end()

@@ -33,16 +33,23 @@ SPELLINGS: dict[str, Any] = {
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 
+#: In LaTeX, what only changes the looks of a name, and what is put on top of it.
+_LOOKS = re.compile(
+    r"\\(?:math(?:bf|rm|it|sf|cal|bb)|boldsymbol|bm|text(?:rm|bf)?|vec|operatorname)\b"
+)
+_HATS = re.compile(r"\\(?:wide)?(hat|bar)\s*\{?\s*(\\?\w)\s*\}?")
+
+
 def normal(name: str) -> str:
     """A name without what spellings of it differ in: W_{1}, W_1, W[1] and W1 are one."""
-    name = name.translate(_LOWERED)
+    name = _LOOKS.sub("", _HATS.sub(r"\2\1", name.translate(_LOWERED)))
     name = "".join(GREEK.get(c, c) for c in name).replace("varepsilon", "epsilon")
     name = name.replace("varphi", "phi")
     parts = unicodedata.normalize("NFD", name).replace("̂", "hat").replace("̄", "bar")
-    return re.sub(r"[\s_{}\[\](),.]", "", parts)
+    return re.sub(r"[\s_{}\[\](),.\\^]", "", parts)
 
 
-_DELTA = re.compile(r"(?:delta|δ|\\delta)_?\{?(?P<index>\w*)\}?")
+_DELTA = re.compile(r"(?:delta|δ|\\delta)_?\{?(?P<index>\w+)\}?")
 
 
 def adjoint_of(text: str) -> str:

@@ -84,7 +84,6 @@ class Numbers:
     printed: bool = False
     whole: Any = False
 
-
     @property
     def known_to(self) -> np.ndarray:
         """How exactly each entry is known where it is used further: a whole number is meant so."""
@@ -142,6 +141,8 @@ def printed_numbers(given: Any) -> Numbers | None:
 
 def _nested(text: str) -> Any:
     """The lists of a text with brackets; None where they do not match."""
+    if text.count("[") > len(text) // 2:  # brackets and nothing in them
+        return None
     stack: list[list[Any]] = [[]]
     for piece in re.findall(r"\[|\]|[^\[\],;]+", text):
         if piece == "[":

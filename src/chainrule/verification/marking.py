@@ -75,9 +75,7 @@ def _judge_own(paper: HandCalculation, finding: Finding, lr: float | None) -> No
         finding.judgement = finding.own = judgement
 
 
-def _by_own_numbers(
-    paper: HandCalculation, finding: Finding, lr: float | None
-) -> Judgement | None:
+def _by_own_numbers(paper: HandCalculation, finding: Finding, lr: float | None) -> Judgement | None:
     """The verdict on a step from the numbers on paper before it; None where they give none.
 
     A rule in terms of the result and one in terms of the inputs are both right.
