@@ -175,7 +175,7 @@ def test_softmax_and_relu():
         ("a =\n", 1, 3, "something is missing"),
         ("a = 2; c = a a\nc' ≈ 3\n", 2, 1, "give the learning rate"),
         ("rounding 4\n", 1, 10, "rounding='4'"),
-        ("rate fast\n", 1, 6, "rate takes a number"),
+        ("rate fast\n", 1, 6, "rate takes a positive number"),
         ("a = 1/0\n", 1, 6, "division by zero"),
         ("a = log(0 - 1)\n", 1, 5, "log"),
         ("", 1, 1, "nothing is computed here"),
@@ -410,7 +410,7 @@ def test_the_teacher_sets_rounding_and_rate(sheet):
 
 def test_an_answer_is_read_line_by_line(sheet):
     grade = graded_one(sheet, "a_1 = 0.6023\nwhat is this\ndE/dq = 3\ndE/dw2 = ((a1)\n" + RIGHT)
-    assert grade.points == 1  # the bracket takes what comes after it
+    assert grade.points == 5  # each broken line costs itself only
     grade = graded_one(sheet, "a_1 = 0.6023\nwhat is this\ndE/dq = 3\ndE/dw2 = a9\n" + RIGHT)
     assert grade.points == 5
     assert [text.split(":")[1] for text in grade.problem.split(" | ")] == ["2", "3", "4"]

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from chainrule.cli.files import read_worksheet, write
+from chainrule.cli.files import UnreadableError, read_worksheet, write
 from chainrule.worksheet import WorksheetError
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def run_check(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> 
     reports, broken = [], []
     for file in options.files:
         try:
-            reports.append((file, read_worksheet(file, error).report()))
-        except WorksheetError as problem:
+            reports.append((file, read_worksheet(file).report()))
+        except (WorksheetError, UnreadableError) as problem:
             broken.append(str(problem))
     if not reports:
         error("\n".join(broken))
@@ -61,7 +61,7 @@ def run_check(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> 
     else:
         color = options.out is None and wants_color(options.color)
         texts = [report.text(color=color) for _, report in reports]
-        if len(reports) > 1:
+        if len(options.files) > 1:
             texts = [f"{file}\n{t}\n" for (file, _), t in zip(reports, texts, strict=True)]
         text = "\n".join(texts)
     write(text, options.out, error)

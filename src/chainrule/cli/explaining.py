@@ -101,7 +101,7 @@ def _root_of(
             error(f"{derivative!r}: for a Python file say what to explain with --wrt")
         root, caller = _loaded(target, error)
         return root, caller, None
-    sheet = read_worksheet(target, error)
+    sheet = read_worksheet(target)
     caller = Caller([], (lambda: None).__code__)
     if derivative is None:
         return sheet.root, caller, None
@@ -119,13 +119,16 @@ def _root_of(
 
 def run_explain(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> None:
     """Print a derivation, or write it to a file."""
-    root, caller, named = _root_of(options.target, options.derivative, error)
+    derivative, wrt = options.derivative, options.wrt
+    if is_worksheet(options.target) and derivative is None:  # in any spelling of its names
+        derivative, wrt = wrt, None
+    root, caller, named = _root_of(options.target, derivative, error)
     how = Options(
         options.form, options.digits, options.rounding,
         options.max_paths, options.top, options.group_by, options.hide,
     )  # fmt: skip
     try:
-        derivation = explained(root, options.wrt or named, caller, None, how)
+        derivation = explained(root, wrt or named, caller, None, how)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as problem:
         error(str(problem))
     suffix = options.out.suffix if options.out else ""

@@ -18,16 +18,21 @@ def is_worksheet(path: str) -> bool:
     return path.endswith(SUFFIX)
 
 
-def read_worksheet(path: str | Path, error: Callable[[str], NoReturn]) -> Worksheet:
+class UnreadableError(Exception):
+    """A file that cannot be read."""
+
+
+def read_worksheet(path: str | Path) -> Worksheet:
     """A worksheet.
 
     Raises:
+        UnreadableError: if the file cannot be read.
         WorksheetError: if it is none.
     """
     try:
         return Worksheet.read(path)
     except OSError as problem:
-        error(f"cannot read {path}: {problem.strerror}")
+        raise UnreadableError(f"cannot read {path}: {problem.strerror}") from None
 
 
 def write(text: str, out: Path | None, error: Callable[[str], NoReturn]) -> None:

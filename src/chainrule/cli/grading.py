@@ -36,7 +36,7 @@ def add_grade(commands: Any) -> None:
 
 def run_grade(options: argparse.Namespace, error: Callable[[str], NoReturn]) -> int:
     """Print a row for each answer."""
-    sheet = read_worksheet(options.worksheet, error)
+    sheet = read_worksheet(options.worksheet)
     if options.jobs is not None and options.jobs < 1:
         error("argument --jobs: a whole number from 1 on")
     grades = graded(sheet, options.answers, options.jobs, progress=progress_is_seen())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chainrule import __version__, demo
 from chainrule.cli.checking import add_check
 from chainrule.cli.explaining import add_explain, add_render
+from chainrule.cli.files import UnreadableError
 from chainrule.cli.grading import add_grade
 from chainrule.worksheet import WorksheetError
 
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         status: int | None = options.run(options, parser.error)
-    except WorksheetError as problem:
+    except (WorksheetError, UnreadableError) as problem:
         parser.error(str(problem))
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

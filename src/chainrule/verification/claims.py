@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,8 @@ _NUMBER = re.compile(
 _RAISED = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹−", "-0123456789-")
 #: A float has no larger exponent.
 MOST_EXPONENT = 300
+#: NumPy's arrays have no more axes.
+MOST_AXES = 64
 #: An array that was computed is trusted to so many bits less than its precision.
 GUARD_BITS = 10
 #: Of half precision that would leave nothing.
@@ -84,6 +86,14 @@ class Numbers:
     printed: bool = False
     whole: Any = False
 
+    def reshaped(self, shape: tuple[int, ...]) -> Numbers:
+        """The same entries in another shape."""
+        value, half, whole = (
+            np.reshape(np.broadcast_to(x, self.value.shape), shape)
+            for x in (self.value, self.half_unit, self.whole)
+        )
+        return replace(self, value=value, half_unit=half, whole=whole)
+
     @property
     def known_to(self) -> np.ndarray:
         """How exactly each entry is known where it is used further: a whole number is meant so."""
@@ -141,12 +151,12 @@ def printed_numbers(given: Any) -> Numbers | None:
 
 def _nested(text: str) -> Any:
     """The lists of a text with brackets; None where they do not match."""
-    if text.count("[") > len(text) // 2:  # brackets and nothing in them
-        return None
     stack: list[list[Any]] = [[]]
     for piece in re.findall(r"\[|\]|[^\[\],;]+", text):
         if piece == "[":
             stack.append([])
+            if len(stack) > MOST_AXES:
+                return None
         elif piece == "]":
             if len(stack) < 2:
                 return None

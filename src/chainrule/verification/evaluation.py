@@ -153,6 +153,8 @@ class Evaluation:
         finding.line, finding.rate = line, rate
         if reference.note:
             finding.notes.append(reference.note)
+        if not numbers.value.shape and reference.value.size == 1:
+            numbers = numbers.reshaped(reference.value.shape)
         if numbers.value.shape != reference.value.shape:
             finding.flaw = shape_flaw(numbers.value, reference.value, target.name)
             finding.claim = numbers

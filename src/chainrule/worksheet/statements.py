@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from chainrule.errors import FormulaError
+from chainrule.formulas.latex import is_latex
+from chainrule.formulas.named import tokens_of
+from chainrule.verification.claims import Rounding
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _RATE = re.compile(r"\bwith\s+(?:a\s+)?(?:learning\s+)?rate\s*=?\s*(?P<rate>[-+\d.eE]+)\)?\s*$")
 _DIRECTIVE = re.compile(r"(?P<word>rate|rounding|resolution)\s+(?P<value>[^=≈\s]+)\s*")
@@ -14,8 +20,10 @@ _ABOUT = r"≈|≐|~=|~|\\approx\b|\\doteq\b"
 _RELATION = re.compile(rf"(?P<about>{_ABOUT})|:=|(?<![<>!=:])=(?!=)")
 _INDEX = r"(?:\[[-\d\s,]+\])?"
 _NAME = re.compile(rf"\s*(?P<name>`[^`]+`|[^\W\d]\w*){_INDEX}\s*")
+#: What may begin a statement: where a bracket was left open, the next line does.
+_BEGINS = re.compile(rf"\s*(?:`[^`]+`|[^\W\d][^\s=≈()]*){_INDEX}\s*(?:{_ABOUT}|:=|=(?!=))")
 _DIFFERENTIAL = re.compile(
-    rf"\s*(?:d|∂)\s*[^/\s]+\s*/\s*(?:d|∂)\s*[^/\s\[\]]+{_INDEX}\s*|\s*\\d?frac\s*\{{.*\}}\s*"
+    rf"\s*(?:d|∂|\\partial)\s*[^/\s]+\s*/\s*(?:d|∂|\\partial)\s*[^/\s\[\]]+{_INDEX}\s*|\s*\\d?frac\s*\{{.*\}}\s*"
 )
 _PRIMED = re.compile(rf"\s*[^\W\d]\w*{_INDEX}\s*(?:'|′|\^\{{?\\prime\}}?){_INDEX}\s*")
 
@@ -23,6 +31,18 @@ _PRIMED = re.compile(rf"\s*[^\W\d]\w*{_INDEX}\s*(?:'|′|\^\{{?\\prime\}}?){_IND
 def base_name(left: str) -> str:
     """The name that stands left of a sign, without quotes and index."""
     return re.sub(rf"(?<=.){_INDEX}\s*$", "", left.strip()).strip("`")
+
+
+def plain_name(left: str) -> str:
+    """A name as it is kept: w_11 for w_{11} in LaTeX."""
+    text = left.strip().strip("`")
+    if not is_latex(text):
+        return text
+    try:
+        tokens = tokens_of(text)
+    except FormulaError:
+        return text
+    return tokens[0].text if len(tokens) == 1 and tokens[0].kind == "name" else text
 
 
 class WorksheetError(ValueError):
@@ -73,17 +93,38 @@ class Statement(NamedTuple):
     rate: float | None = None
 
 
-def pieces(source: str, path: str) -> Iterator[Piece]:
+#: What stands in place of an answer.
+OPEN = frozenset({"?", "…", "...", "____"})
+
+
+class Claimed(NamedTuple):
+    """One claim of a worksheet, before it is judged.
+
+    `named` says whether it is about the value of a name, not about a derivative.
+    """
+
+    left: Piece
+    given: Piece
+    line: int
+    rate: float | None = None
+    named: bool = False
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the answer is left open: dE/dw = ?"""
+        return self.given.text in OPEN
+
+
+def pieces(source: str, path: str, tell: Callable[[WorksheetError], None]) -> Iterator[Piece]:
     """The statements of a worksheet as they stand there.
 
     A statement ends with the line or a semicolon, but not inside brackets; `#` begins a comment.
-
-    Raises:
-        WorksheetError: for a bracket without its partner.
+    One whose brackets do not match is told, as an error, and left out.
     """
     depth, start, opened = 0, 0, 0
     i = 0
     text = []  # the statement so far, comments blanked out so that positions stay
+    fault: WorksheetError | None = None
     while i <= len(source):
         c = source[i] if i < len(source) else "\n"
         if c == "#":
@@ -98,15 +139,18 @@ def pieces(source: str, path: str) -> Iterator[Piece]:
         elif c in ")]}":
             depth -= 1
             if depth < 0:
-                raise WorksheetError(f"this {c} closes nothing", path, source, i)
-        ends = c == ";" or (c == "\n" and not depth)
-        if ends or i == len(source):
-            if depth:
-                raise WorksheetError("this bracket is never closed", path, source, opened)
+                fault = fault or WorksheetError(f"this {c} closes nothing", path, source, i)
+                depth = 0
+        if depth and (i >= len(source) or (c == "\n" and _BEGINS.match(source, i + 1))):
+            fault = WorksheetError("this bracket is never closed", path, source, opened)
+            depth = 0
+        if not depth and (c == "\n" or (c == ";" and source[i - 1 : i] != "\\")):
             statement = Piece("".join(text), start)
-            if statement.text.strip():
+            if fault is not None:
+                tell(fault)
+            elif statement.text.strip():
                 yield statement
-            text, start = [], i + 1
+            text, start, fault = [], i + 1, None
         else:
             text.append(" " if c == "\n" else c)
         i += 1
@@ -146,13 +190,46 @@ def statement_of(piece: Piece, source: str, path: str) -> Statement:
             raise WorksheetError("something is missing here", path, source, part.position - 1)
     rounded = tuple(sign["about"] is not None for sign in signs)
     is_claim = _DIFFERENTIAL.fullmatch(left.text) or _PRIMED.fullmatch(left.text)
-    if not is_claim and not _NAME.fullmatch(left.text):
+    if not is_claim and not _NAME.fullmatch(plain_name(left.text)):
         raise WorksheetError(
             "left of = stands a name, or a derivative such as dE/dw1, or an updated weight such as"
             " w1'",
             path, source, left.position,
         )  # fmt: skip
     return Statement("claim" if is_claim else "named", left, parts, rounded, rate)
+
+
+def directive(word: str, text: str) -> str | float:
+    """What a directive says.
+
+    Raises:
+        ValueError: for what it cannot say.
+    """
+    if word == "rounding":
+        Rounding.of(text)
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf or (word == "resolution" and not number):
+        raise ValueError(f"{word} takes a positive number")
+    return number
+
+
+def decoded(data: bytes, path: str) -> str:
+    """The text of a file.
+
+    Raises:
+        WorksheetError: if it is no UTF-8.
+    """
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        before = len(data[: problem.start].decode("utf-8"))
+        why = f"the file is no UTF-8 text: the byte {data[problem.start]:#04x} stands here"
+        raise WorksheetError(why, path, data.decode("utf-8", "replace"), before) from None
 
 
 def _rate(text: str, source: str, path: str, position: int) -> float:

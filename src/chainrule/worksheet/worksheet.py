@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.engine import Node, newest_first
 from chainrule.errors import FormulaError
 from chainrule.formulas.handwritten import read_handwritten
-from chainrule.formulas.vocabulary import Vocabulary, adjoint_of
+from chainrule.formulas.vocabulary import Vocabulary, adjoint_of, normal
 from chainrule.recording import record_graph
 from chainrule.tensor import Tensor
 from chainrule.traced import Traced
@@ -24,12 +24,17 @@ from chainrule.verification.report import Report
 from chainrule.verification.subject import Subject
 from chainrule.verification.targets import Target, fraction, target_of
 from chainrule.worksheet.statements import (
+    OPEN,
+    Claimed,
     Piece,
     Statement,
     WorksheetError,
     base_name,
+    decoded,
+    directive,
     line_and_column,
     pieces,
+    plain_name,
     statement_of,
 )
 
@@ -38,28 +43,6 @@ if TYPE_CHECKING:
 
     from chainrule.verification.findings import Finding
     from chainrule.verification.reference import GraphReference
-
-
-#: What stands in place of an answer.
-OPEN = frozenset({"?", "…", "...", "____"})
-
-
-class Claimed(NamedTuple):
-    """One claim of a worksheet, before it is judged.
-
-    `named` says whether it is about the value of a name, not about a derivative.
-    """
-
-    left: Piece
-    given: Piece
-    line: int
-    rate: float | None = None
-    named: bool = False
-
-    @property
-    def is_question(self) -> bool:
-        """Whether the answer is left open: dE/dw = ?"""
-        return self.given.text in OPEN
 
 
 class Worksheet:
@@ -96,10 +79,9 @@ class Worksheet:
         self.formulas: dict[str, str] = dict(given.formulas) if given else {}
         self.problems: list[WorksheetError] = []
         self.single: bool = given.single if given else "[" not in _without_comments(source)
-        with self._tolerant():
-            for piece in pieces(source, path):
-                with self._tolerant():
-                    self._take(statement_of(piece, source, path))
+        for piece in pieces(source, path, self._tell):
+            with self._tolerant():
+                self._take(statement_of(piece, source, path))
         if given is None and not self.nodes:
             raise WorksheetError("nothing is computed here", path, source, 0)
         self.root: Node = given.root if given else self._root()
@@ -112,14 +94,8 @@ class Worksheet:
             OSError: if it cannot be read.
             WorksheetError: if it is no text, or no worksheet.
         """
-        data = Path(path).read_bytes()
-        try:
-            source = data.decode("utf-8-sig")
-        except UnicodeDecodeError as problem:
-            raise WorksheetError(
-                f"the file is no UTF-8 text (byte {problem.start})", str(path), "", 0
-            ) from None
-        return cls(source.replace("\r\n", "\n").replace("\r", "\n"), str(path), given)
+        source = decoded(Path(path).read_bytes(), str(path))
+        return cls(source, str(path), given)
 
     @contextlib.contextmanager
     def _tolerant(self) -> Iterator[None]:
@@ -127,9 +103,12 @@ class Worksheet:
         try:
             yield
         except WorksheetError as problem:
-            if self.given is None:
-                raise
-            self.problems.append(problem)
+            self._tell(problem)
+
+    def _tell(self, problem: WorksheetError) -> None:
+        if self.given is None:
+            raise problem
+        self.problems.append(problem)
 
     def fail(self, why: str, position: int) -> WorksheetError:
         """An error at a place of the source."""
@@ -152,18 +131,15 @@ class Worksheet:
     def _directive(self, statement: Statement) -> None:
         word, value = statement.left.text, statement.parts[0]
         try:
-            if word == "rounding":
-                Rounding.of(value.text)
-            number = value.text if word == "rounding" else float(value.text)
-            if self.given is None:
-                setattr(self, word, number)
+            said = directive(word, value.text)
         except ValueError as problem:
-            message = str(problem) if word == "rounding" else f"{word} takes a number"
-            raise self.fail(message, value.position) from None
+            raise self.fail(str(problem), value.position) from None
+        if self.given is None:
+            setattr(self, word, said)
 
     def _is_claim(self, statement: Statement) -> bool:
         """Whether `name = …` claims something: a known value with ≈, or an adjoint dz2, δ2."""
-        name = base_name(statement.left.text)
+        name = plain_name(base_name(statement.left.text))
         if self._known(name):
             asked = statement.parts[0].text in OPEN
             if not statement.rounded[0] and not asked and not self._is_given(name):
@@ -208,13 +184,13 @@ class Worksheet:
         }
 
     def _claim(self, statement: Statement) -> None:
-        named = bool(self._known(base_name(statement.left.text)))
+        named = bool(self._known(plain_name(base_name(statement.left.text))))
         for part in statement.parts:
             line = self.line(part.position)
             self.claims.append(Claimed(statement.left, part, line, statement.rate, named))
 
     def _assign(self, statement: Statement) -> None:
-        name = statement.left.text.strip("`")
+        name = plain_name(statement.left.text)
         if len(statement.parts) > 1 and not all(statement.rounded[1:]):
             raise self.fail(
                 "one formula for each name: a second = is read as a claim about its value only"
@@ -225,7 +201,7 @@ class Worksheet:
             self._value(statement.parts[0], self.formulas)
             self.formulas[name] = statement.parts[0].text
             return
-        if base_name(statement.left.text) != statement.left.text.strip().strip("`"):
+        if plain_name(base_name(statement.left.text)) != name:
             raise self.fail(f"{name} is not computed yet", statement.left.position)
         value = self._value(statement.parts[0])
         if not isinstance(value, Traced):
@@ -304,7 +280,7 @@ class Worksheet:
         if self._is_restated(subject, target, claim):
             return None
         step = target.kind != "updated" and not self._is_leaf(subject, target)
-        rate = claim.rate or self.rate
+        rate = self.rate if claim.rate is None else claim.rate
         if self.given is not None:
             rate = self.given.rate_of(subject, target) or rate
         asked = Asked(target, claim.given.text, step, rate, claim.line)
@@ -340,6 +316,7 @@ class Worksheet:
         """What a claim is about."""
         text = claim.left.text.strip("`")
         if claim.named:
+            text = plain_name(text)
             place = subject.find_name(base_name(text))
             if place is None:
                 raise self.fail(f"{text} does not go into {subject.root_name}", claim.left.position)
@@ -384,8 +361,27 @@ class Worksheet:
                     found = None if claim.is_question else self._judged(evaluation, claim)
                     findings += [] if found is None else [found]
             if not findings:
-                return Report([], notes=["nothing is claimed here"])
-            return concluded(evaluation, findings, why=why, lenient=self.given is not None)
+                return Report([], notes=["nothing is claimed here", *self._unused(subject)])
+            report = concluded(evaluation, findings, why=why, lenient=self.given is not None)
+        report.notes += self._unused(subject)
+        return report
+
+    def _unused(self, subject: Subject) -> list[str]:
+        """Notes on names that look like claims and are none."""
+        if self.given is not None:
+            return []
+        used = self._consumed()
+        texts = [*self.formulas.values(), *(claim.given.text for claim in self.claims)]
+        said = normal(" ".join(texts))
+        return [
+            f"line {self.lines[name]}: {name} is a new name that nothing is computed from; a"
+            f" derivative is claimed as d{subject.root_name}/dw = …"
+            for name, node in self.nodes.items()
+            if id(node) not in used
+            and id(node) not in subject.tape.place
+            and said.count(normal(name)) == 0
+            and not any(claim.named and base_name(claim.left.text) == name for claim in self.claims)
+        ]
 
 
 def _without_comments(source: str) -> str:
