@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import cycle, pairwise
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.traced import plain
+from chainrule.verification.tableau import NO_QUOTIENT, Quotient, limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,23 +29,27 @@ if TYPE_CHECKING:
 LEVELS = 25
 #: So many steps are shorter than x itself, where x is small.
 BELOW_X = 12
-#: How far a row of the tableau is extrapolated.
-COLUMNS = 7
 #: Noise is seen in a few samples only: how much larger it may really be.
 NOISE_MARGIN = 12.0
 #: The least noise of a value, in halves of its last place: library functions are off by that.
 LEAST = 2.0
+#: Stairs higher than this part of the value ask for more care.
+WARY = 1e-4
 #: How much more than the height of a stair rounding may hide.
 STAIRS = 2.0
 #: How closely a stair is looked for.
 HALVINGS = 40
-#: The part of a change that happens within the last half is nothing where it happens slowly.
-SUDDEN = 2.0**-24
-#: Where steps below unit^NEARBY tell otherwise than longer ones by less than unit^BLUR, relative to
-#: the function's size there, it is hidden rounding that tells it: a staircase with long treads.
-NEARBY, BLUR = 0.6, 0.7
-#: How much larger the error may be than a difference in the tableau.
-SAFETY = 4.0
+#: Where the function leaves a line its noise is looked at, these parts of longer ways apart.
+ASIDE = (0.37, 0.23, 0.41, 0.29)
+#: At so many lengths at most.
+MOST_ASIDE = 8
+#: Noise of so many last places is nothing special; stairs look alike, within this factor.
+PLACES, EVEN = 2.0, 6.0
+#: A stair of no more than unit^ROUNDED of the largest value is rounding, one of more than MEANT of it
+#: is a jump of the function; what one in between is cannot be told.
+ROUNDED, MEANT = 0.6, 0.1
+#: What happens at once is a jump if it is larger than so many last places.
+JUMP = 8.0
 #: The spacings at which noise is measured, in units of rounding: one for noise as fine as that of x
 #: itself, one for coarse noise, where many neighbouring x give the same value.
 NEAR, FAR = 2.0**4, (2771.0, 7193.0)  # no powers of two: in step with a staircase it is not seen
@@ -120,28 +125,6 @@ def slope(
     return _Ladder(along, scale, unit, step, least).result(levels, noise)
 
 
-class _Estimate(NamedTuple):
-    value: float
-    bound: float
-
-    def disagrees(self, other: _Estimate, margin: float = 1.0) -> bool:
-        return abs(self.value - other.value) > margin * (self.bound + other.bound)
-
-
-_NOTHING = _Estimate(math.nan, math.inf)
-
-
-class _Quotient(NamedTuple):
-    """A difference quotient over a width, and how much of it is noise."""
-
-    value: float
-    noise: float
-    width: float = math.inf
-
-
-_NO_QUOTIENT = _Quotient(math.nan, math.inf)
-
-
 #: The steps really made ahead and behind, and the values there.
 _Rung = tuple[float, float, float, float]
 
@@ -172,7 +155,7 @@ class _Ladder:
     def result(self, levels: int | None, noise: float | None) -> Slope:
         here = self.at(0.0)
         if not math.isfinite(here):
-            return Slope(math.nan, math.inf, evaluations=self.evaluations)
+            return self.nothing()
         if levels is None:
             below = math.ceil(math.log(self.first / self.size, 4)) + BELOW_X
             levels = max(LEVELS, below)
@@ -182,15 +165,23 @@ class _Ladder:
         # So much noise may be no noise: the function may turn within that distance.
         most = math.sqrt(self.unit) * max(abs(f) for f in [here, *_finite(rungs)])
         if near > most:
-            return Slope(math.nan, math.inf, evaluations=self.evaluations)
-        stair = max(self.stair(here, rungs, ahead=True), self.stair(here, rungs, ahead=False))
-        found = self.solved(here, rungs, max(near, far, stair))
-        if max(far, stair) <= max(near, most):
+            return self.nothing()
+        sides = (True, False) if noise is None else ()  # known noise is that of stairs, too
+        stair = max((self.stair(here, rungs, ahead=ahead) for ahead in sides), default=0.0)
+        largest = max(abs(f) for f in [here, *_finite(rungs)])
+        if stair > MEANT * largest:
+            stair = 0.0
+        found = self.solved(here, rungs, max(near, far), STAIRS * stair)
+        doubtful = stair > self.unit**ROUNDED * largest  # it may jump, or be rounded inside
+        if not doubtful and far <= max(near, most):
             return found
-        other = self.solved(here, rungs, max(near, stair))
-        apart = abs(found.value - other.value)
-        if apart <= found.bound + other.bound:
-            return min(found, other, key=lambda estimate: estimate.bound)
+        plain = self.solved(here, rungs, near, 0.0)
+        if not _agree(found, plain):
+            return self.nothing()
+        return found if doubtful else min(found, plain, key=lambda estimate: estimate.bound)
+
+    def nothing(self) -> Slope:
+        """Nothing can be said."""
         return Slope(math.nan, math.inf, evaluations=self.evaluations)
 
     def rung(self, h: float) -> _Rung:
@@ -206,54 +197,100 @@ class _Ladder:
     def stair(self, here: float, rungs: Sequence[_Rung], *, ahead: bool) -> float:
         """How much rounding may hide where the function is a staircase here, 0 if it is none.
 
-        Flat for the finest step and not further off: either the function sets off there slowly,
-        or it jumps, and then rounding may hide as much.
+        The shortest steps give a line. Where the function leaves it, either it does so slowly, or
+        it jumps, by more than its own last places: then something inside of it was rounded.
         """
         pairs = [(r[0], r[2]) if ahead else (r[1], r[3]) for r in rungs[::-1]]
         values = [(t, f) for t, f in pairs if t and math.isfinite(f)]
-        first = next((k for k, (_, f) in enumerate(values) if f != here), 0)
-        if not first:
+        k, slope, place = self.departure(here, values)
+        if not k:
             return 0.0
-        (flat, _), (there, f) = values[first - 1], values[first]
-        height = abs(f - here)
+
+        def off(t: float, f: float) -> float:
+            return f - here - slope * t
+
+        (flat, f_flat), (there, f_there) = values[k - 1], values[k]
+        off_flat, off_there = off(flat, f_flat), off(there, f_there)
+        middle_way = (off_flat + off_there) / 2
+        jumps = [abs(off_there - off_flat)]
         for _ in range(HALVINGS):
             middle = self.step((flat + there) / 2)
-            if middle in {flat, there}:
+            if middle in {flat, there} or not jumps[-1] > JUMP * place:
                 break
-            f = self.at(middle)
-            flat, there = (middle, there) if f == here else (flat, middle)
-        jump = abs(self.at(there) - here)
-        return STAIRS * jump if jump > SUDDEN * height else 0.0
+            off_middle = off(middle, self.at(middle))
+            if (off_middle > middle_way) == (off_there > middle_way):
+                there, off_there = middle, off_middle
+            else:
+                flat, off_flat = middle, off_middle
+            jumps.append(abs(off_there - off_flat))
+        if jumps[-1] > max(JUMP * place, jumps[max(-5, -len(jumps))] / 4):  # at once, not slowly
+            return jumps[-1]
+        return self.teeth(here, place, [abs(t) for t, _ in values[k:]])
 
-    def solved(self, here: float, rungs: Sequence[_Rung], noise: float) -> Slope:
-        """The derivative, if the values have so much noise."""
-        blur = self.unit**BLUR * abs(here), self.unit**NEARBY * max(1.0, self.size)
+    def departure(
+        self, here: float, values: Sequence[tuple[float, float]]
+    ) -> tuple[int, float, float]:
+        """Where the function leaves a line (0 if it never does), its slope, and the last place."""
+        low, high, place = -math.inf, math.inf, 0.0
+        for k, (t, f) in enumerate(values):
+            place = max(place, LEAST * self.unit * max(abs(here), abs(f)))
+            quotient, error = (f - here) / t, 2 * place / abs(t)
+            if quotient - error > high or quotient + error < low:
+                return k, (low + high) / 2, place
+            low, high = max(low, quotient - error), min(high, quotient + error)
+        return 0, math.nan, place
 
-        def quotients(pairs: Iterable[tuple[float, float, float]]) -> list[_Quotient]:
-            found: list[_Quotient] = []
+    def teeth(self, here: float, place: float, steps: Sequence[float]) -> float:
+        """The height of stairs so short that each climb is followed by a fall.
+
+        What differences of high order see there is the same at steps of any length.
+        """
+        seen: list[float] = []
+        longer = zip(cycle(ASIDE), steps[1 : 2 * MOST_ASIDE : 2], strict=False)
+        for n, (factor, t) in enumerate(longer, start=1):
+            height = self.noise(here, factor * t) / NOISE_MARGIN
+            high = height > PLACES * place
+            even = [max(height, h) for h in seen if high and height < EVEN * h < EVEN**2 * height]
+            if even:
+                return max(even)
+            seen += [height] if high else []
+            if n >= len(ASIDE) and not high:
+                break
+        return 0.0
+
+    def solved(self, here: float, rungs: Sequence[_Rung], noise: float, stair: float) -> Slope:
+        """The derivative, if the values have so much noise, and stairs that grow with them."""
+        wary = stair > WARY * abs(here)
+
+        def quotients(pairs: Iterable[tuple[float, float, float]]) -> list[Quotient]:
+            found: list[Quotient] = []
             for width, above, below in pairs:
                 if width > 0 and math.isfinite(above) and math.isfinite(below):
-                    own = max(noise, LEAST * self.unit * max(abs(above), abs(below)))
-                    found.append(_Quotient((above - below) / width, 2 * own / width, width))
+                    size = max(abs(above), abs(below))
+                    stairs = stair * math.sqrt(max(1.0, size / abs(here))) if here else stair
+                    own = max(noise, stairs, LEAST * self.unit * size)
+                    found.append(Quotient((above - below) / width, 2 * own / width))
                 else:
-                    found.append(_NO_QUOTIENT)
+                    found.append(NO_QUOTIENT)
             return found
 
-        right = _limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0, *blur)
-        left = _limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0, *blur)
+        right = limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0, wary=wary)
+        left = limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0, wary=wary)
         if right.disagrees(left, 2.0) and math.isfinite(right.bound + left.bound):
             middle, half = (left.value + right.value) / 2, abs(left.value - right.value) / 2
             bound = half + max(left.bound, right.bound)
-            return Slope(middle, bound, left.value, right.value, self.evaluations, noise)
-        central = _limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0, *blur)
+            return Slope(
+                middle, bound, left.value, right.value, self.evaluations, max(noise, stair)
+            )
+        central = limit(quotients((a - b, f, g) for a, b, f, g in rungs), 16.0, wary=wary)
         best = min(central, right, left, key=lambda estimate: estimate.bound)
         if not math.isfinite(best.bound):
-            return Slope(math.nan, math.inf, evaluations=self.evaluations)
+            return self.nothing()
         # Rounding that no sample shows: of the result, and of what cancels inside the function.
         bound = best.bound + 4 * self.unit * (abs(best.value) + abs(here) / self.first)
         if right.disagrees(left):
             bound = max(bound, abs(right.value - left.value))
-        return Slope(best.value, bound, None, None, self.evaluations, noise)
+        return Slope(best.value, bound, None, None, self.evaluations, max(noise, stair))
 
     def noises(self, here: float) -> tuple[float, float]:
         """What rounding inside the function does to its value, at least a last place.
@@ -283,67 +320,10 @@ class _Ladder:
         return NOISE_MARGIN * largest
 
 
+def _agree(a: Slope, b: Slope) -> bool:
+    return abs(a.value - b.value) <= a.bound + b.bound
+
+
 def _finite(rungs: Sequence[_Rung]) -> list[float]:
     """The values of some rungs that are numbers."""
     return [f for rung in rungs for f in rung[2:] if math.isfinite(f)]
-
-
-def _limit(quotients: Sequence[_Quotient], ratio: float, blur: float, nearby: float) -> _Estimate:
-    """The limit of difference quotients for ever smaller steps.
-
-    The entry of Richardson's tableau with the least bound that no finer quotient contradicts:
-    where a kink or a jump is nearby, coarse steps agree with one another and are all wrong. What
-    steps shorter than `nearby` say only by changes below `blur` is no contradiction but noise.
-    """
-    candidates = sorted(
-        (
-            (estimate, level)
-            for level, row in enumerate(_tableau(quotients, ratio))
-            for estimate in row
-        ),
-        key=lambda pair: pair[0].bound,
-    )
-    intervals = _intervals(quotients)
-    for estimate, level in candidates:
-        if not math.isfinite(estimate.bound):
-            break
-        hidden = 0.0  # the noise that would explain what finer steps say
-        for other, quotient in zip(intervals[level + 1 :], quotients[level + 1 :], strict=True):
-            if estimate.disagrees(other):
-                apart = abs(estimate.value - other.value) - other.bound
-                far = quotient.width > 2 * nearby
-                hidden = max(hidden, math.inf if far else apart * quotient.width / 2)
-        if hidden <= blur:
-            return _Estimate(estimate.value, estimate.bound + 4 * hidden / quotients[level].width)
-    return _NOTHING
-
-
-def _tableau(quotients: Sequence[_Quotient], ratio: float) -> list[list[_Estimate]]:
-    """Richardson's tableau: for each level the extrapolated values with their bounds."""
-    found: list[list[_Estimate]] = []
-    before: list[_Quotient] = []
-    for quotient in quotients:
-        row = [quotient]
-        estimates = []
-        for j, last in enumerate(before[:COLUMNS], start=1):
-            weight = 1 / (ratio**j - 1)
-            value = row[-1].value + (row[-1].value - last.value) * weight
-            noise = row[-1].noise + (row[-1].noise + last.noise) * weight
-            difference = max(abs(value - row[-1].value), abs(value - last.value))
-            bound = SAFETY * difference + noise
-            estimates.append(_Estimate(value, bound if math.isfinite(value) else math.inf))
-            row.append(_Quotient(value, noise))
-        found.append(estimates)
-        before = row
-    return found
-
-
-def _intervals(quotients: Sequence[_Quotient]) -> list[_Estimate]:
-    """Where each quotient says the limit is: around it, by its noise and its change to the next."""
-    found = []
-    for here, finer in pairwise([*quotients, _NO_QUOTIENT]):
-        change = abs(here.value - finer.value)
-        width = here.noise + SAFETY * (change if math.isfinite(change) else 0.0)
-        known = math.isfinite(here.value)
-        found.append(_Estimate(here.value, width) if known else _NOTHING)
-    return found
