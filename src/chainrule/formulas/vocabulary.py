@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from chainrule import ops
@@ -40,6 +41,7 @@ _LOOKS = re.compile(
 _HATS = re.compile(r"\\(?:wide)?(hat|bar)\s*\{?\s*(\\?\w)\s*\}?")
 
 
+@lru_cache(maxsize=65536)
 def normal(name: str) -> str:
     """A name without what spellings of it differ in: W_{1}, W_1, W[1] and W1 are one."""
     name = _LOOKS.sub("", _HATS.sub(r"\2\1", name.translate(_LOWERED)))

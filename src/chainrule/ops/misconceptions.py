@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+#: An input in a sentence, with what binds it more closely than a sum.
+_INPUT = re.compile(r"(?P<before>(?:[-−·/] ?)?)\{(?P<input>[a-dy])\}(?=(?P<after>[²³^·/]?))")
+
+
 class Misconception(NamedTuple):
     """A wrong rule, and a sentence that tells a person what it does.
 
@@ -26,7 +30,13 @@ class Misconception(NamedTuple):
 
     def told(self, names: Mapping[str, str]) -> str:
         """The sentence with the names of a graph; braces around anything else stay."""
-        return re.sub(r"\{([a-dy])\}", lambda m: names.get(m[1], m[0]), self.sentence)
+
+        def named(match: re.Match[str]) -> str:
+            name = names.get(match["input"], match[0])
+            compound = re.search(r"[ ·/]", name) and (match["before"] or match["after"])
+            return f"{match['before']}({name})" if compound else match["before"] + name
+
+        return _INPUT.sub(named, self.sentence)
 
 
 def wrong(sentence: str, rule: Any, wrt: int = 0, rare: float = 1.0) -> Misconception:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
 from chainrule.recording import record_graph
@@ -96,6 +98,25 @@ def check(
     <BLANKLINE>
     1 wrong; relative errors above 1e-13 would have been seen.
     """
+    for name, number in (("lr", lr), ("resolution", resolution)):
+        if number is not None and not isinstance(number, int | float | np.number):
+            raise TypeError(f"{name}= is a number, got {number!r}")
+    state = np.random.get_state()  # noqa: NPY002 -- of whatever a function draws
+    try:
+        return _checked(root, claims, steps, at, names, (rounding, lr, resolution))
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+def _checked(
+    root: Any,
+    claims: Any,
+    steps: Mapping[Any, Any] | None,
+    at: Any,
+    names: Mapping[Any, Any] | None,
+    options: tuple[str | None, float | None, float | None],
+) -> Report:
+    rounding, lr, resolution = options
     if not isinstance(root, Node):
         if not callable(root):
             raise TypeError(
@@ -108,9 +129,9 @@ def check(
         return check_function(root, claims, at, rounding, resolution)
     if at is not None:
         raise ValueError("at= is about a function, this is a graph with its own numbers")
-    caller = Caller.of(user_frame(2))
+    caller = Caller.of(user_frame(3))
     with record_graph():  # a hand calculation is a graph, under no_grad(), too
-        return _check_graph(root, claims, steps or {}, names, caller, (rounding, lr, resolution))
+        return _check_graph(root, claims, steps or {}, names, caller, options)
 
 
 def _check_graph(

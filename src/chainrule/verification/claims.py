@@ -78,6 +78,7 @@ class Numbers:
         text: as it was given.
         printed: whether the digits were given as text.
         whole: where text had no decimal point: such a number may be exact.
+        rounded: whether a number that was given as such is said to be rounded.
     """
 
     value: np.ndarray
@@ -85,6 +86,7 @@ class Numbers:
     text: str
     printed: bool = False
     whole: Any = False
+    rounded: bool = False
 
     def reshaped(self, shape: tuple[int, ...]) -> Numbers:
         """The same entries in another shape."""
@@ -178,7 +180,7 @@ def computed_numbers(given: Any, rounding: Rounding | None) -> Numbers:
         half = rounding.half_unit(array)
     else:
         half = np.where(np.isfinite(array), unit_of(given) * np.abs(array), 0.0)
-    return Numbers(array, np.asarray(half), number_text(array))
+    return Numbers(array, np.asarray(half), number_text(array), rounded=rounding is not None)
 
 
 def unit_of(x: Any) -> float:
@@ -200,6 +202,8 @@ def as_numbers(given: Any) -> np.ndarray:
     """
     if isinstance(given, Traced):
         given = plain(given)
+    if given is None:
+        raise TypeError("None was claimed: where a .grad is None backward() has not been run")
     detach = getattr(given, "detach", None)  # a tensor of PyTorch that requires a gradient
     if callable(detach):
         given = detach()

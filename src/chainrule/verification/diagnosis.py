@@ -233,7 +233,8 @@ class Diagnosis:
         runs: list[Replay] = []
         count = 0
         for (a, moved_a), (b, moved_b) in combinations(usable, 2):
-            if moved_a | moved_b != wrong or a.family == b.family is not None:
+            alike = a.family == b.family is not None or str(a) == str(b)
+            if moved_a | moved_b != wrong or alike:
                 continue
             count += 1
             if count > MOST_PAIRS or count * len(self.tape.nodes) > MOST_STEPS:
@@ -291,7 +292,9 @@ class Diagnosis:
             if twin is None:
                 found.append(Cause(made, chance, tried, replay=replay))
             elif len(made) <= len(twin.mistakes):
-                twin.alternatives.append(made)
+                said = {tuple(map(str, other)) for other in [twin.mistakes, *twin.alternatives]}
+                if tuple(map(str, made)) not in said:
+                    twin.alternatives.append(made)
         return found
 
     def same(self, a: Replay, b: Replay) -> bool:
@@ -326,6 +329,8 @@ class Diagnosis:
                 continue
             for index in list(np.ndindex(np.shape(self.setting.data[i])))[:4]:
                 values = [_entry(cause.replay.bars[i], index) for cause in causes if cause.replay]
+                least = SAME * max(map(abs, values), default=0.0)
+                values = [0.0 if abs(v) <= least else v for v in values]
                 groups = len({short(v, 4) for v in values})
                 if groups > 1 and (best is None or groups > best[0]):
                     place = f"[{', '.join(map(str, index))}]" if index else ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.formulas.handwritten import exponent_name
+from chainrule.formulas.sympy_text import is_sympy, sympy_text
 from chainrule.verification.arithmetic import worked_out
 from chainrule.verification.claims import (
     GUARD_BITS,
@@ -20,7 +19,7 @@ from chainrule.verification.claims import (
 )
 from chainrule.verification.findings import Finding
 from chainrule.verification.formula_claims import ClaimedFormulas, chance
-from chainrule.verification.reference import UNIT, GraphReference
+from chainrule.verification.reference import FIRST, UNIT, GraphReference
 from chainrule.verification.rounding import adjoint_steps, bound_of
 from chainrule.verification.verdicts import SMALL, Reference, judge
 
@@ -79,7 +78,7 @@ class Evaluation:
             return self.reference.of(place)
         if kind == "value":
             value = np.asarray(self.tape.data[place])
-            return Reference.of(value, 64 * UNIT * np.abs(value))
+            return Reference.of(value, 64 * UNIT * np.abs(value) + self.reference.noise[place])
         if kind == "updated":
             rate = self.rate(target, rate)
             found = self.reference.of(place)
@@ -169,7 +168,7 @@ class Evaluation:
         finding.judgement = judge(numbers, reference, resolution, propagated, computed, floor)
         wrong = finding.judgement.wrong
         if target.kind == "gradient" and wrong and target.at is None and wrong[0]:
-            finding.reference = self.reference.searched(target.place, reference, wrong)
+            finding.reference = self.reference.searched(target.place, reference, wrong, first=FIRST)
             finding.judgement = judge(
                 numbers, finding.reference, resolution, propagated, computed, floor
             )
@@ -199,7 +198,7 @@ class Evaluation:
         numbers = self.printed(given)
         if numbers is not None:
             return numbers, ""
-        if not isinstance(given, str) and not _is_sympy(given):
+        if not isinstance(given, str) and not is_sympy(given):
             return computed_numbers(given, self.rounding), ""
         formula = given if isinstance(given, str) else sympy_text(given)
         worked = (
@@ -263,16 +262,6 @@ def _is_text(given: Any) -> bool:
     return isinstance(given, str) or (
         isinstance(given, list | tuple) and bool(given) and all(_is_text(item) for item in given)
     )
-
-
-def _is_sympy(given: Any) -> bool:
-    return hasattr(given, "free_symbols") and type(given).__module__.startswith("sympy")
-
-
-def sympy_text(given: Any) -> str:
-    """A SymPy expression as a formula; its E is Euler's number, not a name."""
-    sympy = sys.modules["sympy"]
-    return str(given.xreplace({sympy.E: sympy.Float(math.e)}))
 
 
 def shape_flaw(claim: np.ndarray, right: np.ndarray, name: str) -> str:

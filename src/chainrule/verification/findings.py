@@ -129,7 +129,9 @@ class Finding:
 
     def _unknown(self, _digits: int) -> str:
         assert self.judgement is not None
-        if not np.all(np.isfinite(self.reference.value)):
+        if not np.all(np.isfinite(self.reference.value)) or not np.all(
+            np.isfinite(self.judgement.smallest)
+        ):
             return "the derivative is not finite or cannot be measured here"
         smallest = short(float(np.max(self.judgement.smallest)), 2)
         assert self.claim is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from chainrule.value import Value
 from chainrule.verification.arithmetic import known_to, with_leaves
 from chainrule.verification.claims import Numbers, as_numbers, number_text
 from chainrule.verification.findings import Point
-from chainrule.verification.reference import UNIT
+from chainrule.verification.reference import MARGIN, RUNS, UNIT, jittered
 from chainrule.verification.subject import MOST_COMPARED, is_symmetric
 from chainrule.verification.tape import ones
 from chainrule.verification.targets import Target
@@ -93,12 +94,30 @@ class ClaimedFormulas:
         half = 8 * UNIT * np.abs(value)
         if isinstance(result, Node):
             half = half + known_to(result, self._papers)
+        half = half + self._own_rounding(target, formula, value)
         whole = target.kind == "gradient" and target.at is None
         shape = np.shape(self.tape.data[target.place]) if whole else ()
         if not value.shape and shape:
             value, half = (np.broadcast_to(x, shape) for x in (value, half))
         printed = isinstance(result, Node)
         return Numbers(value, half, number_text(value), printed, whole=np.array(printed))
+
+    def _own_rounding(self, target: Target, formula: str, value: np.ndarray) -> Any:
+        """What rounding does to a formula: it may cancel what it computes with."""
+        moved = [np.zeros(value.shape)]
+        try:
+            for data in self._jittered:
+                found = as_numbers(plain(self.value_of(target, formula, data)))
+                moved.append(np.abs(found - value))
+        except (_OnPaperOnlyError, UndefinedError):
+            return 0.0
+        off = MARGIN * np.max(moved, axis=0)
+        return np.where(np.isfinite(off), off, 0.0)
+
+    @cached_property
+    def _jittered(self) -> list[list[Any]]:
+        """The data of the graph with other rounding."""
+        return [self.tape.forward(noise=jittered(UNIT, run)) for run in range(RUNS)]
 
     def value_of(
         self, target: Target, formula: str, data: Sequence[Any], reading: Reading | None = None

@@ -52,7 +52,7 @@ def check_function(
     if callable(claims):
         own = [x.copy() for x in arguments]
         claims = claims(**dict(zip(names, own, strict=True))) if keyed else claims(*own)
-    given = _aligned(claims, names, keyed=keyed)
+    given = _aligned(claims, names, arguments[0].shape, keyed=keyed)
     rounds = Rounding.of(rounding)
     numbers = [_numbers(g, x, rounds) for g, x in zip(given, arguments, strict=True)]
     targets = [Target("gradient", name, f"∂f/∂{name}") for name in names]
@@ -86,7 +86,7 @@ def _searched(
         asked = None if n.printed else resolution
         finding = _judged(target, n, right, asked, SMALL, unit=unit)
         if found.contradicted and finding.judgement is not None and not finding.judgement.wrong:
-            finding.flaw = "wrong somewhere: along random directions the slopes are others"
+            finding.notes.append("along random directions the slopes are others")
         findings.append(finding)
     return Report(findings, [text for f in findings if (text := _entries(f))], notes=[found.note])
 
@@ -105,7 +105,7 @@ def _judged(
         finding.flaw = shape_flaw(n.value, right.value, target.name)
         return finding
     if resolution is None:
-        resolution = PRINTED_RESOLUTION if n.printed else resolution_of(unit)
+        resolution = PRINTED_RESOLUTION if n.printed or n.rounded else resolution_of(unit)
     size = np.where(np.isfinite(right.value), np.abs(right.value), 0.0)
     computed = 0.0 if n.printed else 8 * unit * size + unit * np.max(size, initial=0.0)
     finding.judgement = judge(n, right, resolution, None, computed, floor)
@@ -148,15 +148,18 @@ def _called(
     return lambda *arrays: function(**dict(zip(names, arrays, strict=True)))
 
 
-def _aligned(claims: Any, names: Sequence[str], *, keyed: bool) -> list[Any]:
-    """What is claimed for each argument."""
+def _aligned(
+    claims: Any, names: Sequence[str], shape: tuple[int, ...], *, keyed: bool
+) -> list[Any]:
+    """What is claimed for each argument, the first of some shape."""
     if isinstance(claims, Mapping):
         missing = [name for name in names if name not in claims]
         if missing:
             raise ValueError(f"nothing is claimed for {', '.join(missing)}")
         return [claims[name] for name in names]
     if len(names) == 1 and not keyed:
-        single = isinstance(claims, tuple) and len(claims) == 1
+        alone = isinstance(claims, tuple | list) and len(claims) == 1
+        single = alone and (isinstance(claims, tuple) or np.shape(claims[0]) == shape)
         return [claims[0] if single else claims]
     leaves = list(claims) if isinstance(claims, list | tuple) else flatten(claims)[0]
     if len(leaves) != len(names):

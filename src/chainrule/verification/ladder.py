@@ -45,8 +45,8 @@ ASIDE = (0.37, 0.23, 0.41, 0.29)
 MOST_ASIDE = 8
 #: Noise of so many last places is nothing special; stairs look alike, within this factor.
 PLACES, EVEN = 2.0, 6.0
-#: A stair of no more than unit^ROUNDED of the largest value is rounding, one of more than MEANT of it
-#: is a jump of the function; what one in between is cannot be told.
+#: A stair of no more than unit^ROUNDED of the largest value is rounding, one of more than MEANT of
+#: it is a jump of the function; what one in between is cannot be told.
 ROUNDED, MEANT = 0.6, 0.1
 #: What happens at once is a jump if it is larger than so many last places.
 JUMP = 8.0
@@ -101,8 +101,8 @@ def slope(
     """The derivative of `along(t)` at t = 0, with a bound.
 
     Args:
-        along: a function of one number that returns one number. Where it raises an
-            ArithmeticError or ValueError, or is not finite, the point is left out.
+        along: a function of one number that returns one number. Where it raises or is not finite,
+            the point is left out.
         scale: the size of x, so that the largest step is ¼·max(1, scale).
         unit: half the distance from 1 to the next number of the precision that is computed in.
         step: the step that x really makes when asked to make one of t, for x + t is rounded.
@@ -149,7 +149,7 @@ class _Ladder:
         try:
             with np.errstate(all="ignore"):
                 return float(np.asarray(plain(self.along(t))).reshape(()))
-        except (ArithmeticError, ValueError):  # LinAlgError is a ValueError
+        except Exception:  # noqa: BLE001 -- whatever a function raises where it has no number
             return math.nan
 
     def result(self, levels: int | None, noise: float | None) -> Slope:

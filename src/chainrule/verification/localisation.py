@@ -28,6 +28,12 @@ PRODUCTS = (ops.matmul, ops.multiply)
 MOST_EQUATIONS = 4000
 
 
+#: Adjoints are tried with no more steps than this in all.
+MOST_TRIES = 100_000
+#: So small a part of the right numbers is rounding.
+NOTHING = 1e-12
+
+
 @dataclass(frozen=True)
 class Site:
     """A node whose adjoint alone, if it were another, would explain every claim.
@@ -54,8 +60,10 @@ class Site:
             start = f"row {self.row} of {start}, one sample,"
         if not self.known:
             return f"{start} may be wrong: the claims do not fix all of its entries"
+        largest = float(np.max(np.abs(self.right), initial=0.0))
+        adjoint = np.where(np.abs(self.adjoint) <= NOTHING * largest, 0.0, self.adjoint)
         return (
-            f"{start} would have to be {number_text(self.adjoint, 4)} instead of"
+            f"{start} would have to be {number_text(adjoint, 4)} instead of"
             f" {number_text(self.right, 4)}{self._ratio()}; all after it is right"
         )
 
@@ -82,11 +90,15 @@ def sites(setting: Setting, evidence: Sequence[Finding]) -> list[Site]:
     entries = sum(f.reference.value.size for f in claimed)
     if not wrong or len(claimed) < len(evidence) or entries > MOST_EQUATIONS:
         return []
-    found = []
+    found: list[Site] = []
+    tries = MOST_TRIES // len(setting.tape.nodes)
     for i in range(setting.tape.last):
+        if tries <= 0:
+            break
         size = int(np.prod(setting.shape(i), dtype=int))
         inner = setting.tape.nodes[i].op is not None and i in setting.names
         if inner and setting.reached[i] and size <= MOST_UNKNOWNS:
+            tries -= size
             site = _solved(setting, i, claimed, wrong)
             if site is not None:
                 found.append(site)

@@ -250,7 +250,7 @@ class Subject:
         try:
             with np.errstate(all="ignore"):
                 partials = [
-                    np.asarray(op.partial(k, data[i], inputs, self.tape.nodes[i].params), float)
+                    np.asarray(op.partial(k, data[i], inputs, self.tape.nodes[i].params)).real
                     for k, rule in enumerate(op.rules)
                     if callable(rule)
                 ]
