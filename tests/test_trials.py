@@ -384,3 +384,11 @@ def test_a_value_through_cancellation_agrees():
     s.label, E.label = "s", "E"
     assert cr.check(E, {}, steps={"s": "4.99999999583e-9"}).verdict is AGREES
     assert cr.check(E, {}, steps={"s": "4.99e-9"}).verdict is WRONG
+
+
+def test_the_resolution_of_an_update_is_relative_to_its_step():
+    w = value(0.45, "w")
+    E = 0.5 * (0.25 - w) ** 2
+    report = cr.check(E, {"w'": "0.370"}, lr=0.4)
+    assert report.resolution == pytest.approx(0.0005 / 0.08)
+    assert "the step to w′ is about zero here" in str(cr.check(E, {"w'": "0.45"}, lr=1e-3))

@@ -165,7 +165,8 @@ class Evaluation:
         propagated = self.propagated(target, rate)
         finding.slack = 0.0 if propagated is None else propagated
         floor = SMALL if max(self.unit, unit_of(given)) > UNIT else 0.0
-        finding.judgement = judge(numbers, reference, resolution, propagated, computed, floor)
+        step = self._step(target, reference)
+        finding.judgement = judge(numbers, reference, resolution, propagated, computed, floor, step)
         wrong = finding.judgement.wrong
         if target.kind == "gradient" and wrong and target.at is None and wrong[0]:
             finding.reference = self.reference.searched(target.place, reference, wrong, first=FIRST)
@@ -177,6 +178,12 @@ class Evaluation:
                 self.formulas.formulas[target.kind, target.place] = formula
             self._look_elsewhere(finding, self.rate_for(target, rate))
         return finding
+
+    def _step(self, target: Target, reference: Reference) -> Any:
+        """The step of an update: what can be seen of it counts, not of the weight."""
+        if target.kind != "updated":
+            return None
+        return reference.value - target.entry(np.asarray(self.tape.data[target.place]))
 
     def _look_elsewhere(self, finding: Finding, rate: float | None) -> None:
         """Whether a formula holds at other numbers, too."""

@@ -135,7 +135,11 @@ class Report:
             for kind in [Verdict.WRONG, CARRIED_ON, *reversed(ORDER[:-1])]
             if (n := told.count(kind))
         ]
-        vacuous = [f.name for f in self.findings if f.judgement and f.judgement.vacuous]
+        vacuous = [
+            f"the step to {f.name}" if f.target.kind == "updated" else f.name
+            for f in self.findings
+            if f.judgement and f.judgement.vacuous
+        ]
         resolution = max(
             (f.resolution for f in self.findings if not (f.judgement and f.judgement.vacuous)),
             default=math.inf,

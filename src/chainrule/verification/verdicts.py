@@ -112,6 +112,7 @@ def judge(
     propagated: Any = None,
     computed: Any = 0.0,
     floor: float = 0.0,
+    scale: Any = None,
 ) -> Judgement:
     """Compare claimed numbers with a reference of the same shape.
 
@@ -124,6 +125,7 @@ def judge(
         propagated: how far rounding every step may lead, where steps were rounded.
         computed: the rounding error of a claim that was computed, without printed digits.
         floor: entries smaller than this part of the largest are seen against that.
+        scale: what the resolution that is told is relative to, by default the reference.
     """
     value, half = claim.value, claim.half_unit
     complex_numbers = np.iscomplexobj(value) or np.iscomplexobj(reference.value)
@@ -165,6 +167,10 @@ def judge(
     fled = astray & (10 * reference.bound > size)  # an infinity where there may be one
     ranks = np.where(astray, ORDER.index(Verdict.WRONG), ranks)
     ranks = np.where(fled, ORDER.index(Verdict.UNKNOWN), ranks)
+    if scale is not None:
+        largest = float(np.max(np.abs(scale), initial=0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = np.where(blur == 0, 0.0, blur / np.abs(scale))
     hidden = float(np.max(blur, initial=0.0))
     vacuous = largest <= hidden <= max(resolution, SMALL) and not np.any(reference.kinks)
     return Judgement(ranks, off, relative, blur, vacuous)
