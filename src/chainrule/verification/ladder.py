@@ -35,6 +35,9 @@ NOISE_MARGIN = 12.0
 LEAST = 2.0
 #: Stairs higher than this part of the value ask for more care.
 WARY = 1e-4
+#: One-sided derivatives closer than unit^BENT of the steepest slope nearby are no kink: the second
+#: derivative jumps nearby, or they are not as exact as they seem.
+BENT = 0.35
 #: How much more than the height of a stair rounding may hide.
 STAIRS = 2.0
 #: How closely a stair is looked for.
@@ -246,14 +249,15 @@ class _Ladder:
         What differences of high order see there is the same at steps of any length.
         """
         seen: list[float] = []
+        tall = self.unit**ROUNDED * abs(here)  # so tall ones may be kinks as well: once more
         longer = zip(cycle(ASIDE), steps[1 : 2 * MOST_ASIDE : 2], strict=False)
         for n, (factor, t) in enumerate(longer, start=1):
             height = self.noise(here, factor * t) / NOISE_MARGIN
             high = height > PLACES * place
-            even = [max(height, h) for h in seen if high and height < EVEN * h < EVEN**2 * height]
-            if even:
-                return max(even)
             seen += [height] if high else []
+            even = [h for h in seen if height < EVEN * h < EVEN**2 * height]
+            if len(even) > (2 if height > tall else 1):
+                return max(even)
             if n >= len(ASIDE) and not high:
                 break
         return 0.0
@@ -274,10 +278,13 @@ class _Ladder:
                     found.append(NO_QUOTIENT)
             return found
 
-        right = limit(quotients((ahead, f, here) for ahead, _, f, _ in rungs), 4.0, wary=wary)
-        left = limit(quotients((-behind, here, f) for _, behind, _, f in rungs), 4.0, wary=wary)
-        if right.disagrees(left, 2.0) and math.isfinite(right.bound + left.bound):
-            middle, half = (left.value + right.value) / 2, abs(left.value - right.value) / 2
+        over = quotients((ahead, f, here) for ahead, _, f, _ in rungs)
+        under = quotients((-behind, here, f) for _, behind, _, f in rungs)
+        right, left = limit(over, 4.0, wary=wary), limit(under, 4.0, wary=wary)
+        apart = abs(right.value - left.value)
+        steepest = max((abs(q.value) for q in [*over, *under] if math.isfinite(q.value)), default=0)
+        if right.disagrees(left, 2.0) and self.unit**BENT * steepest < apart < math.inf:
+            middle, half = (left.value + right.value) / 2, apart / 2
             bound = half + max(left.bound, right.bound)
             return Slope(
                 middle, bound, left.value, right.value, self.evaluations, max(noise, stair)
@@ -288,8 +295,8 @@ class _Ladder:
             return self.nothing()
         # Rounding that no sample shows: of the result, and of what cancels inside the function.
         bound = best.bound + 4 * self.unit * (abs(best.value) + abs(here) / self.first)
-        if right.disagrees(left):
-            bound = max(bound, abs(right.value - left.value))
+        if math.isfinite(apart) and (right.disagrees(left) or best is not central):
+            bound = max(bound, 2 * apart)
         return Slope(best.value, bound, None, None, self.evaluations, max(noise, stair))
 
     def noises(self, here: float) -> tuple[float, float]:
