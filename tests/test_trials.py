@@ -53,6 +53,7 @@ def value(x, label):
         ("w = 0.7\nf = 0.01 w^2\ndf/dw = 0.02 w\ndf/dw = 0.03 w\ndf/dw = 2·0.01 w", [1, 0, 1]),
         ("w = 0.01\nf = √(w)\ndf/dw = 1/(2 √(w))", [1]),  # another w may be less than 0
         ("x = -0.8\nf = x^3\ndf/dx = 3.0 x^2.0", [1]),
+        ("w = 0.5; x = 4; b = 0.3\nz = w x + b\nE = z^2\ndE/dw = 16.0 w z\ndz/dw = 2/w", [0, 0]),
     ],
 )
 def test_a_formula_is_right_at_other_numbers_or_wrong(sheet, right):
@@ -67,6 +68,15 @@ def test_a_formula_is_right_at_other_numbers_or_wrong(sheet, right):
         ("x = 1; w = 0.5; t = 2\ny = w x\nE = (y-t)^2/2\ndE/dw = (y - t) x", ""),
         ("A = [[4, 1], [1, 3]]; x = [1, -2]\nf = x A x\ndf/dx = 2 A x", "A being symmetric"),
         ("A = [[4, 1], [1, 3]]; x = [1, -2]\nf = x A x\ndf/dx = A x + A^T x", ""),
+        ("w = 0.7; x = 1.5; t = 0\ny = w x\nE = (y - t)^2\ndE/dw = 2 (y + t) x", "t = 0"),
+        ("w = 0.7; u = 2; p = 3\nE = u w^p\ndE/dw = 6 w^2", "u = 2 and p = 3"),
+        ("w = 0.7; u = 2; p = 3\nE = u w^p\ndE/dw = u·3 w^2", ""),
+        ("w = 0.7; u = 1\nE = u w^2\ndE/dw = 2 w", "u = 1"),
+        (
+            "X = [[1, 0], [0, 1]]; W = [[0.5], [0.2]]\nY = X W\nE = sum(Y ⊙ Y)\ndE/dW = 2 X Y",
+            "the numbers in X",
+        ),
+        ("z = [0.1, 0.2]; y = [0, 1]\nE = -sum(y ⊙ ln(softmax(z)))\ndE/dz = softmax(z) - y", ""),
     ],
 )
 def test_what_a_formula_counts_on_is_told(sheet, note):
@@ -270,6 +280,26 @@ def test_hidden_rounding_is_in_the_bound(function, low, high):
         least, most = found.interval
         known = math.isfinite(found.bound)
         assert not known or least - found.bound <= right <= most + found.bound
+
+
+def test_a_jump_of_the_second_derivative_nearby_is_no_kink():
+    for exponent in np.random.default_rng(0).uniform(-16, -5, 60):
+        x = 1 + 10.0**exponent
+        right = 10 + 2 * (x - 1)
+        function = lambda v: 10 * v + np.maximum(v - 1, 0) ** 2
+        assert cr.check(function, right, at=x).verdict is AGREES
+        assert cr.check(function, right + 1e-4, at=x).verdict is WRONG
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_network_with_many_kinks_nearby_is_measured(seed):
+    random = np.random.default_rng(seed)
+    X, W2, t = random.normal(size=(20, 3)), random.normal(size=10), random.normal(size=20)
+    W = random.normal(size=(3, 10)) * 1e-3
+    y = np.maximum(X @ W, 0) @ W2
+    right = X.T @ ((((y - t) / 10)[:, None] * W2) * (X @ W > 0))
+    function = lambda W: np.mean((np.maximum(X @ W, 0) @ W2 - t) ** 2)
+    assert cr.check(function, right, at=W).verdict is AGREES
 
 
 # ------------------------------------------------------------------------ worksheets and messages

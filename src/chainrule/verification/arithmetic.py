@@ -70,6 +70,7 @@ def with_leaves(
             or exponent
             or "." not in token.text
             or float(known.value) in exact
+            or float(known.value).is_integer()
             or float(known.value) == HALF
         ):
             found.append(token)

@@ -22,7 +22,7 @@ from chainrule.verification.arithmetic import known_to, with_leaves
 from chainrule.verification.claims import Numbers, as_numbers, number_text
 from chainrule.verification.findings import Point
 from chainrule.verification.reference import MARGIN, RUNS, UNIT, jittered
-from chainrule.verification.subject import MOST_COMPARED, is_symmetric
+from chainrule.verification.subject import MOST_COMPARED, is_data_name, is_symmetric
 from chainrule.verification.tape import ones
 from chainrule.verification.targets import Target
 
@@ -282,7 +282,8 @@ class ClaimedFormulas:
         name, x = self.subject.name(i), self.tape.recorded[i]
         if not np.ndim(x):
             return f"{name} = {number_text(x)}"
-        return f"{name} being symmetric" if is_symmetric(x) else f"the numbers in {name}"
+        symmetric = is_symmetric(x) and not is_data_name(name)
+        return f"{name} being symmetric" if symmetric else f"the numbers in {name}"
 
     def _at(
         self,
@@ -326,7 +327,7 @@ class ClaimedFormulas:
             meanings = [
                 (i, int(index))
                 for i, x in enumerate(self.tape.data)
-                if i not in named
+                if i not in named and (i in self.subject.names or self.tape.nodes[i].op is None)
                 for index in np.flatnonzero(np.ravel(x)[:MOST_COMPARED] == float(token.text))
             ]
             options.append([(k, None), *((k, m) for m in meanings[:MOST_MEANINGS])])

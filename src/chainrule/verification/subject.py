@@ -33,7 +33,9 @@ DEEPEST = 4
 #: Names of inputs, targets and rates in worksheets, where numbers and weights look alike.
 _DATA = re.compile(r"[xXtTyYi][\d_]*|x_\w+|[hac]0|inputs?\w*|targets?\w*|labels?\w*|lam\w*|λ\w*")
 #: Names of weights: their numbers are nothing to count on.
-_WEIGHT = re.compile(r"[wWvVuUbBθ][\w]*")
+_WEIGHT = re.compile(r"[wWvVbBθ]\w*")
+#: Names of targets, which may be one-hot.
+_TARGET = re.compile(r"[tTyYpPqQ][\d_]*|[typ]_\w+|targets?\w*|labels?\w*")
 #: Names of a number of samples, terms or units.
 _COUNTS = {"N", "n", "m", "M", "K", "B"}
 
@@ -68,6 +70,8 @@ class Subject:
         self.positions: dict[str, int] = {name: i for i, name in self.names.items()}
         self.names.setdefault(self.tape.last, self._fresh("E"))
         self.positions.setdefault(self.names[self.tape.last], self.tape.last)
+        #: Whether the graph comes from a worksheet, where constants are leaves, too.
+        self.on_sheet = False
         #: Numbers that formulas may use though the graph does not.
         self.extra: dict[str, Any] = {}
         self.constants: dict[str, tuple[Any, list[Edge]]] = {}
@@ -195,7 +199,7 @@ class Subject:
             for i in self.tape.leaves
             if i not in asked
             and not self._is_told(i)
-            and (is_data_name(self.names.get(i, "")) or is_symmetric(self.tape.recorded[i]))
+            and (self._is_given(i) or is_symmetric(self.tape.recorded[i]))
         ]
 
     def _is_told(self, i: int) -> bool:
@@ -203,7 +207,12 @@ class Subject:
         x, name = self.tape.recorded[i], self.names.get(i, "")
         if x.__class__ is float:
             return name in _COUNTS and x.is_integer()
-        return _adds_up(x) and _WEIGHT.fullmatch(name) is None
+        return _adds_up(x) and _TARGET.fullmatch(name) is not None
+
+    def _is_given(self, i: int) -> bool:
+        """Whether a leaf is data; on a worksheet everything is that is not called like a weight."""
+        name = self.names.get(i, "")
+        return is_data_name(name) or (self.on_sheet and _WEIGHT.fullmatch(name) is None)
 
     def _elsewhere(
         self,
@@ -216,10 +225,9 @@ class Subject:
         x = self.tape.recorded[i]
         if i in asked:
             return _moved(x, random, far)
-        data = is_data_name(self.names.get(i, ""))
         if i in freely:
-            return _moved(x, random, far, zeros=data)
-        if data or self._is_told(i):
+            return _moved(x, random, far)
+        if self._is_given(i) or self._is_told(i):
             return x
         there = _moved(x, random, far)
         return (there + there.T) / 2 if is_symmetric(x) else there
@@ -275,9 +283,9 @@ def is_symmetric(x: Any) -> bool:
     return len(shape) == 2 and shape[0] == shape[1] > 1 and bool(np.array_equal(x, x.T))
 
 
-def _moved(x: Any, random: np.random.Generator, far: float, *, zeros: bool = False) -> Any:
-    """Numbers changed by up to so much of their size; whole numbers stay, and `zeros` may."""
-    added = 0.0 if zeros else far / 5
+def _moved(x: Any, random: np.random.Generator, far: float) -> Any:
+    """Numbers changed by up to so much of their size; integers stay."""
+    added = far / 5
     if x.__class__ is float:
         return float(x * random.uniform(1 - far, 1 + far) + random.uniform(-added, added))
     if getattr(x, "dtype", np.dtype(bool)).kind == "f":

@@ -264,6 +264,7 @@ class Worksheet:
     def subject(self) -> Subject:
         """The graph under check."""
         subject = Subject(self.root)
+        subject.on_sheet = True
         for name, node in self.nodes.items():  # a name for what has one already
             if id(node) in subject.tape.place:
                 subject.positions.setdefault(name, subject.tape.place[id(node)])
