@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from chainrule.ops import TABLE
-from chainrule.verification.structure import STRUCTURAL
+from chainrule.verification.explaining.structure import STRUCTURAL
 
 INTRODUCTION = """# Misconceptions
 

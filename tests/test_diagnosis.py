@@ -11,10 +11,10 @@ import pytest
 import chainrule as cr
 from chainrule.demo import START
 from chainrule.ops import TABLE
-from chainrule.verification.diagnosis import Diagnosis
 from chainrule.verification.evaluation import Evaluation
-from chainrule.verification.mistakes import mistakes
-from chainrule.verification.setting import Setting
+from chainrule.verification.explaining.diagnosis import Diagnosis
+from chainrule.verification.explaining.mistakes import mistakes
+from chainrule.verification.explaining.setting import Setting
 from chainrule.verification.subject import Subject
 from chainrule.verification.tape import RIGHT, Edit, Tape
 from chainrule.verification.targets import target_of

@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 
-from chainrule.verification.ladder import slope
+from chainrule.verification.differences.ladder import slope
 
 
 def at(f, x, **options):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.verification.ladder import slope
+from chainrule.verification.differences.ladder import slope
 from chainrule.worksheet import Worksheet, WorksheetError
 from chainrule.worksheet.grading import Grader
 

@@ -12,12 +12,12 @@ from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
 from chainrule.recording import record_graph
 from chainrule.sites import user_frame
-from chainrule.verification.causes import Why
 from chainrule.verification.claims import Rounding
-from chainrule.verification.diagnosis import Diagnosis
 from chainrule.verification.evaluation import Asked, Evaluation
+from chainrule.verification.explaining.causes import Why
+from chainrule.verification.explaining.diagnosis import Diagnosis
+from chainrule.verification.explaining.localisation import entries_text, layer_text, sites
 from chainrule.verification.functions import check_function
-from chainrule.verification.localisation import entries_text, layer_text, sites
 from chainrule.verification.marking import mark
 from chainrule.verification.report import Report
 from chainrule.verification.subject import Subject

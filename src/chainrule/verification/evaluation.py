@@ -17,9 +17,9 @@ from chainrule.verification.claims import (
     printed_numbers,
     unit_of,
 )
+from chainrule.verification.differences.reference import FIRST, UNIT, GraphReference
 from chainrule.verification.findings import Finding
 from chainrule.verification.formula_claims import ClaimedFormulas, chance
-from chainrule.verification.reference import FIRST, UNIT, GraphReference
 from chainrule.verification.rounding import adjoint_steps, bound_of
 from chainrule.verification.verdicts import SMALL, Reference, judge
 

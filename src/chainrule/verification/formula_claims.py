@@ -20,8 +20,8 @@ from chainrule.traced import plain
 from chainrule.value import Value
 from chainrule.verification.arithmetic import known_to, with_leaves
 from chainrule.verification.claims import Numbers, as_numbers, number_text
+from chainrule.verification.differences.reference import MARGIN, RUNS, UNIT, jittered
 from chainrule.verification.findings import Point
-from chainrule.verification.reference import MARGIN, RUNS, UNIT, jittered
 from chainrule.verification.subject import MOST_COMPARED, is_data_name, is_symmetric
 from chainrule.verification.tape import ones
 from chainrule.verification.targets import Target

@@ -16,11 +16,11 @@ from chainrule.verification.claims import (
     printed_numbers,
     unit_of,
 )
+from chainrule.verification.differences.reference import UNIT, FunctionReference
+from chainrule.verification.differences.search import MOST_SINGLE, search_entries
 from chainrule.verification.evaluation import PRINTED_RESOLUTION, resolution_of, shape_flaw
 from chainrule.verification.findings import Finding
-from chainrule.verification.reference import UNIT, FunctionReference
 from chainrule.verification.report import Report
-from chainrule.verification.search import MOST_SINGLE, search_entries
 from chainrule.verification.targets import Target
 from chainrule.verification.verdicts import SMALL, Reference, judge
 

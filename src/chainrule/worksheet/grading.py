@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chainrule.training import progress_bar
-from chainrule.verification.causes import Why
-from chainrule.verification.reference import GraphReference
+from chainrule.verification.differences.reference import GraphReference
+from chainrule.verification.explaining.causes import Why
 from chainrule.verification.report import CARRIED_ON
 from chainrule.verification.verdicts import ORDER, Verdict
 from chainrule.worksheet.statements import WorksheetError

@@ -16,10 +16,10 @@ from chainrule.recording import record_graph
 from chainrule.tensor import Tensor
 from chainrule.traced import Traced
 from chainrule.value import Value
-from chainrule.verification.causes import Why
 from chainrule.verification.checking import concluded
 from chainrule.verification.claims import Rounding, printed_numbers
 from chainrule.verification.evaluation import Asked, Evaluation
+from chainrule.verification.explaining.causes import Why
 from chainrule.verification.report import Report
 from chainrule.verification.subject import Subject
 from chainrule.verification.targets import Target, fraction, target_of
@@ -41,8 +41,8 @@ from chainrule.worksheet.statements import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from chainrule.verification.differences.reference import GraphReference
     from chainrule.verification.findings import Finding
-    from chainrule.verification.reference import GraphReference
 
 
 class Worksheet:

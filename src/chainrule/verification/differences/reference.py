@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.functions import stop_gradient
-from chainrule.verification.ladder import Slope, slope
+from chainrule.verification.differences.ladder import Slope, slope
 from chainrule.verification.verdicts import Reference
 
 if TYPE_CHECKING:

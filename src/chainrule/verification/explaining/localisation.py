@@ -15,8 +15,8 @@ from chainrule.verification.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chainrule.verification.explaining.setting import Setting
     from chainrule.verification.findings import Finding
-    from chainrule.verification.setting import Setting
 
 #: Adjoints of more entries than this are not solved for.
 MOST_UNKNOWNS = 400

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.verification.mistake import Mistake
-from chainrule.verification.structure import STRUCTURAL
+from chainrule.verification.explaining.mistake import Mistake
+from chainrule.verification.explaining.structure import STRUCTURAL
 from chainrule.verification.tape import Edit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chainrule.verification.setting import Setting
+    from chainrule.verification.explaining.setting import Setting
 
 
 #: So many places are listed in a sentence.

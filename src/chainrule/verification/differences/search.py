@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chainrule.verification.claims import Numbers
-    from chainrule.verification.ladder import Slope
-    from chainrule.verification.reference import FunctionReference
+    from chainrule.verification.differences.ladder import Slope
+    from chainrule.verification.differences.reference import FunctionReference
 
 #: Up to so many entries each has differences of its own.
 MOST_SINGLE = 256

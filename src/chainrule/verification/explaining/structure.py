@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.verification.mistake import Mistake
+from chainrule.verification.explaining.mistake import Mistake
 from chainrule.verification.tape import Edge, Edit
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Result = Callable[[Any, Sequence[Any], Sequence[Any]], Any]
     OfData = Callable[[Sequence[Any]], Any]
 
-    from chainrule.verification.setting import Setting
+    from chainrule.verification.explaining.setting import Setting
 
 #: So many other results are tried in place of a layer's input.
 MOST_NEIGHBOURS = 12

@@ -11,7 +11,7 @@ from chainrule.verification.claims import short
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from chainrule.verification.mistake import Mistake
+    from chainrule.verification.explaining.mistake import Mistake
 
 #: More coincidences than this are to be expected: then a match explains nothing.
 CONVINCING = 0.3

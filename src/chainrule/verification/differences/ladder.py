@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.traced import plain
-from chainrule.verification.tableau import NO_QUOTIENT, Quotient, limit
+from chainrule.verification.differences.tableau import NO_QUOTIENT, Quotient, limit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.verification.causes import Cause, Replay, Why
 from chainrule.verification.claims import short
-from chainrule.verification.mistakes import mistakes
-from chainrule.verification.setting import Setting
+from chainrule.verification.explaining.causes import Cause, Replay, Why
+from chainrule.verification.explaining.mistakes import mistakes
+from chainrule.verification.explaining.setting import Setting
 from chainrule.verification.tape import RIGHT, InapplicableError, ones
 from chainrule.verification.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chainrule.verification.causes import Match
+    from chainrule.verification.explaining.causes import Match
+    from chainrule.verification.explaining.mistake import Mistake
     from chainrule.verification.findings import Finding, Point
-    from chainrule.verification.mistake import Mistake
     from chainrule.verification.subject import Subject
     from chainrule.verification.tape import Edit
 
