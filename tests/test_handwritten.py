@@ -188,6 +188,9 @@ def test_what_is_refused(text, position, message):
     [
         ("W·x", "can mean two things"),
         ("x^T ⊙ x", "a row vector"),
+        ("x^T ⊙ x^T", "a row vector"),
+        ("1/(x^T)", "a row vector"),
+        ("x^T x^T", "does not go with the shapes"),
         ("exp(x^T)", "a row vector"),
         ("x^T W + x", "a row vector"),
         ("W x^T", "does not go with the shapes"),

@@ -93,7 +93,8 @@ class Reader(Brackets):
         rows = [isinstance(x, Row) for x in inputs]
         if not any(rows):
             return super().applied(op, *inputs, at=at, **params)
-        scaled = op in {ar.multiply, ar.divide} and not shape_of(inputs[rows.index(False)])
+        other = inputs[rows.index(False)] if False in rows else inputs[0]
+        scaled = (op is ar.multiply or (op is ar.divide and rows[0])) and not shape_of(other)
         if not scaled and not (op in {ar.add, ar.subtract, ar.negative} and all(rows)):
             name = getattr(op, "name", "this")
             raise FormulaError(

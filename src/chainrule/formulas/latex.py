@@ -90,7 +90,7 @@ class Latex:
 
     def plain(self) -> Iterator[Token]:
         """A number or a sign as in plain text."""
-        spaced = _SPACE.search(self.text[: self.at]) is not None
+        spaced = _SPACE.search(self.text[max(self.at - 6, 0) : self.at]) is not None
         pieces, self.at = piece_at(self.text, self.at, self.end)
         yield from (piece._replace(spaced=spaced) for piece in pieces)
 
