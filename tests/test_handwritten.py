@@ -302,3 +302,61 @@ def test_formulas_work_on_nodes():
     y = value("a^2 + 3 a", {"a": a})
     y.backward()
     assert a.grad == pytest.approx(4.0)
+
+
+TRIAL = {"x": 0.5, "z": 3.0, "w": 0.3, "a": 2.0, "k": 7.0, "F": 11.0, "T": 0.25, "W": W}
+TRIAL |= {"v": np.array([3.0, 4.0]), "d_a": 6.0, "d_b": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2.5e−3 x", 0.00125),
+        ("|2 |x| - w|", 0.7),
+        (r"\left|2\left|x\right| - w\right|", 0.7),
+        (r"\lvert 2\lvert x\rvert - w\rvert", 0.7),
+        ("|a |k||", 14.0),
+        ("|x| |z|", 1.5),
+        ("|x||z|", 1.5),
+        (r"\left\|v\right\|^2", 25.0),
+        ("‖v‖_F", 5.0),
+        ("‖v‖_2^2", 25.0),
+        (r"\frac{d_a}{d_b}", 2.0),
+        ("x [z > 0]", 0.5),
+        (r"\cos(x) z [z > 0]", 3 * np.cos(0.5)),
+        (r"W^\mathsf{T} v", W.T @ [3.0, 4.0]),
+        (r"W^{\mathrm{T}} v", W.T @ [3.0, 4.0]),
+        (r"x^{\mathrm{T}}", 0.5),
+        (r"2\;x", 1.0),
+        ("max(0, x, a)", 2.0),
+        ("min(z, x, a)", 0.5),
+        ("e^-x", np.exp(-0.5)),
+        ("2 e^(2x)", 2 * np.e),
+        ("e^2 x", np.e**2 / 2),
+    ],
+)
+def test_what_trials_read_otherwise(text, expected):
+    np.testing.assert_allclose(value(text, TRIAL), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("|2|x|-w|", "with so many bars"),
+        ("x^2_k", "an index stands right behind a name"),
+        ("(x a)_k", "an index stands right behind a name"),
+        (r"\log_a(x)", "an index stands right behind a name"),
+        ("‖W‖_2", "an index stands right behind a name"),
+        ("W^{-2}", "a negative power of a square matrix"),
+        ("W^{-T}", "a negative power of a square matrix"),
+        ("2 [x+1]", "a product is written"),
+        ("√2x", r"can mean \(√2\)·x or √\(2x\)"),
+        ("e^2x", "write the brackets"),
+        ("e^-2x", "write the brackets"),
+        (r"x^\frac{1}{2}", "around .frac here"),
+        ("sin 2(x+1)", "sin of several factors"),
+    ],
+)
+def test_what_trials_found_to_be_refused(text, message):
+    with pytest.raises(FormulaError, match=message):
+        value(text, TRIAL)

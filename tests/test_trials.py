@@ -422,3 +422,21 @@ def test_the_resolution_of_an_update_is_relative_to_its_step():
     report = cr.check(E, {"w'": "0.370"}, lr=0.4)
     assert report.resolution == pytest.approx(0.0005 / 0.08)
     assert "the step to w′ is about zero here" in str(cr.check(E, {"w'": "0.45"}, lr=1e-3))
+
+
+def test_rounding_noise_is_told_as_zero():
+    w = value(0.7, "w")
+    v = value(0.4, "v")
+    z = w * v
+    a = cr.sigmoid(z)
+    E = 0.5 * (a - 0.25) ** 2
+    z.label, a.label, E.label = "z", "a", "E"
+    report = cr.check(E, {"w": 0.0, "v": 0.0})
+    assert "instead of" in " ".join(report.where)
+    assert "e-1" not in " ".join(report.where)
+
+
+def test_a_chain_of_many_steps_is_searched_for_a_while_only():
+    sheet = "x = 0.5\ny0 = x\n" + "".join(f"y{k + 1} = sin(y{k}) + x\n" for k in range(400))
+    report = Worksheet(sheet + "dy400/dx ≈ 2.0", "sheet").report()
+    assert [f.verdict for f in report.findings] == [WRONG]

@@ -60,17 +60,23 @@ class Site:
             start = f"row {self.row} of {start}, one sample,"
         if not self.known:
             return f"{start} may be wrong: the claims do not fix all of its entries"
-        largest = float(np.max(np.abs(self.right), initial=0.0))
-        adjoint = np.where(np.abs(self.adjoint) <= NOTHING * largest, 0.0, self.adjoint)
+        adjoint = self._rounded()
         return (
             f"{start} would have to be {number_text(adjoint, 4)} instead of"
             f" {number_text(self.right, 4)}{self._ratio()}; all after it is right"
         )
 
+    def _rounded(self) -> np.ndarray:
+        """What it would have to be, without what is rounding."""
+        largest = float(np.max(np.abs(self.right), initial=0.0))
+        return np.where(np.abs(self.adjoint) <= NOTHING * largest, 0.0, self.adjoint)
+
     def _ratio(self) -> str:
         """How the two are related, where that is simple."""
         with np.errstate(all="ignore"):
-            ratio = (self.adjoint / self.right).ravel()
+            ratio = (self._rounded() / self.right).ravel()
+        if not np.any(ratio):
+            return ""
         ratio = ratio[np.isfinite(ratio)]
         if ratio.size and np.allclose(ratio, ratio[0], rtol=1e-3) and abs(ratio[0] - 1) > 1e-3:
             if abs(ratio[0] + 1) < 1e-3:
