@@ -440,3 +440,8 @@ def test_a_chain_of_many_steps_is_searched_for_a_while_only():
     sheet = "x = 0.5\ny0 = x\n" + "".join(f"y{k + 1} = sin(y{k}) + x\n" for k in range(400))
     report = Worksheet(sheet + "dy400/dx ≈ 2.0", "sheet").report()
     assert [f.verdict for f in report.findings] == [WRONG]
+
+
+def test_a_rate_of_zero_is_a_rate():
+    sheet = "x = 2\nf = x^2\nf ≈ 5\nx' ≈ 3 with rate 0\nx' ≈ 2 with rate 0"
+    assert verdicts(sheet) == ["wrong", "wrong", "agrees"]

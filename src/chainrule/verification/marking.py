@@ -97,7 +97,8 @@ def _by_one_rule(
     target, claim = finding.target, finding.claim
     assert claim is not None
     try:
-        expected, slack = _expected(paper, target, finding.rate or lr, anew=anew)
+        rate = lr if finding.rate is None else finding.rate
+        expected, slack = _expected(paper, target, rate, anew=anew)
     except (ArithmeticError, ValueError):
         return None
     expected, slack = np.asarray(target.entry(expected)), np.asarray(target.entry(slack))
