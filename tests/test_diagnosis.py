@@ -11,7 +11,7 @@ import pytest
 import chainrule as cr
 from chainrule.demo import START
 from chainrule.ops import TABLE
-from chainrule.verification.evaluation import Evaluation
+from chainrule.verification.evaluation import Asked, Evaluation
 from chainrule.verification.explaining.diagnosis import Diagnosis
 from chainrule.verification.explaining.mistakes import mistakes
 from chainrule.verification.explaining.setting import Setting
@@ -178,7 +178,7 @@ def test_chance_is_estimated_about_rightly():
     matched = said = 0.0
     for _ in range(150):
         claim = f"{0.057 * random.uniform(-2, 5):.3f}"
-        finding = evaluation.finding(target_of(subject, "w2", step=False), claim)
+        finding = evaluation.judged(Asked(target_of(subject, "w2", step=False), claim))
         if finding.verdict is not WRONG:
             continue
         search = Diagnosis(subject, [finding], None)

@@ -15,6 +15,7 @@ from chainrule import ops
 from chainrule.errors import FormulaError
 from chainrule.formulas.brackets import Brackets
 from chainrule.formulas.tokens import Token
+from chainrule.formulas.vocabulary import COUNTS
 from chainrule.ops import arithmetic as ar
 from chainrule.ops.base import shape_of
 from chainrule.ops.linear_algebra import outer_product
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 #: How deep brackets may be nested.
 DEEPEST = 100
-#: Names of a number of samples or terms: 1/N (…) is a coefficient.
-_COUNTS = {"N", "n", "M", "m", "B", "K"}
 
 
 def read_handwritten(text: str, vocabulary: Vocabulary) -> Any:
@@ -147,7 +146,7 @@ class Reader(Brackets):
         below = self.power()
         self.below -= 1
         divisor = self.tokens[start]
-        counts = is_number(divisor) or divisor.text in _COUNTS
+        counts = is_number(divisor) or divisor.text in COUNTS
         bracket = self.is_sign("(") and self.token.spaced
         above_one = isinstance(only, Token) and is_number(only)
         simple = above_one and self.at - start == 1 and (counts or bracket)

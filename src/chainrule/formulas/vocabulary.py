@@ -31,6 +31,8 @@ SPELLINGS: dict[str, Any] = {
 }
 
 
+#: Names of a number of samples, terms or units: 1/N (…) is a coefficient.
+COUNTS = {"N", "n", "M", "m", "B", "K"}
 _LOWERED = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
 
 

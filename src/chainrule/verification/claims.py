@@ -6,11 +6,14 @@ import math
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.traced import Traced, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 #: A number as people print it: 0.05706, -3.97e-4, 3.97·10^-4, 1/3 is none.
 _NUMBER = re.compile(
@@ -233,6 +236,11 @@ def number_text(x: Any, digits: int = 6) -> str:
     return np.array2string(
         data, separator=", ", formatter={"float_kind": lambda e: short(float(e), digits)}
     ).replace("\n", "")
+
+
+def index_text(index: Iterable[int]) -> str:
+    """An index as it is written, [1, 2]."""
+    return f"[{', '.join(map(str, index))}]"
 
 
 def short(x: float, digits: int = 6) -> str:

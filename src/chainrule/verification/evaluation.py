@@ -10,10 +10,10 @@ from chainrule.formulas.handwritten import exponent_name
 from chainrule.formulas.sympy_text import is_sympy, sympy_text
 from chainrule.verification.arithmetic import worked_out
 from chainrule.verification.claims import (
-    GUARD_BITS,
     SHORT,
     Numbers,
     computed_numbers,
+    guarded,
     printed_numbers,
     unit_of,
 )
@@ -60,7 +60,7 @@ class Evaluation:
         self.rounding, self.lr, self.resolution = rounding, lr, resolution
         self.reference = reference or GraphReference(subject)
         #: The formulas among the claims.
-        self.formulas = ClaimedFormulas(subject)
+        self.formulas = ClaimedFormulas(subject, self.reference.rounded)
         #: The unit of rounding of the least precise array, and what that does to gradients.
         self.unit = max((unit_of(node._held) for node in self.tape.nodes), default=UNIT)
         self._spreads: dict[float, list[Any]] = {UNIT: self.reference.spread}
@@ -78,7 +78,7 @@ class Evaluation:
             return self.reference.of(place)
         if kind == "value":
             value = np.asarray(self.tape.data[place])
-            return Reference.of(value, 64 * UNIT * np.abs(value) + self.reference.noise[place])
+            return Reference.of(value, 64 * UNIT * np.abs(value) + self.reference.noise(place))
         if kind == "updated":
             rate = self.rate(target, rate)
             found = self.reference.of(place)
@@ -89,7 +89,7 @@ class Evaluation:
                 data - rate * found.value, bound, np.minimum(*ends), np.maximum(*ends), found.note
             )
         y, x = place
-        return self.reference.partial(y, x, self.formulas.partial(self.tape.data, y, x))
+        return self.reference.partial(y, x)
 
     def rate_for(self, target: Target, rate: float | None) -> float | None:
         """The learning rate of a claim about an updated weight, where one is known."""
@@ -124,26 +124,14 @@ class Evaluation:
 
     # ------------------------------------------------------------------ claims
 
-    def judged(self, asked: Asked) -> Finding:
-        """A claim judged."""
-        target, given, step, rate, line = asked
-        return self.finding(target, given, step=step, rate=rate, line=line)
-
     def ask(self, targets: Iterable[Target]) -> None:
         """Tell beforehand what is claimed: a formula may not count on the numbers asked about."""
         for kind, place, *_ in targets:
             self.formulas.asked |= {place[1] if kind == "partial" else place}
 
-    def finding(
-        self,
-        target: Target,
-        given: Any,
-        *,
-        step: bool = False,
-        rate: float | None = None,
-        line: int | None = None,
-    ) -> Finding:
+    def judged(self, asked: Asked) -> Finding:
         """A claim judged."""
+        target, given, step, rate, line = asked
         if (known := self.rate_for(target, rate)) is not None:
             self.formulas.exact.add(known)
         numbers, formula = self.numbers_of(target, given)
@@ -165,8 +153,10 @@ class Evaluation:
         propagated = self.propagated(target, rate)
         finding.slack = 0.0 if propagated is None else propagated
         floor = SMALL if max(self.unit, unit_of(given)) > UNIT else 0.0
-        step = self._step(target, reference)
-        finding.judgement = judge(numbers, reference, resolution, propagated, computed, floor, step)
+        scale = self._step(target, reference)
+        finding.judgement = judge(
+            numbers, reference, resolution, propagated, computed, floor, scale
+        )
         wrong = finding.judgement.wrong
         if target.kind == "gradient" and wrong and target.at is None and wrong[0]:
             finding.reference = self.reference.searched(target.place, reference, wrong, first=FIRST)
@@ -245,7 +235,7 @@ class Evaluation:
             return 0.0
         kind, place, *_ = target
         size = np.abs(target.entry(self._whole(target, 0.0).value))
-        error = 2**GUARD_BITS * UNIT * size
+        error = guarded(UNIT) * size
         if kind in {"gradient", "updated"}:
             error = error + 4 * reference.bound  # at a kink that of one side
             unit = max(self.unit, unit_of(given))

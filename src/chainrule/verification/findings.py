@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.verification.claims import number_text, short
+from chainrule.verification.claims import index_text, number_text, short
 from chainrule.verification.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ class Finding:
             return f"it is {self._like_printed(float(right), digits)}{self._relation()}"
         wrong = self.wrong
         index = wrong[0]
-        place = f"[{', '.join(map(str, index))}]"
+        place = index_text(index)
         more = f" and {len(wrong) - 1} more of {right.size} entries" if len(wrong) > 1 else ""
         given, exact = (number_text(x[index], digits) for x in (claim.value, right))
         if len(wrong) == right.size and right.size > 1:

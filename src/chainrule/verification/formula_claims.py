@@ -20,10 +20,9 @@ from chainrule.traced import plain
 from chainrule.value import Value
 from chainrule.verification.arithmetic import known_to, with_leaves
 from chainrule.verification.claims import Numbers, as_numbers, number_text
-from chainrule.verification.differences.reference import MARGIN, RUNS, UNIT, jittered
+from chainrule.verification.differences.reference import MARGIN, UNIT
 from chainrule.verification.findings import Point
 from chainrule.verification.subject import MOST_COMPARED, is_data_name, is_symmetric
-from chainrule.verification.tape import ones
 from chainrule.verification.targets import Target
 
 if TYPE_CHECKING:
@@ -48,8 +47,10 @@ Reading = Mapping[int, tuple[int, int]]
 class ClaimedFormulas:
     """The formulas and numbers that are claimed about one graph: each may use the ones before."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, rounded: Sequence[Sequence[Any]]) -> None:
         self.subject, self.tape = subject, subject.tape
+        #: The data of the graph with other rounding.
+        self.rounded = rounded
         #: The nodes that derivatives are asked by, and numbers that are exact beside the graph's.
         self.asked: set[int] = set()
         self.exact: set[float] = set()
@@ -72,17 +73,17 @@ class ClaimedFormulas:
         return any(vocabulary.find(name) is not None or name in self.helpers for name in names)
 
     def known_numbers(self) -> set[float]:
-        """The numbers that the graph starts from: on paper they are exact."""
+        """Numbers that are exact on paper: those that the graph starts from, and rates."""
+        return self.exact | self._start
+
+    @cached_property
+    def _start(self) -> set[float]:
+        """The numbers that the graph starts from."""
         leaves = [self.tape.recorded[i] for i in self.tape.leaves]
         constants = [value for value, _ in self.subject.constants.values()]
         constants += [x for some in self.tape.constants for x in some if x is not None]
         few = [np.ravel(x)[:MOST_COMPARED].real for x in [*leaves, *constants]]
-        return self.exact.union(float(x) for entries in few for x in entries)
-
-    def partial(self, data: Sequence[Any], y: int, x: int) -> np.ndarray:
-        """∂y/∂x through all paths, at some data; y is seeded with ones."""
-        found = self.tape.backward(data, seeds={y: ones(data[y])})[x]
-        return np.zeros(np.shape(data[x])) if found is None else np.asarray(found)
+        return {float(x) for entries in few for x in entries}
 
     def evaluated(self, target: Target, formula: str) -> Numbers:
         """What a formula gives at the numbers of the graph.
@@ -106,18 +107,13 @@ class ClaimedFormulas:
         """What rounding does to a formula: it may cancel what it computes with."""
         moved = [np.zeros(value.shape)]
         try:
-            for data in self._jittered:
+            for data in self.rounded:
                 found = as_numbers(plain(self.value_of(target, formula, data)))
                 moved.append(np.abs(found - value))
         except (_OnPaperOnlyError, UndefinedError):
             return 0.0
         off = MARGIN * np.max(moved, axis=0)
         return np.where(np.isfinite(off), off, 0.0)
-
-    @cached_property
-    def _jittered(self) -> list[list[Any]]:
-        """The data of the graph with other rounding."""
-        return [self.tape.forward(noise=jittered(UNIT, run)) for run in range(RUNS)]
 
     def value_of(
         self, target: Target, formula: str, data: Sequence[Any], reading: Reading | None = None
@@ -141,7 +137,7 @@ class ClaimedFormulas:
             if key in self.formulas:
                 return self.claimed_before(key, y, x, data)
             if key not in self.numbers:
-                return _scalar(self.partial(data, i, j))
+                return _scalar(self.tape.partial(data, i, j))
             return self.on_paper(self.numbers[key], data)
 
         names = self.subject.names
@@ -231,14 +227,14 @@ class ClaimedFormulas:
         A number in it may stand for what it is the value of: if the formula holds elsewhere so,
         that is how it is read.
         """
-        places = self._places(target, [], POINTS)
-        plain = self._at(places, target, formula, rate)
+        places = self._places(target, [], POINTS, rate)
+        plain = self._at(places, target, formula)
         if chance(plain, bound) is not None:
             if with_leaves(tokens_of(formula), self.known_numbers(), self._leaf)[1]:
                 self._here_only.add(target[:2])  # numbers worked out on paper
                 return []
             for reading in self._readings(formula):
-                found = self._at(places, target, formula, rate, reading)
+                found = self._at(places, target, formula, reading)
                 if found and chance(found, bound) is None:
                     self._here_only.add(target[:2])
                     return found
@@ -251,14 +247,18 @@ class ClaimedFormulas:
         few = [np.ravel(self.tape.recorded[i])[:MOST_COMPARED] for i in held]
         if not held or any(float(x) in numbers for entries in few for x in entries):
             return []
-        return self._at(self._places(target, held, 1), target, formula, rate)
+        return self._at(self._places(target, held, 1, rate), target, formula)
 
-    def _places(self, target: Target, freely: Sequence[int], count: int) -> list[Sequence[Any]]:
-        """The data of the graph at so many other points."""
+    def _places(
+        self, target: Target, freely: Sequence[int], count: int, rate: float | None
+    ) -> list[tuple[Sequence[Any], np.ndarray]]:
+        """The data of the graph at so many other points, and what is right there."""
         random = np.random.default_rng(7)
         asked = self.asked | {target.place}
         moved = [self.subject.moved(random, asked, freely) for _ in range(count)]
-        return [data for data in moved if data is not None]
+        places = [data for data in moved if data is not None]
+        rights = [np.asarray(target.entry(self._right(target, data, rate))) for data in places]
+        return list(zip(places, rights, strict=True))
 
     def counted_on(
         self, target: Target, formula: str, bound: float, rate: float | None = None
@@ -266,10 +266,10 @@ class ClaimedFormulas:
         """What is given that a formula counts on: it holds where these are as they are only."""
 
         def holds(freely: Sequence[int]) -> bool:
-            places = self._places(target, freely, 1)
+            places = self._places(target, freely, 1, rate)
             readings: Iterator[Reading | None] = chain([None], self._readings(formula))
             return any(
-                chance(self._at(places, target, formula, rate, reading), bound) is None
+                chance(self._at(places, target, formula, reading), bound) is None
                 for reading in readings
             )
 
@@ -287,21 +287,19 @@ class ClaimedFormulas:
 
     def _at(
         self,
-        places: Sequence[Sequence[Any]],
+        places: Sequence[tuple[Sequence[Any], np.ndarray]],
         target: Target,
         formula: str,
-        rate: float | None,
         reading: Reading | None = None,
     ) -> list[Point]:
         found: list[Point] = []
-        for data in places:
+        for data, right in places:
             try:
                 given = as_numbers(plain(self.value_of(target, formula, data, reading)))
             except _OnPaperOnlyError:
                 return []
             except UndefinedError:  # it can be read, but not at these numbers: √ of less than 0
                 continue
-            right = np.asarray(target.entry(self._right(target, data, rate)))
             real = np.isrealobj(given) and np.isrealobj(right)
             if real and np.all(np.isfinite(right)) and np.all(np.isfinite(given)):
                 found.append(Point(data, np.broadcast_to(given, right.shape), right))
@@ -339,7 +337,7 @@ class ClaimedFormulas:
         if kind == "value":
             return data[place]
         y, x = place if kind == "partial" else (self.tape.last, place)
-        found = self.partial(data, y, x)
+        found = self.tape.partial(data, y, x)
         return data[place] - (rate or 0.0) * found if kind == "updated" else found
 
 

@@ -13,6 +13,7 @@ from chainrule.verification.claims import (
     Numbers,
     Rounding,
     computed_numbers,
+    index_text,
     printed_numbers,
     unit_of,
 )
@@ -116,7 +117,7 @@ def _entries(finding: Finding) -> str:
     judgement = finding.judgement
     if judgement is None or not judgement.ranks.ndim or not judgement.wrong:
         return ""
-    some = ", ".join(f"[{', '.join(map(str, index))}]" for index in judgement.wrong[:8])
+    some = ", ".join(map(index_text, judgement.wrong[:8]))
     more = len(judgement.wrong) - 8
     return f"{finding.name}: wrong at {some}" + (f" and {more} more" if more > 0 else "")
 

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule.engine import Node
 from chainrule.formulas.naming import names_of
 from chainrule.formulas.symbol import Symbol
-from chainrule.formulas.vocabulary import Vocabulary, normal
+from chainrule.formulas.vocabulary import COUNTS, Vocabulary, normal
 from chainrule.formulas.writing import written
 from chainrule.ops.base import shape_of
 from chainrule.verification.tape import Edge, Tape
@@ -36,8 +36,6 @@ _DATA = re.compile(r"[xXtTyYi][\d_]*|x_\w+|[hac]0|inputs?\w*|targets?\w*|labels?
 _WEIGHT = re.compile(r"[wWvVbBθ]\w*")
 #: Names of targets, which may be one-hot.
 _TARGET = re.compile(r"[tTyYpPqQ][\d_]*|[typ]_\w+|targets?\w*|labels?\w*")
-#: Names of a number of samples, terms or units.
-_COUNTS = {"N", "n", "m", "M", "K", "B"}
 
 
 def is_data_name(name: str) -> bool:
@@ -72,8 +70,6 @@ class Subject:
         self.positions.setdefault(self.names[self.tape.last], self.tape.last)
         #: Whether the graph comes from a worksheet, where constants are leaves, too.
         self.on_sheet = False
-        #: Numbers that formulas may use though the graph does not.
-        self.extra: dict[str, Any] = {}
         self.constants: dict[str, tuple[Any, list[Edge]]] = {}
         for i, node in enumerate(self.tape.nodes):
             for slot, x in enumerate(node.inputs_then()):
@@ -135,8 +131,6 @@ class Subject:
         """The names of the graph with their numbers, for a formula."""
         values = {name: data[i] for name, i in self.positions.items()}
         for name, (value, _) in self.constants.items():
-            values.setdefault(name, value)
-        for name, value in self.extra.items():
             values.setdefault(name, value)
         functions = {node.op.name: node.op for node in self.tape.nodes if node.op is not None}
         return Vocabulary(values, functions, derivative, self.root_name, claimed)
@@ -206,7 +200,7 @@ class Subject:
         """Whether the numbers of a leaf are part of the question: one-hot targets, a count."""
         x, name = self.tape.recorded[i], self.names.get(i, "")
         if x.__class__ is float:
-            return name in _COUNTS and x.is_integer()
+            return name in COUNTS and x.is_integer()
         return _adds_up(x) and _TARGET.fullmatch(name) is not None
 
     def _is_given(self, i: int) -> bool:
@@ -223,9 +217,7 @@ class Subject:
         far: float,
     ) -> Any:
         x = self.tape.recorded[i]
-        if i in asked:
-            return _moved(x, random, far)
-        if i in freely:
+        if i in asked or i in freely:
             return _moved(x, random, far)
         if self._is_given(i) or self._is_told(i):
             return x

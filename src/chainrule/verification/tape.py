@@ -76,6 +76,12 @@ class Edit:
 RIGHT = Edit()
 
 
+def _largest(x: Any) -> float:
+    """The size of the largest finite entry."""
+    sizes = np.abs(np.asarray(x))
+    return float(np.max(sizes[np.isfinite(sizes)], initial=0.0))
+
+
 def _selects(op: Any) -> bool:
     """Whether results are entries of the input, such as the largest: nothing is rounded there."""
     return isinstance(op, Reduction) and op.rules[0] is not None and op.reads_output[0]
@@ -138,8 +144,10 @@ class Tape:
             then = np.asarray(self.recorded[i])
             with np.errstate(all="ignore"):
                 now = np.asarray(self._step(i, inputs))
-                sizes = np.abs([*np.ravel(then), *np.ravel(self._added_up(i, inputs, now))])
-                size = max(np.max(sizes[np.isfinite(sizes)], initial=0.0), 1e-300)
+                if np.array_equal(now, then):
+                    continue
+                sizes = (_largest(then), _largest(self._added_up(i, inputs, now)), 1e-300)
+                size = max(sizes)
                 off = np.abs(now - then) > tolerance * size
             if np.any(off & (np.isfinite(now) | np.isfinite(then))):
                 raise ChangedDataError(
@@ -267,6 +275,11 @@ class Tape:
             assert j is not None
             inputs[edge] = data[j] if before[j] is None else data[j] - rate * before[j]
         return replace(edit, inputs=inputs, updated={})
+
+    def partial(self, data: Sequence[Any], y: int, x: int) -> np.ndarray:
+        """∂y/∂x through all paths, at some data; y is seeded with ones."""
+        found = self.backward(data, seeds={y: ones(data[y])})[x]
+        return np.zeros(np.shape(data[x])) if found is None else np.asarray(found)
 
     def _passed_on(
         self, i: int, y_bar: Any, data: Sequence[Any], edit: Edit, noise: Noise | None

@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.engine import Node
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.vocabulary import adjoint_of
+from chainrule.verification.claims import index_text
 
 if TYPE_CHECKING:
     from chainrule.verification.subject import Subject
@@ -71,7 +72,7 @@ def target_of(subject: Subject, key: Any, *, step: bool) -> Target:
     shape = np.shape(subject.tape.data[place])
     if len(index) != len(shape) or any(not -n <= k < n for k, n in zip(index, shape, strict=True)):
         raise ValueError(f"[{match['index']}] is no entry of {target.name}, whose shape is {shape}")
-    name = f"{target.name}[{', '.join(map(str, index))}]"
+    name = target.name + index_text(index)
     return target._replace(name=name, at=index)
 
 

@@ -30,7 +30,7 @@ _PRIMED = re.compile(rf"\s*[^\W\d]\w*{_INDEX}\s*(?:'|′|\^\{{?\\prime\}}?){_IND
 
 def base_name(left: str) -> str:
     """The name that stands left of a sign, without quotes and index."""
-    return re.sub(rf"(?<=.){_INDEX}\s*$", "", left.strip()).strip("`")
+    return plain_name(re.sub(rf"(?<=.){_INDEX}\s*$", "", left.strip()))
 
 
 def plain_name(left: str) -> str:

@@ -139,7 +139,7 @@ class Worksheet:
 
     def _is_claim(self, statement: Statement) -> bool:
         """Whether `name = …` claims something: a known value with ≈, or an adjoint dz2, δ2."""
-        name = plain_name(base_name(statement.left.text))
+        name = base_name(statement.left.text)
         if self._known(name):
             asked = statement.parts[0].text in OPEN
             if not statement.rounded[0] and not asked and not self._is_given(name):
@@ -184,7 +184,7 @@ class Worksheet:
         }
 
     def _claim(self, statement: Statement) -> None:
-        named = bool(self._known(plain_name(base_name(statement.left.text))))
+        named = bool(self._known(base_name(statement.left.text)))
         for part in statement.parts:
             line = self.line(part.position)
             self.claims.append(Claimed(statement.left, part, line, statement.rate, named))
@@ -201,7 +201,7 @@ class Worksheet:
             self._value(statement.parts[0], self.formulas)
             self.formulas[name] = statement.parts[0].text
             return
-        if plain_name(base_name(statement.left.text)) != name:
+        if base_name(statement.left.text) != name:
             raise self.fail(f"{name} is not computed yet", statement.left.position)
         value = self._value(statement.parts[0])
         if not isinstance(value, Traced):

@@ -85,6 +85,12 @@ class Slope:
         return self.left is not None
 
     @property
+    def around(self) -> float:
+        """The error that the ends of the interval may have."""
+        least, most = self.interval
+        return self.bound - (most - least) / 2 if self.kink else self.bound
+
+    @property
     def interval(self) -> tuple[float, float]:
         """The least and the largest subgradient; at a point without a kink the value twice."""
         if self.left is None or self.right is None:
@@ -165,13 +171,13 @@ class _Ladder:
         rungs = [self.rung(self.first / 4.0**level) for level in range(levels)]
         near, far = self.noises(here) if noise is None else (noise, noise)
         near, far = max(near, self.least), max(far, self.least)
+        largest = max(abs(f) for f in [here, *_finite(rungs)])
         # So much noise may be no noise: the function may turn within that distance.
-        most = math.sqrt(self.unit) * max(abs(f) for f in [here, *_finite(rungs)])
+        most = math.sqrt(self.unit) * largest
         if near > most:
             return self.nothing()
         sides = (True, False) if noise is None else ()  # known noise is that of stairs, too
         stair = max((self.stair(here, rungs, ahead=ahead) for ahead in sides), default=0.0)
-        largest = max(abs(f) for f in [here, *_finite(rungs)])
         if stair > MEANT * largest:
             stair = 0.0
         found = self.solved(here, rungs, max(near, far), STAIRS * stair)

@@ -65,32 +65,36 @@ class GraphReference:
         self.subject, self.tape = subject, subject.tape
         tape = self.tape
         self.bars = tape.backward(tape.data)
-        #: How far each result moves when every step is rounded otherwise.
-        self.noise = [0.0] * len(tape.nodes)
-        self.spread = self.spread_of(UNIT)
-        self._checked: dict[int, Reference] = {}
+        #: The data of the graph where every step is rounded otherwise, a few times.
+        self.rounded: list[list[Any]] = []
+        self.spread = self.spread_of(UNIT, keep=self.rounded)
+        self._checked: dict[int | tuple[int, int], Reference] = {}
         self._spent = 0
         #: Results that are constants to `backward()`: they are held where differences are taken.
         self._stopped = {
             i: tape.data[i] for i, node in enumerate(tape.nodes) if node.op is stop_gradient
         }
 
-    def spread_of(self, unit: float) -> list[Any]:
-        """How far each adjoint moves when every step is rounded to a unit."""
+    def spread_of(self, unit: float, keep: list[list[Any]] | None = None) -> list[Any]:
+        """How far each adjoint moves when every step is rounded to a unit; the data may be kept."""
         spread: list[Any] = [None if bar is None else np.zeros(np.shape(bar)) for bar in self.bars]
         for run in range(RUNS):
             noise = jittered(unit, run)
             data = self.tape.forward(noise=noise)
-            if unit == UNIT:
-                self.noise = [
-                    max(known, MARGIN * float(np.max(np.abs(there - here), initial=0.0)))
-                    for known, there, here in zip(self.noise, data, self.tape.data, strict=True)
-                ]
+            if keep is not None:
+                keep.append(data)
             for i, bar in enumerate(self.tape.backward(data, noise=noise)):
                 if bar is not None:
                     with np.errstate(invalid="ignore"):
                         spread[i] = np.maximum(spread[i], np.abs(bar - self.bars[i]))
         return [None if s is None else MARGIN * s for s in spread]
+
+    def noise(self, i: int) -> float:
+        """How far rounding may move a result."""
+        here = self.tape.data[i]
+        with np.errstate(invalid="ignore"):
+            off = [float(np.max(np.abs(data[i] - here), initial=0.0)) for data in self.rounded]
+        return MARGIN * max((x for x in off if not math.isnan(x)), default=0.0)
 
     def value(self, i: int) -> np.ndarray:
         """The adjoint of a node; zeros where none arrives."""
@@ -111,10 +115,13 @@ class GraphReference:
             self._checked[i] = self._compared(i, Reference.of(self.value(i), self.bound(i)))
         return self._checked[i]
 
-    def partial(self, y: int, x: int, value: np.ndarray) -> Reference:
+    def partial(self, y: int, x: int) -> Reference:
         """The derivative of a result by a node, compared with differences."""
-        found = Reference.of(value, 256 * UNIT * np.abs(value))
-        return self._compared(x, found, y)
+        if (y, x) not in self._checked:
+            value = self.tape.partial(self.tape.data, y, x)
+            found = Reference.of(value, 256 * UNIT * np.abs(value))
+            self._checked[y, x] = self._compared(x, found, y)
+        return self._checked[y, x]
 
     def _compared(self, i: int, found: Reference, of: int = -1) -> Reference:
         """With a second opinion; at a kink with the interval of subgradients."""
@@ -217,7 +224,7 @@ class GraphReference:
             least, most = seen.interval
             if seen.kink and most - least > APART * max(abs(least), abs(most)):
                 low[index], high[index] = least, most
-                bound[index] = seen.bound - (most - least) / 2
+                bound[index] = seen.around
                 continue
             apart = abs(seen.value - value[index])
             if not apart > seen.bound + bound[index]:
@@ -256,7 +263,7 @@ class GraphReference:
             return float(np.sum(self.tape.forward(held=held)[of]))
 
         self._spent += len(self.tape.nodes)
-        least = self.noise[of]
+        least = self.noise(of)
         return slope(value, scale, step=step, least=least if math.isfinite(least) else 0.0)
 
 
@@ -326,8 +333,6 @@ class FunctionReference:
             direction = np.zeros(shape)
             direction[index] = 1.0
             seen = self.along({k: direction})
-            value[index], bound[index] = seen.value, seen.bound
+            value[index], bound[index] = seen.value, seen.around
             low[index], high[index] = seen.interval
-            if seen.kink:
-                bound[index] = seen.bound - (high[index] - low[index]) / 2
         return Reference(value, bound, low, high)

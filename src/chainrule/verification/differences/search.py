@@ -171,7 +171,7 @@ def search_entries(reference: FunctionReference, claims: Sequence[Numbers]) -> S
     low, high = value.copy(), value.copy()
     for entry, seen in found.items():
         low[entry], high[entry] = seen.interval
-        bound[entry] = seen.bound - (high[entry] - low[entry]) / 2 if seen.kink else seen.bound
+        bound[entry] = seen.around
     references = []
     for k, shape in enumerate(row.shapes):
         part = slice(row.ends[k], row.ends[k + 1])

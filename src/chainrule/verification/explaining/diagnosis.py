@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.verification.claims import short
+from chainrule.verification.claims import index_text, short
 from chainrule.verification.explaining.causes import Cause, Replay, Why
 from chainrule.verification.explaining.mistakes import mistakes
 from chainrule.verification.explaining.setting import Setting
@@ -333,7 +333,7 @@ class Diagnosis:
                 values = [0.0 if abs(v) <= least else v for v in values]
                 groups = len({short(v, 4) for v in values})
                 if groups > 1 and (best is None or groups > best[0]):
-                    place = f"[{', '.join(map(str, index))}]" if index else ""
+                    place = index_text(index) if index else ""
                     meaning = ", ".join(
                         f"{short(v, 4)} would mean {k}" for k, v in enumerate(values, start=1)
                     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule import ops
-from chainrule.verification.claims import number_text, short
+from chainrule.verification.claims import index_text, number_text, short
 from chainrule.verification.tape import RIGHT
 from chainrule.verification.verdicts import Verdict
 
@@ -26,8 +26,6 @@ BATCH = 2
 PRODUCTS = (ops.matmul, ops.multiply)
 #: Claims of more entries than this are not solved from.
 MOST_EQUATIONS = 4000
-
-
 #: Adjoints are tried with no more steps than this in all.
 MOST_TRIES = 100_000
 #: So small a part of the right numbers is rounding.
@@ -245,6 +243,6 @@ def entries_text(finding: Finding) -> str:
             numbers = ", ".join(places[:8]) + (f" and {len(places) - 8} more" if places[8:] else "")
             return f"{finding.name}: {what} {numbers} and no other entry"
     if len(judgement.wrong) <= 4:
-        entries = ", ".join(f"[{', '.join(map(str, index))}]" for index in judgement.wrong)
+        entries = ", ".join(map(index_text, judgement.wrong))
         return f"{finding.name}: only {entries}"
     return f"{finding.name}: {len(judgement.wrong)} of {wrong.size} entries"
