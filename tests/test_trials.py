@@ -445,3 +445,11 @@ def test_a_chain_of_many_steps_is_searched_for_a_while_only():
 def test_a_rate_of_zero_is_a_rate():
     sheet = "x = 2\nf = x^2\nf ≈ 5\nx' ≈ 3 with rate 0\nx' ≈ 2 with rate 0"
     assert verdicts(sheet) == ["wrong", "wrong", "agrees"]
+
+
+def test_a_function_of_float16_is_measured_in_its_own_precision():
+    random = np.random.default_rng(0)
+    for _ in range(40):
+        x = random.uniform(0.3, 2, 3).astype(np.float16)
+        right = np.cos(x) * x + np.sin(x)
+        assert cr.check(lambda x: np.sum(np.sin(x) * x), right, at=x).verdict is not WRONG

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.functions import stop_gradient
+from chainrule.verification.claims import unit_of
 from chainrule.verification.differences.ladder import Slope, slope
 from chainrule.verification.verdicts import Reference
 
@@ -299,7 +300,7 @@ class FunctionReference:
     evaluations: int = 0
 
     def __post_init__(self) -> None:
-        self.unit = 2.0**-24 if any(x.dtype == np.float32 for x in self.at) else UNIT
+        self.unit = max(map(unit_of, self.at))
 
     def along(
         self,
