@@ -47,6 +47,7 @@ from chainrule.ops import (
 )
 from chainrule.ops.exponentials import log_softmax, logsumexp, softmax
 from chainrule.recording import detect_anomaly, no_grad
+from chainrule.scopes import scope
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, History, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp
@@ -142,6 +143,7 @@ __all__ = [
     "relu",
     "render",
     "reshape",
+    "scope",
     "sigmoid",
     "sign",
     "sin",

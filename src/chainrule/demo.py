@@ -10,7 +10,7 @@ from chainrule.nn.losses import half_squared_error, mean_squared_error
 from chainrule.ops import elementwise, sigmoid
 from chainrule.optim import GradientDescent
 from chainrule.pictures import render
-from chainrule.pictures.raster import can_write_png
+from chainrule.pictures.output.raster import can_write_png
 from chainrule.tensor import Tensor
 from chainrule.training import History, fit, progress_is_seen
 from chainrule.value import Value

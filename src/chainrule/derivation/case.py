@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.derivation.numbers import TOLERANCE, number
+from chainrule.derivation.numbers import TOLERANCE
 from chainrule.derivation.question import Question
 from chainrule.errors import DerivationError
 from chainrule.formulas.algebra import size_of
+from chainrule.formulas.digits import number
 from chainrule.formulas.styles import TEXT, takes_bar
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import written

@@ -15,8 +15,8 @@ from chainrule.derivation.blocks import (
     to_markdown,
     to_text,
 )
-from chainrule.derivation.numbers import number
 from chainrule.engine import Node, swept
+from chainrule.formulas.digits import number
 from chainrule.formulas.naming import Caller
 from chainrule.formulas.steps import Steps
 from chainrule.formulas.writing import Words

@@ -14,9 +14,10 @@ import numpy as np
 
 from chainrule.derivation.blocks import Equation, Note
 from chainrule.derivation.case import drift_text
-from chainrule.derivation.numbers import displayed, number
+from chainrule.derivation.numbers import displayed
 from chainrule.engine import Node
 from chainrule.formulas.algebra import narrow
+from chainrule.formulas.digits import number
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Blank, Derivative, DerivativeIn, written
 from chainrule.ops.base import total

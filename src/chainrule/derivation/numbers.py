@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.formulas.digits import number
 from chainrule.formulas.reading import read
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Grid, Printed, Words, written
@@ -26,15 +27,6 @@ DTYPE_TOLERANCE = {"float16": 1e-2, "float32": 1e-5}
 def largest(arrays: Iterable[Any]) -> float:
     """The largest entry of all."""
     return max(float(np.max(np.abs(x), initial=0.0)) for x in arrays)
-
-
-def number(x: Any, digits: int) -> str:
-    """A number to so many significant digits: 0.05707, 1.2e-7, nan."""
-    text = f"{float(x):.{digits}g}"
-    mantissa, e, exponent = text.partition("e")
-    if mantissa == "-0":
-        mantissa = "0"
-    return f"{mantissa}e{int(exponent)}" if e else mantissa
 
 
 def array(x: Any, digits: int) -> str:

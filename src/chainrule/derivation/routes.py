@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.derivation.blocks import Equation, Heading, Note, Table
 from chainrule.derivation.case import count_text, drift_text, paths_text, share_text
-from chainrule.derivation.numbers import agreeing, number, substituted
+from chainrule.derivation.numbers import agreeing, substituted
+from chainrule.formulas.digits import number
 from chainrule.formulas.reading import product
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import Blank, Derivative, Joined, Printed, Words, written
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from chainrule.derivation.case import Case
-    from chainrule.derivation.paths import Route, Ways
     from chainrule.engine import Node
+    from chainrule.formulas.ways import Route, Ways
 
 #: A path of more factors than this is printed by its first and its last.
 MOST_FACTORS, FIRST_FACTORS, LAST_FACTORS = 40, 20, 10

@@ -17,12 +17,13 @@ from chainrule.derivation.blocks import Equation, Heading, Note
 from chainrule.derivation.case import SMALLEST, count_text, paths_text
 from chainrule.derivation.kinks import kinks
 from chainrule.derivation.matrix import matrix_blocks, shape_text
-from chainrule.derivation.numbers import array, displayed, number
-from chainrule.derivation.paths import Ways
+from chainrule.derivation.numbers import array, displayed
 from chainrule.derivation.result import Derivation, Path
 from chainrule.derivation.routes import MOST_FACTORS, layer_blocks, path_blocks
 from chainrule.derivation.traces import adjoint_blocks, table_blocks
+from chainrule.formulas.digits import number
 from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.ways import Ways
 from chainrule.formulas.writing import Blank, Derivative, Printed, Words, written
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def array_derivation(
         blocks = _array_blocks(case, form, nodes, edges, [n for n in steps.steps if n.op is None])
         blocks += [*order_note(case, nodes), *_array_remark(case)]
         return _derivation(case, form, None, [*lead, *blocks], reveal)
-    ways = Ways(steps, target, numbers=False)
+    ways = Ways.over(steps, target, numbers=False)
     count = ways.count()
     if form == "paths":
         if count > max_paths:
@@ -146,7 +147,7 @@ def scalar_derivation(
         worst = max(case.adjoints.values(), key=lambda x: not math.isfinite(x))
         blocks += [Note(text) for text in (_remark(case, None, worst),) if text]
         return _derivation(case, form, None, blocks, reveal)
-    ways = Ways(steps, target)
+    ways = Ways.over(steps, target)
     count = ways.count()
     routes = []
     if form == "auto":

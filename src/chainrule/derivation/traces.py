@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.derivation.blocks import Equation, Note, Table
 from chainrule.derivation.case import drift_text, order_text
-from chainrule.derivation.numbers import agreeing, number
+from chainrule.derivation.numbers import agreeing
+from chainrule.formulas.digits import number
 from chainrule.formulas.reading import product
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from chainrule.derivation.case import Case
-    from chainrule.derivation.paths import Ways
     from chainrule.engine import Node
+    from chainrule.formulas.ways import Ways
 
 #: Rows of a trace that are printed: from its beginning, and from its end.
 FIRST_ROWS, LAST_ROWS = 40, 10

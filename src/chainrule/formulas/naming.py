@@ -149,6 +149,20 @@ def _variables(caller: Caller, wanted: set[int], constants: Mapping[int, Any]) -
     return found
 
 
+def path_inside(thing: Any, wanted: Any) -> str | None:
+    """The way from an instance to an object it holds, such as `layers[0]`."""
+    own = {name: x for name, x in getattr(thing, "__dict__", {}).items() if name[:1] != "_"}
+    for name, x in own.items():
+        if x is wanted:
+            return str(name)
+    return next(iter(_inside(own, {id(wanted)})), (0, None))[1]
+
+
+def variables_named(caller: Caller, wanted: set[int]) -> dict[int, str]:
+    """The caller's names for some objects, by `id`."""
+    return _variables(caller, wanted, {})
+
+
 def _inside(scope: Mapping[str, Any], wanted: set[int]) -> Iterator[tuple[int, str]]:
     """Objects inside of containers and instances, the nearest first."""
     queue = deque((thing, name, 0) for name, thing in scope.items())

@@ -1,192 +1,262 @@
-"""What a picture of a graph shows: a box for each node, an edge for each use of it."""
+"""`graph` and `render`: a computation graph as a picture."""
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import graphviz
 import numpy as np
 
-from chainrule.engine import Node, newest_first
-from chainrule.errors import ChangedDataError
-from chainrule.pictures.boxes import Box, Edge
-from chainrule.pictures.layout import Item, lay_out
-from chainrule.pictures.raster import to_png
-from chainrule.pictures.svg import draw
+from chainrule.engine import Node
+from chainrule.formulas.naming import Caller
+from chainrule.ops.indexing import getitem
+from chainrule.pictures.drawing.svg import Drawing, draw, task_of
+from chainrule.pictures.output.dot import digraph
+from chainrule.pictures.output.files import write
+from chainrule.pictures.placing.engines import placed
+from chainrule.pictures.showing.building import Target, scene_of
+from chainrule.pictures.showing.clusters import scopes_of
+from chainrule.pictures.showing.options import Options, checked
+from chainrule.pictures.showing.paths import PathsTold, told_paths, ways_to
+from chainrule.pictures.showing.reading import Reading
+from chainrule.pictures.showing.units import Items, Unit, chosen_units
+from chainrule.sites import user_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
+    from pathlib import Path as FilePath
 
-#: More boxes than this are no picture any more.
-MAX_BOXES = 400
+    import graphviz
+
+    from chainrule.pictures.placing.plan import Layout
+    from chainrule.pictures.scene import Path, Scene
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GraphView:
-    """The boxes and edges of a computation graph; `render` writes it to a file."""
+    """A picture of a computation graph; `render` writes it to a file.
 
-    title: str
-    boxes: Sequence[Box]
-    edges: Sequence[Edge]
+    `scene` is what is shown, `layout` where. In a notebook it shows itself.
+    """
+
+    # Private, so that a picture among your variables gives no names to nodes.
+    _reading: Reading
+    _scopes: Mapping[int, Path]
+    options: Options
+    _target: Target | None = None
+
+    @cached_property
+    def _items(self) -> Items:
+        """The nodes and constants with their scopes."""
+        return Items(self._reading, self._scopes)
+
+    @cached_property
+    def _units(self) -> list[Unit]:
+        """What each box stands for."""
+        return chosen_units(self._items, self.options.choice)
+
+    @cached_property
+    def scene(self) -> Scene:
+        """Boxes, edges, clusters and what stands below them."""
+        look = self.options.look
+        return scene_of(self._reading, self._items, self._units, look, self._target)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where everything is."""
+        return placed(task_of(self.scene, downward=self.options.downward), self.options.engine)
+
+    def drawn(self, theme: str) -> Drawing:
+        """The SVG with the prefix of its names."""
+        return draw(self.scene, self.layout, theme)
 
     def to_svg(self) -> str:
-        """The picture as SVG text, drawn with a built-in layered layout."""
-        items = [Item(2 + len(box.rows), _widest(box)) for box in self.boxes]
-        layout = lay_out(items, [(e.source, e.target, e.slot, e.slots) for e in self.edges])
-        return draw(self.title, self.boxes, [edge.label for edge in self.edges], layout)
+        """The picture as SVG text. The same graph gives the same bytes."""
+        return self.drawn(self.options.theme or "light").svg
 
     def to_dot(self) -> graphviz.Digraph:
         """The graph for Graphviz, to be edited and drawn with the `dot` program."""
-        dot = graphviz.Digraph(
-            comment=self.title, graph_attr={"rankdir": "LR"}, node_attr={"shape": "record"}
-        )
-        for i, box in enumerate(self.boxes):
-            rows = [
-                f"{box.name} {box.role}".strip(),
-                *[f"{word} {text}" for word, text in box.rows],
-            ]
-            dot.node(str(i), "|".join(graphviz.escape(_record_text(row)) for row in rows))
-        for edge in self.edges:
-            dot.edge(str(edge.source), str(edge.target), label=graphviz.escape(edge.label))
-        return dot
+        return digraph(self.scene, downward=self.options.downward)
 
-    def render(self, path: str | Path) -> Path:
-        """Write the picture; the extension decides: .svg, .png (extra `pictures`) or .dot.
+    def paths(self, w: Any) -> PathsTold:
+        """Every path from a node to the root with its product, and their sum.
+
+        Args:
+            w: a node, its name, or one entry of an array ("W[2, 0]").
+
+        Returns:
+            the exact count and, for numbers, all paths or the ten largest, found without looking at
+            the others. Printed, it is the text below a picture with `path=w`.
+        """
+        node, index = found_target(self._reading, w, "paths")
+        return told_paths(self._reading, node, ways_to(self._reading, node), index)
+
+    def render(self, path: str | FilePath) -> FilePath:
+        """Write the picture; the extension decides about the format.
+
+        .svg, .html (an interactive page), .dot and .json need nothing else; .png needs the extra
+        `pictures`, .pdf the extra `pdf`, .webp, .gif and .apng (animations) `pictures`.
 
         Raises:
             ValueError: for another extension.
-            ModuleNotFoundError: for .png without resvg-py.
+            ModuleNotFoundError: where an extra is missing, with the install command.
         """
-        path = Path(path)
-        if path.suffix == ".svg":
-            path.write_text(self.to_svg(), encoding="utf-8")
-        elif path.suffix == ".png":
-            path.write_bytes(to_png(self.to_svg()))
-        elif path.suffix == ".dot":
-            path.write_text(self.to_dot().source, encoding="utf-8")
-        else:
-            raise ValueError(f"cannot render to {path.name!r}: use .svg, .png or .dot")
-        return path
+        return write(self, path)
 
-    def _repr_svg_(self) -> str:
-        return self.to_svg()
+    def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
+        try:
+            return {"image/svg+xml": self.to_svg(), "text/plain": repr(self)}
+        except Exception as problem:  # noqa: BLE001 -- a notebook's display must not fail
+            return {"text/plain": f"{self!r} cannot be drawn: {problem}"}
+
+    def __repr__(self) -> str:
+        try:
+            counts = f"{len(self.scene.boxes)} boxes, {len(self.scene.edges)} edges"
+        except Exception as problem:  # noqa: BLE001 -- see _repr_mimebundle_
+            counts = str(problem)
+        return f"<GraphView of {self._reading.name(self._reading.root)}: {counts}>"
 
 
-def graph(root: Node, *, digits: int = 4) -> GraphView:
+def graph(
+    root: Node,
+    *,
+    names: Mapping[Any, Any] | None = None,
+    path: Any = None,
+    around: Any = None,
+    radius: int = 2,
+    depth: int | None = None,
+    expand: Any = (),
+    collapse: Any = (),
+    show: Any = ("value", "grad", "local"),
+    digits: int = 4,
+    theme: str | None = None,
+    direction: str = "LR",
+    dpi: float = 192,
+    max_nodes: int = 150,
+    max_edges: int = 400,
+    engine: str = "auto",
+) -> GraphView:
     """A picture of the graph under a node: values, gradients, and on an edge its partial.
 
-    A Value has one partial for each edge; between arrays there is no single number, those edges are
-    bare. A gradient that is not stored (before backward, or on an unlabelled Tensor in between)
-    shows as "·". An array of more than four entries shows as its norm, "‖·‖".
+    A box has its name, from a label, from `names` or from your variables, its op or role, its value
+    and its gradient ("·" before `backward`). On an edge stands the local derivative, between arrays
+    the formula of the pullback; the line is the thicker the more comes along it, and dashed where
+    nothing does. Scopes (`with cr.scope("layer1")`, calls of modules, dotted names) are drawn
+    around their nodes. What does not fit is closed or folded, and the picture says so.
 
     Args:
         root: a Value or Tensor. Call `backward()` first to see gradients.
+        names: name -> node or constant, as for `explain`.
+        path: a node, a name or an entry ("W[2, 0]"): light up every path from it to the root, with
+            the product of each and the sum, which is the gradient.
+        around: only what is near this node …
+        radius: … at most so many edges away.
+        depth: how many levels of scopes are open; by default as many as fit.
+        expand: names of scopes that are open in any case.
+        collapse: names of scopes that are closed in any case.
+        show: of "value", "grad" and "local".
         digits: significant digits of the numbers.
+        theme: "light", "dark" or "auto" (as the reader's system); by default light for images and
+            auto for pages.
+        direction: "LR" from left to right, "TB" from top to bottom.
+        dpi: dots per inch of a PNG or an animation; 96 draws one dot for each unit.
+        max_nodes: of more, scopes are closed and repeats are folded.
+        max_edges: the same for edges.
+        engine: "auto", "dot", "pygraphviz" or "built-in": who decides what goes where. All give the
+            same look.
 
     Raises:
         TypeError: if root is not a node.
-        ValueError: for a graph of more than 400 boxes.
+        ValueError: for an option that makes no sense, or a name that is not in the graph.
         ChangedDataError: if data was changed since the graph was recorded.
 
     >>> import chainrule as cr
     >>> a = cr.Value(2.0, label="a")
     >>> view = cr.graph(a * a)
-    >>> len(view.boxes), [edge.label for edge in view.edges]
-    (2, ['2', '2'])
+    >>> [edge.label for edge in view.scene.edges]
+    ['2', '2']
     """
+    options = checked(
+        around, radius, depth, expand, collapse, show, digits, theme, direction, dpi, max_nodes,
+        max_edges, engine,
+    )  # fmt: skip
+    return viewed(root, Caller.of(user_frame(2)), names, options, path)
+
+
+def render(root: Node, file: str | FilePath, /, **options: Any) -> FilePath:
+    """Write a picture of the graph under a node: `graph(root, …).render(file)`.
+
+    Args:
+        root: a Value or Tensor.
+        **options: as for `graph`.
+        file: where to; its extension decides about the format: .svg, .html, .png, .pdf, .webp,
+            .gif, .apng, .dot or .json.
+
+    >>> import chainrule as cr
+    >>> a = cr.Value(2.0, label="a")
+    >>> render(a * a, "square.svg", path=a, theme="dark")  # doctest: +SKIP
+    """
+    return graph(root, **options).render(file)
+
+
+def viewed(
+    root: Any, caller: Caller, names: Mapping[Any, Any] | None, options: Options, path: Any
+) -> GraphView:
+    """`graph` for somebody else, whose variables give names."""
     if not isinstance(root, Node):
         raise TypeError(f"a picture needs a Value or a Tensor, got {type(root).__name__}")
-    nodes = sorted(newest_first(root), key=lambda node: node.index)
-    if len(nodes) > MAX_BOXES:
-        raise ValueError(
-            f"{len(nodes)} nodes are too many for one picture (limit {MAX_BOXES}): draw the graph"
-            f" of one sample, or a smaller part"
-        )
-    boxes: list[Box] = []
-    edges: list[Edge] = []
-    place: dict[int, int] = {}
-    for node in nodes:
-        sources = []
-        _refuse_stale(node)
-        for x in node.inputs:
-            if not isinstance(x, Node):
-                boxes.append(Box(_number(x, digits), "", "constant", ()))
-            sources.append(place[x.index] if isinstance(x, Node) else len(boxes) - 1)
-        place[node.index] = len(boxes)
-        boxes.append(_box(node, node is root, digits))
-        for slot, source in enumerate(sources):
-            label = _partial(node, slot, digits)
-            edges.append(Edge(source, place[node.index], slot, len(sources), label))
-    return GraphView(f"Computation graph of {root.label or 'a result'}", boxes, edges)
-
-
-def render(root: Node, path: str | Path, *, digits: int = 4) -> Path:
-    """Write a picture of the graph under a node: `graph(root).render(path)`."""
-    return graph(root, digits=digits).render(path)
-
-
-def _refuse_stale(node: Node) -> None:
-    """A picture of old results beside new data would lie."""
-    for x in node.inputs:
-        if isinstance(x, Node) and x.index > node.index:
-            raise ChangedDataError(
-                f"the data of '{x.label or 'a leaf'}' was changed after {node.describe()}: draw the"
-                f" graph before changing data, or run the forward pass again"
+    reading = Reading(root, names, caller)
+    scopes = scopes_of(reading, caller)
+    known = {".".join(p[:n]) for p in scopes.values() for n in range(1, len(p) + 1)}
+    for name in (*options.choice.expand, *options.choice.collapse):
+        if name not in known:
+            raise ValueError(
+                f"{name!r} is no scope of this graph{_near(name, known, 'there are no scopes')}"
             )
-    if node.op is not None:
-        node.check_unchanged()
+    if options.choice.around is not None:
+        node, _ = found_target(reading, options.choice.around, "around")
+        options = options._replace(choice=options.choice._replace(around=node))
+    target = None if path is None else Target(*found_target(reading, path, "path"))
+    return GraphView(reading, scopes, options, target)
 
 
-def _box(node: Node, is_root: bool, digits: int) -> Box:
-    sign = "" if node.op is None else op_sign(node.op)
-    kind = "output" if is_root else "leaf" if node.op is None else "op"
-    rows = [("value", _number(node._held, digits))]
-    if np.shape(node._held):
-        rows.insert(0, ("shape", str(np.shape(node._held)).replace(" ", "")))
-    rows.append(("grad", "·" if node.grad is None else _number(node.grad, digits, signed=True)))
-    name = node.label or sign or "leaf"
-    return Box(name, sign if node.label else "", kind, tuple(rows))
+def found_target(reading: Reading, w: Any, what: str) -> tuple[Node, tuple[int, ...] | None]:
+    """A node of the graph and perhaps an index into it, given as itself or by name."""
+    by_name = {name: node for node in reading.nodes if (name := reading.name(node))}
+    if isinstance(w, str):
+        match = re.fullmatch(r"(.+)\[([-\d, ]+)\]", w)
+        if w in by_name:
+            return by_name[w], None
+        if match is None or match[1] not in by_name:
+            hint = _near(w, by_name, "")
+            raise ValueError(f"{what}={w!r} is no node of this graph{hint}")
+        index = tuple(int(part) for part in match[2].split(",") if part.strip())
+        return by_name[match[1]], _entry(by_name[match[1]], index, w)
+    if not isinstance(w, Node):
+        raise TypeError(f"{what}= takes a node or its name, got {type(w).__name__}")
+    if any(node is w for node in reading.nodes):
+        return w, None
+    if w.op is getitem and any(node is w.inputs[0] for node in reading.nodes):
+        index = w.params["index"]
+        whole = index if isinstance(index, tuple) else (index,)
+        if all(isinstance(i, int | np.integer) for i in whole):
+            return w.inputs[0], _entry(w.inputs[0], tuple(map(int, whole)), what)
+    raise ValueError(f"{what}=: this node ({w.describe()}) is not in the graph")
 
 
-def op_sign(op: Any) -> str:
-    """The sign of an op in a small space: × + - / ^, or its name."""
-    notation = op.written_as((), {}) if not callable(op.notation) else None
-    sign = "".join(notation.signs).strip() if notation else ""
-    return {"·": "×", "-": "−"}.get(sign, sign) if len(sign) == 1 else op.name
+def _entry(node: Node, index: tuple[int, ...], text: str) -> tuple[int, ...]:
+    shape = np.shape(node._held)
+    inside = len(index) == len(shape) and all(
+        -n <= i < n for i, n in zip(index, shape, strict=True)
+    )
+    if not inside:
+        raise ValueError(f"{text!r} is no entry of an array of shape {shape}")
+    return index
 
 
-def _partial(node: Node, slot: int, digits: int) -> str:
-    """The local derivative along an edge of a Value graph; an array has no single one."""
-    x = node.inputs[slot]
-    if not isinstance(x, Node) or np.shape(x._held) or np.shape(node._held):
-        return ""
-    partial = None if node.partials is None else node.partials[slot]
-    if node.partials is None:
-        op: Any = node.op
-        values = [v._held if isinstance(v, Node) else v for v in node.inputs]
-        try:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                (partial,) = op.vjp([slot], node.new_seed(None), node._held, values, node.params)
-        except (ArithmeticError, ValueError):
-            return "∞"
-    return "" if partial is None else _number(float(partial), digits)
-
-
-def _number(x: Any, digits: int, *, signed: bool = False) -> str:
-    array = np.asarray(x)
-    if array.size > 4:
-        return f"‖·‖ {np.linalg.norm(array):.{digits}g}"
-    if array.shape:
-        return "[" + " ".join(f"{entry:.3g}" for entry in array.flat) + "]"
-    return f"{float(array):{'+' if signed else ''}.{digits}g}".replace("-", "−")
-
-
-def _widest(box: Box) -> int:
-    return max(len(box.name) + len(box.role) + 2, *(len(w) + len(t) + 2 for w, t in box.rows), 4)
-
-
-def _record_text(text: str) -> str:
-    """Braces, bars and angles mean something in a record label."""
-    return "".join("\\" + c if c in "{}|<>\\" else c for c in text)
+def _near(name: str, known: Any, nothing: str) -> str:
+    near = difflib.get_close_matches(name, known, 4, 0.3) or sorted(known)[:6]
+    return f"; there are {', '.join(near)}" if near else f": {nothing}" if nothing else ""

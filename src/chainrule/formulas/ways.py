@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from chainrule.formulas.reading import product
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from chainrule.engine import Node
     from chainrule.formulas.steps import Steps
@@ -19,7 +19,18 @@ class Route(NamedTuple):
     """A path, root first, with the product of its partials."""
 
     nodes: tuple[Node, ...]
+    partials: tuple[float, ...]
     contribution: float
+
+
+class _Way(NamedTuple):
+    """One of the best ways to a node: its last partial, and where it came from."""
+
+    size: float
+    order: int
+    contribution: float
+    partial: float
+    before: tuple[int, int] | None
 
 
 class Layered(NamedTuple):
@@ -35,32 +46,55 @@ MOST_ROWS = 2000
 
 
 class Ways:
-    """The steps on the way from a root to a node, and the numbers along them.
+    """What lies on the way from a root to a node, and the numbers along it.
 
-    `nodes` has them root first; `edges[id(node)]` the inputs on the way, each with the number
-    ∂node/∂input (0 without `numbers`: between arrays there is none).
+    Args:
+        root, target: the ends.
+        nodes: everything under the root, oldest first; others between are contracted.
+        inputs: what a node is computed from, parallel edges as often as they are.
+        partials: for each of those the number ∂node/∂input.
+
+    `nodes` has those on the way root first; `edges[id(node)]` the inputs on the way, each with its
+    number.
     """
 
-    def __init__(self, steps: Steps, target: Node, *, numbers: bool = True) -> None:
-        self.root, self.target = steps.root, target
+    def __init__(
+        self,
+        root: Node,
+        target: Node,
+        nodes: Sequence[Node],
+        inputs: Callable[[Node], Sequence[Node]],
+        partials: Callable[[Node], Sequence[float]],
+    ) -> None:
+        self.root, self.target = root, target
         reaches = {id(target)}
-        inputs = {}
-        for node in steps.steps:
-            inputs[id(node)] = own = [x for x in steps.inputs(node) if id(x) in reaches]
-            if own and node is not target:
+        known = {}
+        for node in nodes:
+            known[id(node)] = own = inputs(node)
+            if node is not target and any(id(x) in reaches for x in own):
                 reaches.add(id(node))
         self.nodes: list[Node] = []
         self.edges: dict[int, list[tuple[Node, float]]] = {}
-        seen = {id(steps.root)}
-        for node in reversed(steps.steps):
+        seen = {id(root)}
+        for node in reversed(nodes):
             if id(node) not in seen or id(node) not in reaches:
                 continue
             self.nodes.append(node)
             if node is target:
                 continue
-            partials = steps.partials(node) if numbers else {}
-            self.edges[id(node)] = [(x, partials.get(id(x), 0.0)) for x in inputs[id(node)]]
+            pairs = zip(known[id(node)], partials(node), strict=True)
+            self.edges[id(node)] = [(x, partial) for x, partial in pairs if id(x) in reaches]
             seen.update(id(x) for x, _ in self.edges[id(node)])
+
+    @classmethod
+    def over(cls, steps: Steps, target: Node, *, numbers: bool = True) -> Ways:
+        """Along the steps between named nodes; without numbers (between arrays) all are 0."""
+
+        def partials(node: Node) -> Sequence[float]:
+            found = steps.partials(node) if numbers else {}
+            return [found.get(id(x), 0.0) for x in steps.inputs(node)]
+
+        return cls(steps.root, target, steps.steps, steps.inputs, partials)
 
     def count(self) -> int:
         """How many paths there are, exactly."""
@@ -83,19 +117,20 @@ class Ways:
     def every(self) -> Iterator[Route]:
         """All paths, in the order of the inputs."""
         # Each way is a node and the way before it, so that a long path is not copied at each step.
-        pending: list[tuple[Any, float]] = [((self.root, None), 1.0)]
+        pending: list[tuple[Any, float]] = [((self.root, 1.0, None), 1.0)]
         while pending:
             way, contribution = pending.pop()
             node = way[0]
             if node is self.target:
-                nodes = []
+                nodes, partials = [], []
                 while way is not None:
                     nodes.append(way[0])
-                    way = way[1]
-                yield Route(tuple(nodes[::-1]), contribution)
+                    partials.append(way[1])
+                    way = way[2]
+                yield Route(tuple(nodes[::-1]), tuple(partials[-2::-1]), contribution)
                 continue
             pending += [
-                ((x, way), float(product(contribution, partial)))
+                ((x, partial, way), float(product(contribution, partial)))
                 for x, partial in reversed(self.edges[id(node)])
             ]
 
@@ -105,30 +140,29 @@ class Ways:
         A longer path is the larger the larger its beginning is, so each node needs to remember
         only the k best ways to it.
         """
-        best: dict[int, list[tuple[float, int, float, tuple[int, int] | None]]] = {
-            id(self.root): [(1.0, 0, 1.0, None)]
-        }
-        arriving: dict[int, list[tuple[float, int, float, tuple[int, int] | None]]] = defaultdict(
-            list
-        )
+        best: dict[int, list[_Way]] = {id(self.root): [_Way(1.0, 0, 1.0, 1.0, None)]}
+        arriving: dict[int, list[_Way]] = defaultdict(list)
         by_id = {id(node): node for node in self.nodes}
         order = 0
         for node in self.nodes:
             i = id(node)
             if i in arriving:
-                best[i] = heapq.nlargest(k, arriving.pop(i), key=lambda way: (way[0], -way[1]))
+                best[i] = heapq.nlargest(k, arriving.pop(i), key=lambda way: (way.size, -way.order))
             for x, partial in self.edges.get(i, ()):
                 for rank, way in enumerate(best[i]):
-                    contribution = float(product(way[2], partial))
+                    contribution = float(product(way.contribution, partial))
                     order += 1
-                    arriving[id(x)].append((abs(contribution), order, contribution, (i, rank)))
+                    arriving[id(x)].append(
+                        _Way(abs(contribution), order, contribution, partial, (i, rank))
+                    )
         routes = []
-        for way in best.get(id(self.target), []):
-            nodes, back = [self.target], way[3]
-            while back is not None:
-                nodes.append(by_id[back[0]])
-                back = best[back[0]][back[1]][3]
-            routes.append(Route(tuple(nodes[::-1]), way[2]))
+        for end in best.get(id(self.target), []):
+            nodes, partials, way = [self.target], [], end
+            while way.before is not None:
+                partials.append(way.partial)
+                nodes.append(by_id[way.before[0]])
+                way = best[way.before[0]][way.before[1]]
+            routes.append(Route(tuple(nodes[::-1]), tuple(partials[::-1]), end.contribution))
         return routes
 
     def layers(self) -> list[list[Node]]:

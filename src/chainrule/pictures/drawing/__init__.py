@@ -1,0 +1,1 @@
+"""Drawing: SVG from what is shown and where it is."""

@@ -1,0 +1,1 @@
+"""Files: raster images, PDF, animations and the interactive page."""

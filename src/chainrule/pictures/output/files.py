@@ -1,0 +1,88 @@
+"""Pictures as files, the format from the extension."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chainrule.pictures.output.raster import to_pdf, to_png
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chainrule.pictures.view import GraphView
+
+
+def write(view: GraphView, path: str | Path) -> Path:
+    """Write a picture; nothing is written where the format fails."""
+    path = Path(path)
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        *most, last = WRITERS
+        raise ValueError(
+            f"cannot render to {path.name!r}: its extension should be {', '.join(most)} or {last}"
+        )
+    data = writer(view)
+    path.write_bytes(data)
+    return path
+
+
+def to_json(view: GraphView) -> str:
+    """Boxes, edges and clusters with their places, for other programs."""
+    scene, layout = view.scene, view.layout
+    boxes = [
+        {
+            "name": box.name,
+            "role": box.role,
+            "kind": box.kind,
+            "scope": ".".join(box.scope),
+            "members": box.members,
+            "rows": [[row.word, row.text] for row in box.rows],
+            "at": [round(x, 1) for x in at],
+        }
+        for box, at in zip(scene.boxes, layout.boxes, strict=True)
+    ]
+    edges = [
+        {
+            "source": edge.source,
+            "target": edge.target,
+            "slot": edge.slot,
+            "label": edge.label,
+            "formula": edge.tip,
+            "dead": edge.dead,
+            "route": [[round(p.x, 1), round(p.y, 1)] for p in route],
+        }
+        for edge, route in zip(scene.edges, layout.routes, strict=True)
+    ]
+    clusters = [
+        {"name": cluster.title, "at": [round(x, 1) for x in at]}
+        for cluster, at in zip(scene.clusters, layout.clusters, strict=True)
+    ]
+    whole: dict[str, Any] = {
+        "title": scene.title,
+        "size": [round(layout.width, 1), round(layout.height, 1)],
+        "engine": layout.engine,
+        "boxes": boxes,
+        "edges": edges,
+        "clusters": clusters,
+        "notes": list(scene.notes),
+    }
+    if scene.footer is not None:
+        whole["paths"] = [scene.footer.headline, *scene.footer.lines]
+    return json.dumps(whole, ensure_ascii=False, indent=1)
+
+
+def _still(view: GraphView) -> str:
+    """The picture for what knows no reader's system: "auto" is light."""
+    theme = view.options.theme or "light"
+    return view.drawn("light" if theme == "auto" else theme).svg
+
+
+WRITERS: dict[str, Callable[[GraphView], bytes]] = {
+    ".svg": lambda view: view.to_svg().encode(),
+    ".png": lambda view: to_png(_still(view), view.options.dpi),
+    ".pdf": lambda view: to_pdf(_still(view)),
+    ".dot": lambda view: view.to_dot().source.encode(),
+    ".json": lambda view: to_json(view).encode(),
+}

@@ -1,0 +1,171 @@
+"""The paths from a node to the root: what is on them, and what each of them adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.engine import Node
+from chainrule.formulas.ways import Ways
+from chainrule.pictures.scene import Footer
+from chainrule.pictures.showing.reading import passed
+from chainrule.pictures.showing.texts import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chainrule.pictures.showing.reading import Reading
+
+#: So many paths are told one by one, and so many factors of one.
+MOST_PATHS, MOST_FACTORS = 10, 16
+
+
+class PathTold(NamedTuple):
+    """One path, from the leaf to the root.
+
+    `names` has its nodes; `factors` the partials along it, empty between arrays; `contribution` is
+    what it adds to the gradient.
+    """
+
+    names: tuple[str, ...]
+    factors: tuple[float, ...]
+    contribution: Any
+
+
+@dataclass(frozen=True)
+class PathsTold:
+    """The paths from a node to the root.
+
+    `count` is exact; `paths` are all of them or the largest; `total` is the sum over all paths, the
+    derivative; `share` the part of all contributions, by size, that `paths` make up (None between
+    arrays).
+    """
+
+    target: str
+    root: str
+    count: int
+    paths: tuple[PathTold, ...]
+    total: Any
+    share: float | None
+    stored: Any
+
+    def __str__(self) -> str:
+        footer = self.footer(4)
+        return "\n".join([footer.headline, *footer.lines])
+
+    def footer(self, digits: int) -> Footer:
+        """The sum over the paths in words."""
+        total = _amount(self.total, digits)
+        name = f"∂{self.root}/∂{self.target}"
+        many = f"{self.count:,} paths" if self.count != 1 else "1 path"
+        headline = f"{name} = {total} = the sum over {many}"
+        if not self.count:
+            headline = f"{name} = 0: no path leads from {self.target} to {self.root}"
+        lines = [_line(path, digits) for path in self.paths]
+        if self.count > len(self.paths) and self.paths:
+            added = sum(path.contribution for path in self.paths)
+            lines.append(
+                f"the {len(self.paths)} largest of {self.count:,} add up to"
+                f" {_amount(added, digits)}: {self.share:.1%} of all contributions by size"
+            )
+        elif self.count > len(self.paths):
+            lines.append("too many paths between arrays to tell one by one")
+        if self.stored is not None and not np.allclose(self.stored, self.total, equal_nan=True):
+            lines.append(
+                f"{self.target}.grad holds {_amount(self.stored, digits)}: it has been added to by"
+                f" more than one backward()"
+            )
+        return Footer(headline, tuple(lines))
+
+
+def ways_to(reading: Reading, target: Node) -> Ways:
+    """What lies between a node and the root; parallel edges stay apart."""
+
+    def partials(node: Node) -> Sequence[float]:
+        carried = reading.locals(node)
+        return [carried[slot].partial or 0.0 for slot in sorted(carried)]
+
+    return Ways(reading.root, target, reading.nodes, _inputs, partials)
+
+
+def told_paths(
+    reading: Reading, target: Node, ways: Ways, index: tuple[int, ...] | None = None
+) -> PathsTold:
+    """The paths one by one, or the largest of them; `index` asks for one entry of an array."""
+    count = ways.count() if ways.nodes[-1:] == [target] else 0
+    table = reading.adjoints
+    total = np.zeros(np.shape(target._held)) if table is None else table.get(id(target), 0.0)
+    numbers = all(not np.ndim(node._held) for node in ways.nodes)
+    routes: list[PathTold] = []
+    share: float | None = None
+    if count and numbers:
+        found = list(ways.every()) if count <= MOST_PATHS else ways.largest(MOST_PATHS)
+        routes = [
+            PathTold(
+                tuple(reading.name(node) for node in route.nodes[::-1]),
+                route.partials[::-1],
+                route.contribution,
+            )
+            for route in found
+        ]
+        whole = ways.absolute_sum()
+        share = sum(abs(path.contribution) for path in routes) / whole if whole else 1.0
+    elif count and count <= MOST_PATHS and table is not None:
+        routes = list(_between_arrays(reading, target, ways))
+    stored, name = target.grad, reading.name(target)
+    if index is not None:
+        routes = [path._replace(contribution=path.contribution[index]) for path in routes]
+        total = np.asarray(total)[index]
+        stored = None if stored is None else stored[index]
+        name += f"[{', '.join(map(str, index))}]"
+    return PathsTold(name, reading.name(reading.root), count, tuple(routes), total, share, stored)
+
+
+def _inputs(node: Node) -> list[Node]:
+    return [x for x in node.inputs_then() if isinstance(x, Node)]
+
+
+def _between_arrays(reading: Reading, target: Node, ways: Ways) -> Iterator[PathTold]:
+    """Each path with the cotangent that comes along it alone."""
+    on_way = {id(node) for node in ways.nodes}
+    pending: list[tuple[Node, Any, tuple[str, ...]]] = [
+        (reading.root, reading.root.new_seed(None), (reading.name(reading.root),))
+    ]
+    while pending:
+        node, y_bar, names = pending.pop()
+        if node is target:
+            yield PathTold(names[::-1], (), np.broadcast_to(y_bar, np.shape(target._held)))
+            continue
+        steps = [
+            (x, passed(node, slot, y_bar), (*names, reading.name(x)))
+            for slot, x in enumerate(node.inputs_then())
+            if isinstance(x, Node) and id(x) in on_way
+        ]
+        pending += steps[::-1]
+
+
+def _line(path: PathTold, digits: int) -> str:
+    names = " → ".join(_elided(path.names))
+    if not path.factors:
+        return f"{_amount(path.contribution, digits)} along {names}"
+    factors = [shown(factor, digits) for factor in path.factors]
+    product = " × ".join(_elided(factors))
+    return f"{shown(path.contribution, digits, signed=True)} = {product}   ({names})"
+
+
+def _elided(parts: Sequence[str]) -> list[str]:
+    if len(parts) <= MOST_FACTORS:
+        return list(parts)
+    half = MOST_FACTORS // 2
+    return [*parts[:half], f"… {len(parts) - 2 * half} more …", *parts[-half:]]
+
+
+def _amount(x: Any, digits: int) -> str:
+    array = np.asarray(x)
+    if not array.ndim:
+        return shown(array, digits, signed=True)
+    if array.size <= 4 and array.ndim == 1:
+        return "[" + "  ".join(shown(entry, digits) for entry in array) + "]"
+    return f"‖·‖ {shown(np.linalg.norm(array), digits)}"

@@ -1,0 +1,220 @@
+"""A graph read once for a picture: names, numbers, local derivatives, formulas."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.engine import Node, adjoints, newest_first
+from chainrule.errors import ChangedDataError, RuleError
+from chainrule.formulas.naming import automatic_names, names_of
+from chainrule.formulas.reading import product
+from chainrule.formulas.steps import Steps
+from chainrule.formulas.styles import bar_name
+from chainrule.formulas.symbol import Symbol
+from chainrule.formulas.writing import written
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from chainrule.formulas.naming import Caller
+
+#: A graph of more nodes is shown without formulas.
+MOST_FORMULAS = 3000
+
+
+class Local(NamedTuple):
+    """What one edge carries.
+
+    `partial` is the number ∂node/∂input (None between arrays), `passed` what the node passes on
+    along it (None where no adjoint is known).
+    """
+
+    partial: float | None
+    passed: Any
+
+    @property
+    def size(self) -> float | None:
+        """The size of the contribution."""
+        return None if self.passed is None else float(np.linalg.norm(self.passed))
+
+    @property
+    def dead(self) -> bool:
+        """Whether nothing comes through."""
+        if self.partial is not None:
+            return self.partial == 0.0
+        return self.passed is not None and not np.any(self.passed)
+
+
+class Reading:
+    """Everything a picture asks of a graph.
+
+    Args:
+        root: where the picture ends.
+        names: name -> node or constant, see `explain`.
+        caller: whose variables give names.
+
+    `nodes` are oldest first, leaves before all others; `names` has one for every node, those in
+    `given` come from a label, from `names` or from a variable.
+
+    Raises:
+        ChangedDataError: if data was changed since the graph was recorded.
+    """
+
+    def __init__(
+        self, root: Node, names: Mapping[Any, Any] | None = None, caller: Caller | None = None
+    ) -> None:
+        self.root = root
+        self.nodes = newest_first(root)[::-1]
+        for node in self.nodes:
+            _refuse_stale(node)
+        named, self.constants = names_of(self.nodes, names, caller)
+        self.given = frozenset(named)
+        self.names = dict(named)
+        fresh = automatic_names([*named.values(), *self.constants.values()])
+        if len(self.nodes) <= MOST_FORMULAS:  # the numbers that a derivation gives, too
+            steps = Steps(root, pinned=(named, self.constants))
+            self.names = dict(steps.names)
+            fresh = automatic_names([*self.names.values(), *self.constants.values()])
+        for node in self.nodes:
+            if id(node) not in self.names:
+                self.names[id(node)] = fresh()
+        self.consumers: dict[int, list[Node]] = defaultdict(list)
+        for node in self.nodes:
+            for x in node.inputs_then():
+                if isinstance(x, Node):
+                    self.consumers[id(x)].append(node)
+        self._locals: dict[int, dict[int, Local]] = {}
+
+    def name(self, node: Node) -> str:
+        """What a node is called."""
+        return self.names[id(node)]
+
+    @cached_property
+    def adjoints(self) -> dict[int, Any] | None:
+        """The derivative of the root in each node, by `id`; None where there is none."""
+        if np.size(self.root._held) != 1:
+            return None
+        try:
+            return {id(node): y_bar for node, y_bar in adjoints(self.root).items()}
+        except (ArithmeticError, ValueError, RuleError):
+            return None
+
+    @cached_property
+    def is_after_backward(self) -> bool:
+        """Whether the gradients that are stored are those of this root."""
+        leaves = [node for node in self.nodes if node.op is None and node.grad is not None]
+        table = self.adjoints
+        if not leaves or table is None:
+            return False
+        return all(
+            np.allclose(leaf.grad, table[id(leaf)], equal_nan=True)
+            for leaf in leaves
+            if id(leaf) in table
+        )
+
+    def gradient(self, node: Node) -> Any:
+        """The gradient to show: what is stored, or what backward made; None before backward."""
+        if node.grad is not None or not self.is_after_backward:
+            return node.grad
+        assert self.adjoints is not None
+        return self.adjoints.get(id(node))
+
+    def locals(self, node: Node) -> dict[int, Local]:
+        """What each edge into a node carries, by the place of the input."""
+        if id(node) not in self._locals:
+            self._locals[id(node)] = dict(self._carried(node))
+        return self._locals[id(node)]
+
+    def _carried(self, node: Node) -> Sequence[tuple[int, Local]]:
+        inputs = node.inputs_then()
+        wanted = [i for i, x in enumerate(inputs) if isinstance(x, Node)]
+        y_bar = None if self.adjoints is None else self.adjoints.get(id(node))
+        found = []
+        for slot in wanted:
+            x = inputs[slot]
+            if np.ndim(x._held) or np.ndim(node._held):
+                found.append((slot, Local(None, passed(node, slot, y_bar))))
+                continue
+            partial = _partial(node, slot)
+            share = None if y_bar is None else product(partial, np.asarray(y_bar).item())
+            found.append((slot, Local(partial, share)))
+        return found
+
+    @cached_property
+    def _steps(self) -> Steps | None:
+        if len(self.nodes) > MOST_FORMULAS:
+            return None
+        return Steps(self.root, pinned=(self.names, self.constants))
+
+    def formula(self, node: Node) -> str:
+        """What a node is computed as, such as `w1·x`; empty for a leaf or a very large graph."""
+        if self._steps is None or node.op is None:
+            return ""
+        return written(self._steps.formula(node))
+
+    def partial_formula(self, node: Node, slot: int) -> str:
+        """The local derivative along an edge: of numbers the partial, of arrays the pullback.
+
+        In a pullback the cotangent of y is written ȳ, or ∂E/∂name for a name without a letter.
+        """
+        if self._steps is None:
+            return ""
+        numbers = not np.ndim(node._held) and not np.ndim(node.inputs_then()[slot]._held)
+        seed: Any = 1.0
+        if not numbers:
+            name = bar_name(self.name(self.root), self.name(node))
+            seed = Symbol(name, np.shape(node._held), node._held.dtype)
+        try:
+            pairs = self._steps.pull(node, seed)
+            wanted = [i for i, x in enumerate(node.inputs_then()) if isinstance(x, Node)]
+            if len(pairs) != len(wanted):
+                return ""
+            return written(self._steps.finished(pairs[wanted.index(slot)][1]))
+        except (ArithmeticError, TypeError, ValueError, AttributeError, KeyError):
+            return ""
+
+
+def passed(node: Node, slot: int, y_bar: Any) -> Any:
+    """What a node passes on to one input."""
+    if y_bar is None:
+        return None
+    op: Any = node.op
+    values = [v._held if isinstance(v, Node) else v for v in node.inputs_then()]
+    try:
+        with np.errstate(all="ignore"):
+            (x_bar,) = op.vjp([slot], y_bar, node._held, values, node.params)
+    except (ArithmeticError, ValueError):
+        return None
+    return np.zeros(()) if x_bar is None else x_bar
+
+
+def _partial(node: Node, slot: int) -> float:
+    """The local derivative between two numbers; infinite where the rule divides by zero."""
+    if node.partials is not None:
+        known = node.partials[slot]
+        return 0.0 if known is None else float(known)
+    op: Any = node.op
+    values = [v._held if isinstance(v, Node) else v for v in node.inputs_then()]
+    try:
+        with np.errstate(all="ignore"):
+            (partial,) = op.vjp([slot], node.new_seed(None), node._held, values, node.params)
+    except (ArithmeticError, ValueError):
+        return float("inf")
+    return 0.0 if partial is None else np.asarray(partial).item()
+
+
+def _refuse_stale(node: Node) -> None:
+    """A picture of old results beside new data would lie."""
+    if node.op is None:
+        return
+    for x in node.inputs_then():
+        if isinstance(x, Node) and x.index > node.index:
+            raise ChangedDataError(
+                f"the data of '{x.label or 'a leaf'}' was changed after {node.describe()}: draw the"
+                f" graph before changing data, or run the forward pass again"
+            )
+    node.check_unchanged()
