@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphs import GRAPHS
+
 ROOT = Path(__file__).parent.parent
 collect_ignore_glob = ["benchmarks/*"]
 
@@ -32,3 +34,9 @@ def no_garbage():
 def is_ours(x):
     module = getattr(x, "__module__", None) or type(x).__module__
     return str(module).startswith(("chainrule", "test_", "tests.")) or isinstance(x, np.ndarray)
+
+
+@pytest.fixture
+def graphs():
+    """Ten graphs that every engine draws."""
+    return GRAPHS

@@ -209,7 +209,7 @@ def test_tips_have_the_formula_and_its_numbers():
     z.backward()
     edges = cr.graph(z).scene.edges
     assert edges[0].tip.startswith("∂v1/∂w1 = x1 = 0.1; local 0.1 × upstream 0.25 = 0.025")
-    assert edges[2].tip.startswith("∂z/∂v1 = z·(1 - z) = 0.25; local 0.25 × upstream 1 = 0.25")
+    assert edges[2].tip.startswith("∂z/∂v1 = z·(1 − z) = 0.25; local 0.25 × upstream 1 = 0.25")
 
 
 ENGINES = ["dot", "built-in"]

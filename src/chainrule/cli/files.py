@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from chainrule.engine import Node
+from chainrule.formulas.naming import Caller
 from chainrule.worksheet import Worksheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SUFFIX = ".chain"
 
@@ -45,3 +48,27 @@ def write(text: str, out: Path | None, error: Callable[[str], NoReturn]) -> None
     except OSError as problem:
         error(f"cannot write to {out}: {problem.strerror}")
     print(out)
+
+
+def loaded(target: str, error: Callable[[str], NoReturn]) -> tuple[Any, Caller]:
+    """A variable of a Python file, and the file as the caller whose variables give names."""
+    name, colon, variable = target.rpartition(":")
+    path = Path(name)
+    if not colon or not name or not variable:
+        error(f"{target!r} is no FILE:NAME such as model.py:E")
+    try:
+        source = path.read_bytes()
+    except OSError as problem:
+        error(f"cannot read {path}: {problem.strerror}")
+    scope: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        code = compile(source, str(path), "exec")
+        exec(code, scope)  # noqa: S102 -- to run the user's file is what the user asks for
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 -- whatever the file raises
+        error(f"{path} raised {type(problem).__name__}: {problem}")
+    nodes = [key for key, x in scope.items() if isinstance(x, Node)]
+    if variable not in scope:
+        known = f"; its nodes are {', '.join(nodes)}" if nodes else "; it has no Value or Tensor"
+        error(f"{path} has no variable {variable!r}{known}")
+    return scope[variable], Caller([scope], code)

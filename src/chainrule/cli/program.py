@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from chainrule import __version__, demo
 from chainrule.cli.checking import add_check
-from chainrule.cli.explaining import add_explain, add_render
+from chainrule.cli.explaining import add_explain
 from chainrule.cli.files import UnreadableError
 from chainrule.cli.grading import add_grade
+from chainrule.cli.rendering import add_render
 from chainrule.worksheet import WorksheetError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,25 +14,28 @@ from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
 from chainrule.ops.indexing import getitem
 from chainrule.pictures.drawing.svg import Drawing, draw, task_of
+from chainrule.pictures.output.animation import animation
 from chainrule.pictures.output.dot import digraph
-from chainrule.pictures.output.files import write
+from chainrule.pictures.output.files import render_as, write
+from chainrule.pictures.output.page import Framed, to_page
 from chainrule.pictures.placing.engines import placed
 from chainrule.pictures.showing.building import Target, scene_of
 from chainrule.pictures.showing.clusters import scopes_of
 from chainrule.pictures.showing.options import Options, checked
 from chainrule.pictures.showing.paths import PathsTold, told_paths, ways_to
 from chainrule.pictures.showing.reading import Reading
-from chainrule.pictures.showing.units import Items, Unit, chosen_units
+from chainrule.pictures.showing.steps import Steps, steps_of
+from chainrule.pictures.showing.units import Items, Unit, chosen_items, chosen_units
 from chainrule.sites import user_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path as FilePath
 
     import graphviz
 
     from chainrule.pictures.placing.plan import Layout
-    from chainrule.pictures.scene import Path, Scene
+    from chainrule.pictures.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,14 +47,14 @@ class GraphView:
 
     # Private, so that a picture among your variables gives no names to nodes.
     _reading: Reading
-    _scopes: Mapping[int, Path]
+    _whole: Items
     options: Options
     _target: Target | None = None
 
     @cached_property
     def _items(self) -> Items:
-        """The nodes and constants with their scopes."""
-        return Items(self._reading, self._scopes)
+        """The nodes and constants that are shown, with their scopes."""
+        return chosen_items(self._whole, self.options.choice)
 
     @cached_property
     def _units(self) -> list[Unit]:
@@ -94,6 +97,74 @@ class GraphView:
         node, index = found_target(self._reading, w, "paths")
         return told_paths(self._reading, node, ways_to(self._reading, node), index)
 
+    def to_html(self) -> str:
+        """An interactive page in one file: steps, paths on a click, search, zoom.
+
+        It needs no network and no library. Groups that are closed open on a click.
+        """
+        return to_page(self)
+
+    def interactive(self, height: int = 620) -> Framed:
+        """The page for a notebook, in a frame that may do nothing but run its script."""
+        return Framed(self.to_html(), height, repr(self))
+
+    def animate(self, path: str | FilePath, *, seconds: float = 1.0) -> FilePath:
+        """Write the steps forward and backward as an animation.
+
+        Args:
+            path: .webp (small and sharp), .gif or .apng.
+            seconds: how long a step is seen.
+
+        Raises:
+            ValueError: for another extension, a time that is not positive, or too many steps.
+            ModuleNotFoundError: without the extra `pictures`.
+        """
+        return write(path, animation(self, path, seconds))
+
+    @cached_property
+    def steps(self) -> Steps:
+        """Forward and backward, box by box."""
+        digits = self.options.look.digits
+        return steps_of(self._reading, self._items, self._units, self.scene, digits)
+
+    def openable(self) -> Iterator[tuple[int, GraphView]]:
+        """The boxes that are groups, each with the picture in which it is open."""
+        choice = self.options.choice
+        for i, unit in enumerate(self._units):
+            if unit.opens:
+                wider = choice._replace(expand=(*choice.expand, unit.opens))
+            elif unit.title and len(unit.items) < len(self._items.all):
+                wider = choice._replace(only=frozenset(map(id, unit.items)))
+            else:
+                continue
+            yield i, replace(self, options=self.options._replace(choice=wider))
+
+    def names_in(self, i: int) -> list[str]:
+        """The names, in full length, that were given to what is in a box."""
+        reading = self._reading
+        items = self._units[i].items
+        return [reading.name(x) for x in items if isinstance(x, Node) and id(x) in reading.given]
+
+    def single_nodes(self) -> list[tuple[int, Node]]:
+        """The boxes of one node each, leaves first."""
+        found = [(i, x) for i, u in enumerate(self._units) if isinstance(x := u.single, Node)]
+        return sorted(found, key=lambda pair: pair[1].op is not None)
+
+    @property
+    def still_theme(self) -> str:
+        """The theme for what knows no reader's system: "auto" is light."""
+        return "dark" if self.options.theme == "dark" else "light"
+
+    @property
+    def node_count(self) -> int:
+        """How many nodes the whole graph has."""
+        return len(self._reading.nodes)
+
+    @property
+    def is_after_backward(self) -> bool:
+        """Whether the gradients of this root are stored."""
+        return self._reading.is_after_backward
+
     def render(self, path: str | FilePath) -> FilePath:
         """Write the picture; the extension decides about the format.
 
@@ -104,7 +175,7 @@ class GraphView:
             ValueError: for another extension.
             ModuleNotFoundError: where an extra is missing, with the install command.
         """
-        return write(self, path)
+        return write(path, render_as(self, path))
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
         try:
@@ -220,7 +291,7 @@ def viewed(
         node, _ = found_target(reading, options.choice.around, "around")
         options = options._replace(choice=options.choice._replace(around=node))
     target = None if path is None else Target(*found_target(reading, path, "path"))
-    return GraphView(reading, scopes, options, target)
+    return GraphView(reading, Items(reading, scopes), options, target)
 
 
 def found_target(reading: Reading, w: Any, what: str) -> tuple[Node, tuple[int, ...] | None]:

@@ -24,6 +24,8 @@ PILL_HEIGHT, PILL_SIZE, PILL_SIDE = 14.0, 9.5, 5.0
 ARROW, ARROW_WIDTH = 7.0, 3.4
 #: A line is so thick where nothing is known, and at most.
 THIN, THICK = 1.1, 3.2
+#: The words that begin the rows of a gradient.
+GRADIENT = ("grad", "‖grad‖")
 #: What XML cannot hold.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -84,8 +86,14 @@ def box_mark(i: int, box: Box, at: Rectangle, state: str) -> str:
     ]
     if box.role:
         parts.append(_text(right - SIDE, top + 13, box.role, "muted", SMALL_SIZE, anchor="end"))
-    for k, row in enumerate(box.rows):
-        parts.append(_row(row, left + SIDE, right - SIDE, top + HEAD + ROW * (k + 0.76)))
+    rows = [
+        _row(row, left + SIDE, right - SIDE, top + HEAD + ROW * (k + 0.76))
+        for k, row in enumerate(box.rows)
+    ]
+    split = next((k for k, row in enumerate(box.rows) if row.word in GRADIENT), len(rows))
+    for letter, some in (("v", rows[:split]), ("g", rows[split:])):
+        if some:
+            parts.append(f'<g id="\0{letter}{i}">{"".join(some)}</g>')
     return "".join([opening, *parts, "</g>"])
 
 
@@ -103,6 +111,11 @@ def hull_mark(title: str, at: Rectangle) -> str:
         + _text(at.left + 9, at.top + 15, title, "muted", NAME_SIZE, bold=True)
         + "</g>"
     )
+
+
+def title_place(title: str, at: Rectangle) -> Rectangle:
+    """Where the title of a scope stands."""
+    return Rectangle(at.left + 9, at.top + 4, width(title, NAME_SIZE, bold=True), 14.0)
 
 
 def line_mark(

@@ -25,6 +25,7 @@ def place_pills(
     routes: Sequence[Sequence[Point]],
     boxes: Sequence[Rectangle],
     borders: Sequence[Rectangle],
+    titles: Sequence[Rectangle] = (),
 ) -> list[Rectangle | None]:
     """A rectangle for each label that is not empty, on the line of the same number."""
     curves = [sampled(route) for route in routes]
@@ -32,7 +33,7 @@ def place_pills(
     owner = np.repeat(np.arange(len(curves)), [len(curve) for curve in curves])
     walls = _array(boxes)
     edges = _array(borders)
-    taken = np.empty((0, 4))
+    taken = _array(titles)
     placed: list[Rectangle | None] = []
     for i, label in enumerate(labels):
         if not label:

@@ -51,8 +51,13 @@ def _gap_of_many(scene: Scene) -> float:
     return min(LEAST_COLUMN_GAP + 14.0 * len(scene.edges) / (len(scene.boxes) + 1), 180.0)
 
 
-def draw(scene: Scene, layout: Layout, theme: str = "light") -> Drawing:
-    """The SVG of a scene with everything in its place."""
+def draw(
+    scene: Scene, layout: Layout, theme: str = "light", *, fades: bool = True, wide: float = 0.0
+) -> Drawing:
+    """The SVG of a scene with everything in its place.
+
+    What is not lit fades, unless `fades` is false. It is at least `wide`.
+    """
     parts = [
         marks.hull_mark(cluster.title, at)
         for cluster, at in zip(scene.clusters, layout.clusters, strict=True)
@@ -62,24 +67,38 @@ def draw(scene: Scene, layout: Layout, theme: str = "light") -> Drawing:
         thickness = marks.THIN + (marks.THICK - marks.THIN) * (edge.size or 0.0) ** 0.5
         if edges is not None and i in edges:
             thickness = max(thickness, 2.2)
-        state = _state(i, edges)
+        state = _state(i, edges, fades=fades)
         parts.append(marks.line_mark(i, route, edge.tip, thickness, state, dashed=edge.dead))
     for i, (box, at) in enumerate(zip(scene.boxes, layout.boxes, strict=True)):
-        parts.append(marks.box_mark(i, box, at, _state(i, boxes)))
+        parts.append(marks.box_mark(i, box, at, _state(i, boxes, fades=fades)))
     pills = place_pills(
-        [edge.label for edge in scene.edges], layout.routes, layout.boxes, layout.clusters
+        [edge.label for edge in scene.edges],
+        layout.routes,
+        layout.boxes,
+        layout.clusters,
+        [
+            marks.title_place(cluster.title, at)
+            for cluster, at in zip(scene.clusters, layout.clusters, strict=True)
+        ],
     )
     for i, (edge, place) in enumerate(zip(scene.edges, pills, strict=True)):
         if place is not None:
-            parts.append(marks.pill_mark(i, edge.label, edge.tip, place, _state(i, edges)))
-    below, height, wide = _below(scene, layout)
-    return _framed(scene, [*parts, *below], max(layout.width, wide), height, theme)
+            parts.append(
+                marks.pill_mark(i, edge.label, edge.tip, place, _state(i, edges, fades=fades))
+            )
+    below, height, needed = _below(scene, layout)
+    return _framed(scene, [*parts, *below], max(layout.width, needed, wide), height, theme)
 
 
-def _state(i: int, lit: frozenset[int] | None) -> str:
+def _state(i: int, lit: frozenset[int] | None, *, fades: bool) -> str:
     if lit is None:
         return ""
-    return " \0on" if i in lit else " \0off"
+    return " \0on" if i in lit else " \0off" if fades else ""
+
+
+def footer_width(text: str) -> float:
+    """How wide a picture has to be for a headline below it."""
+    return width(text, marks.NAME_SIZE, bold=True) + 2 * MARGIN
 
 
 def _below(scene: Scene, layout: Layout) -> tuple[list[str], float, float]:

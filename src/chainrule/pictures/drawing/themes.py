@@ -80,12 +80,14 @@ def style(theme: str) -> str:
     With "auto" it is light, and dark where the reader's system is.
     """
     light = _rules(LIGHT)
+    if theme == "page":  # a page has both, and a switch
+        return light + _rules(DARK, ".dark ")
     if theme == "auto":
         return light + "@media (prefers-color-scheme:dark){" + _rules(DARK) + "}"
     return _rules(DARK) if theme == "dark" else light
 
 
-def _rules(theme: Theme) -> str:
+def _rules(theme: Theme, around: str = "") -> str:
     rules = {
         "paper": f"fill:{theme.paper}",
         "body": f"fill:{theme.box}",
@@ -108,4 +110,4 @@ def _rules(theme: Theme) -> str:
         rules[f"{kind} .\0rim"] = f"fill:none;stroke:{line}"
     # What is lit comes last, so that it wins.
     ordered = sorted(rules.items(), key=lambda rule: rule[0].startswith("on "))
-    return "".join(f".\0{name}{{{body}}}" for name, body in ordered)
+    return "".join(f"{around}.\0{name}{{{body}}}" for name, body in ordered)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chainrule.pictures.output.animation import FORMATS, SECONDS, animation
+from chainrule.pictures.output.page import to_page
 from chainrule.pictures.output.raster import to_pdf, to_png
 
 if TYPE_CHECKING:
@@ -14,16 +16,24 @@ if TYPE_CHECKING:
     from chainrule.pictures.view import GraphView
 
 
-def write(view: GraphView, path: str | Path) -> Path:
-    """Write a picture; nothing is written where the format fails."""
+def render_as(view: GraphView, path: str | Path) -> bytes:
+    """A picture in the format of an extension."""
     path = Path(path)
-    writer = WRITERS.get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    if suffix in FORMATS:
+        return animation(view, path, SECONDS)
+    writer = WRITERS.get(suffix)
     if writer is None:
-        *most, last = WRITERS
+        *most, last = [*WRITERS, *FORMATS]
         raise ValueError(
             f"cannot render to {path.name!r}: its extension should be {', '.join(most)} or {last}"
         )
-    data = writer(view)
+    return writer(view)
+
+
+def write(path: str | Path, data: bytes) -> Path:
+    """A file, when all of it is there."""
+    path = Path(path)
     path.write_bytes(data)
     return path
 
@@ -73,16 +83,11 @@ def to_json(view: GraphView) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1)
 
 
-def _still(view: GraphView) -> str:
-    """The picture for what knows no reader's system: "auto" is light."""
-    theme = view.options.theme or "light"
-    return view.drawn("light" if theme == "auto" else theme).svg
-
-
 WRITERS: dict[str, Callable[[GraphView], bytes]] = {
     ".svg": lambda view: view.to_svg().encode(),
-    ".png": lambda view: to_png(_still(view), view.options.dpi),
-    ".pdf": lambda view: to_pdf(_still(view)),
+    ".png": lambda view: to_png(view.drawn(view.still_theme).svg, view.options.dpi),
+    ".html": lambda view: to_page(view).encode(),
+    ".pdf": lambda view: to_pdf(view.drawn(view.still_theme).svg),
     ".dot": lambda view: view.to_dot().source.encode(),
     ".json": lambda view: to_json(view).encode(),
 }

@@ -53,7 +53,7 @@ def boxes_of(reading: Reading, items: Items, units: Sequence[Unit], look: Look) 
 def _single(reading: Reading, items: Items, x: Any, scope: Path, look: Look) -> Box:
     if isinstance(x, Constant):
         name = shortened(x.name, LONGEST_NAME)
-        kind = "input" if x.name else "constant"
+        kind = "constant" if id(x.data) in reading.unnamed else "input"
         rows = texts.value_rows(x.data, look.digits)
         if not np.ndim(x.data):
             rows = [Row("", rows[0].text, rows[0].tone)]

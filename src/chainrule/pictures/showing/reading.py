@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -82,12 +83,25 @@ class Reading:
         for node in self.nodes:
             if id(node) not in self.names:
                 self.names[id(node)] = fresh()
+        #: Arrays whose names are made up.
+        self.unnamed = self._name_arrays()
         self.consumers: dict[int, list[Node]] = defaultdict(list)
         for node in self.nodes:
             for x in node.inputs_then():
                 if isinstance(x, Node):
                     self.consumers[id(x)].append(node)
         self._locals: dict[int, dict[int, Local]] = {}
+
+    def _name_arrays(self) -> set[int]:
+        """Give plain arrays that have no name one: c1, c2 and so on."""
+        fresh = automatic_names([*self.names.values(), *self.constants.values()], "c")
+        found = set()
+        for node in self.nodes:
+            for x in node.inputs_then():
+                if isinstance(x, np.ndarray) and x.ndim and id(x) not in self.constants:
+                    self.constants[id(x)] = fresh()
+                    found.add(id(x))
+        return found
 
     def name(self, node: Node) -> str:
         """What a node is called."""
@@ -154,7 +168,7 @@ class Reading:
         """What a node is computed as, such as `w1·x`; empty for a leaf or a very large graph."""
         if self._steps is None or node.op is None:
             return ""
-        return written(self._steps.formula(node))
+        return _legible(self._steps.formula(node))
 
     def partial_formula(self, node: Node, slot: int) -> str:
         """The local derivative along an edge: of numbers the partial, of arrays the pullback.
@@ -173,9 +187,14 @@ class Reading:
             wanted = [i for i, x in enumerate(node.inputs_then()) if isinstance(x, Node)]
             if len(pairs) != len(wanted):
                 return ""
-            return written(self._steps.finished(pairs[wanted.index(slot)][1]))
+            return _legible(self._steps.finished(pairs[wanted.index(slot)][1]))
         except (ArithmeticError, TypeError, ValueError, AttributeError, KeyError):
             return ""
+
+
+def _legible(formula: Any) -> str:
+    """A formula with minus signs that are."""
+    return re.sub(r"(^|[ (])-", r"\1−", written(formula))
 
 
 def passed(node: Node, slot: int, y_bar: Any) -> Any:

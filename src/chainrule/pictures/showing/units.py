@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from chainrule.engine import Node
 from chainrule.pictures.placing.columns import Line, ranks
 from chainrule.pictures.showing.clusters import common
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from chainrule.pictures.scene import Path
     from chainrule.pictures.showing.reading import Reading
@@ -25,7 +24,7 @@ STRETCHES = 20
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A plain input that gets a box: an array, or a number with a name."""
+    """A plain input that gets a box: an array, or a number that has a name."""
 
     data: Any
     name: str
@@ -67,6 +66,8 @@ class Choice(NamedTuple):
     collapse: tuple[str, ...] = ()
     max_nodes: int = 150
     max_edges: int = 400
+    #: Only these items, by `id`: a group that is opened.
+    only: frozenset[int] | None = None
 
 
 class Items:
@@ -81,8 +82,8 @@ class Items:
             for slot, x in enumerate(node.inputs_then()):
                 source = x
                 if not isinstance(x, Node):
-                    name = reading.constants.get(id(x), "")
-                    if not (name or (isinstance(x, np.ndarray) and x.ndim)):
+                    name = reading.constants.get(id(x))
+                    if name is None:
                         continue
                     source = found.setdefault(id(x), Constant(x, name))
                     users[id(x)].append(scopes[id(node)])
@@ -93,8 +94,8 @@ class Items:
         self.all: list[Item] = [*found.values(), *reading.nodes]
         self.constants = found
 
-    def near(self, node: Node, radius: int) -> None:
-        """Keep what is at most so many edges away, with its edges."""
+    def near(self, node: Node, radius: int) -> Items:
+        """What is at most so many edges away, with its edges."""
         beside: dict[int, list[Item]] = defaultdict(list)
         for link in self.links:
             beside[id(link.source)].append(link.target)
@@ -104,8 +105,14 @@ class Items:
         for _ in range(radius):
             rim = [y for x in rim for y in beside[id(x)] if id(y) not in kept]
             kept.update(map(id, rim))
-        self.all = [x for x in self.all if id(x) in kept]
-        self.links = [x for x in self.links if id(x.source) in kept and id(x.target) in kept]
+        return self.only(kept)
+
+    def only(self, kept: Container[int]) -> Items:
+        """A part of the items, with the edges between them."""
+        part = copy.copy(self)
+        part.all = [x for x in self.all if id(x) in kept]
+        part.links = [x for x in self.links if id(x.source) in kept and id(x.target) in kept]
+        return part
 
     def scopes(self) -> set[Path]:
         """All scopes, those around others, too."""
@@ -116,6 +123,13 @@ class Items:
         }
 
 
+def chosen_items(items: Items, choice: Choice) -> Items:
+    """The part of a graph that is shown, or all of it."""
+    if choice.around is not None:
+        items = items.near(choice.around, choice.radius)
+    return items if choice.only is None else items.only(choice.only)
+
+
 def chosen_units(items: Items, choice: Choice) -> list[Unit]:
     """Boxes within the limits: all nodes, else scopes closed and repeats folded.
 
@@ -123,8 +137,6 @@ def chosen_units(items: Items, choice: Choice) -> list[Unit]:
     the leaves that do the same are folded, and if that is too much, too, the graph is cut into
     stretches.
     """
-    if choice.around is not None:
-        items.near(choice.around, choice.radius)
     scopes = items.scopes()
     known = {".".join(path): path for path in scopes}
     opened = {
@@ -187,7 +199,7 @@ def between(items: Items, units: Sequence[Unit]) -> dict[tuple[int, int, int], l
     return found
 
 
-def _ranks(items: Items, units: Sequence[Unit]) -> list[int]:
+def distances(items: Items, units: Sequence[Unit]) -> list[int]:
     """The distance of each unit from the leaves."""
     pairs = {(a, b) for a, b, _ in between(items, units)}
     return ranks(len(units), [Line(a, b) for a, b in sorted(pairs)])
@@ -199,7 +211,7 @@ def _folded(items: Items, units: Sequence[Unit], foldable: Callable[[Unit], bool
     None of them depends on another, since they have the same distance from the leaves.
     """
     found: dict[Any, list[Unit]] = defaultdict(list)
-    for unit, rank in zip(units, _ranks(items, units), strict=True):
+    for unit, rank in zip(units, distances(items, units), strict=True):
         alike = foldable(unit) and not any(x is items.root for x in unit.items)
         key = (unit.scope, rank, _likeness(unit)) if alike else (id(unit),)
         found[key].append(unit)
@@ -236,7 +248,7 @@ def _kind(x: Item) -> str:
 def _stretches(items: Items, choice: Choice) -> list[Unit]:
     """The whole graph cut by the distance from the leaves."""
     units = [Unit((x,), ()) for x in items.all]
-    levels = _ranks(items, units)
+    levels = distances(items, units)
     last = max(levels, default=0) + 1
     count = max(1, min(STRETCHES, choice.max_nodes // 2, last))
     found: dict[tuple[int, bool], list[Item]] = defaultdict(list)
@@ -250,7 +262,8 @@ def _stretches(items: Items, choice: Choice) -> list[Unit]:
         first, end = stretch * last // count + 1, (stretch + 1) * last // count
         title = f"{len(some):,} leaves" if leaf else f"steps {first:,} to {end:,}"
         result.append(Unit(tuple(some), (), title))
-    return [*result, Unit((items.root,), ())]
+    has_root = any(x is items.root for x in items.all)
+    return [*result, *([Unit((items.root,), ())] if has_root else [])]
 
 
 def hidden_text(items: Items, units: Iterable[Unit], whole: int) -> list[str]:
@@ -263,5 +276,5 @@ def hidden_text(items: Items, units: Iterable[Unit], whole: int) -> list[str]:
         plural = "s" if len(groups) != 1 else ""
         notes.append(f"{inside:,} values shown as {len(groups):,} group{plural}")
     if len(items.all) < whole:
-        notes.append(f"{whole - len(items.all):,} nodes farther away are not shown")
+        notes.append(f"{whole - len(items.all):,} other nodes are not shown")
     return notes

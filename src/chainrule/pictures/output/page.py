@@ -1,0 +1,131 @@
+"""The interactive page: one self-contained file with precomputed pictures and a small script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from chainrule.pictures.drawing.marks import safe
+
+if TYPE_CHECKING:
+    from chainrule.pictures.view import GraphView
+
+ASSETS = Path(__file__).parent / "assets"
+#: Pictures of opened groups in a page, and characters of SVG and of paths in it.
+MOST_VIEWS, MOST_SVG, MOST_PATH_TEXT = 24, 1_200_000, 50_000
+#: Names of what is in closed groups, for the search.
+MOST_NAMES = 3000
+#: Nodes gone through to find paths.
+MOST_WORK = 500_000
+
+
+def to_page(view: GraphView) -> str:
+    """The page as HTML text."""
+    views, drawn = [view], [view.drawn("page")]
+    opens: list[dict[int, int]] = []
+    for current in views:  # which grows
+        opens.append({})
+        for i, inner in current.openable():
+            size = sum(len(drawing.svg) for drawing in drawn)
+            if len(views) >= MOST_VIEWS or size > MOST_SVG:
+                break
+            opens[-1][i] = len(views)
+            views.append(inner)
+            drawn.append(inner.drawn("page"))
+    sections = [
+        f'<section id="view{v}"{" hidden" if v else ""}>{drawing.svg}</section>'
+        for v, drawing in enumerate(drawn)
+    ]
+    budget = [MOST_PATH_TEXT, MOST_NAMES, MOST_WORK]
+    data = {
+        "theme": view.options.theme or "auto",
+        "views": [
+            _data(one, drawing.prefix, opened, budget)
+            for one, drawing, opened in zip(views, drawn, opens, strict=True)
+        ],
+    }
+    script = (ASSETS / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Template((ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
+        title=safe(view.scene.title),
+        css=(ASSETS / "page.css").read_text(encoding="utf-8"),
+        digest=f"sha256-{digest}",
+        views="\n".join(sections),
+        data=_json(data),
+        script=script,
+    )
+
+
+def _json(data: Any) -> str:
+    """JSON that cannot end the element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _data(view: GraphView, prefix: str, opens: dict[int, int], budget: list[int]) -> Any:
+    """What the script needs to know of one picture."""
+    scene, steps = view.scene, view.steps
+    boxes = []
+    for i, box in enumerate(scene.boxes):
+        rows = ", ".join(f"{row.word} {row.text}".strip() for row in box.rows)
+        label = ", ".join(part for part in (box.name, box.role, rows) if part)
+        members = view.names_in(i)[: budget[1]]
+        budget[1] -= len(members)
+        boxes.append(
+            {"name": box.name, "label": label, "opens": opens.get(i, -1), "members": members}
+        )
+    after = view.is_after_backward
+    return {
+        "prefix": prefix,
+        "title": scene.title,
+        "boxes": boxes,
+        "edges": [[edge.source, edge.target] for edge in scene.edges],
+        "steps": [
+            {"text": step.text, "boxes": step.boxes, "edges": step.edges} for step in steps.steps
+        ],
+        "value": steps.value,
+        "grads": steps.grads,
+        "late": steps.late,
+        "start": len(steps.steps) - 1 if after else steps.forward,
+        "paths": _paths(view, budget),
+    }
+
+
+def _paths(view: GraphView, budget: list[int]) -> dict[int, list[str]]:
+    """The paths from each box in words, leaves first, as long as there is room."""
+    found: dict[int, list[str]] = {}
+    for i, node in view.single_nodes():
+        if budget[0] <= 0 or budget[2] <= 0:
+            break
+        budget[2] -= view.node_count
+        footer = view.paths(node).footer(view.options.look.digits)
+        found[i] = [footer.headline, *footer.lines]
+        budget[0] -= sum(map(len, found[i]))
+    return found
+
+
+def framed(page: str, height: int) -> str:
+    """A page in a frame of its own, which may run its script and nothing else."""
+    return (
+        f'<iframe srcdoc="{escape(page, quote=True)}" sandbox="allow-scripts" width="100%"'
+        f' height="{height}" style="border:1px solid #aab4c0;border-radius:6px"'
+        ' title="computation graph" loading="lazy"></iframe>'
+    )
+
+
+class Framed:
+    """An interactive page that a notebook shows in a sandboxed frame."""
+
+    def __init__(self, page: str, height: int, words: str) -> None:
+        self.page, self.height, self._words = page, height, words
+
+    def _repr_html_(self) -> str:
+        return framed(self.page, self.height)
+
+    def __repr__(self) -> str:
+        return self._words
