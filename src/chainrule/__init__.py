@@ -7,6 +7,7 @@ from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
 from chainrule.engine import adjoints, count_paths
 from chainrule.errors import ChangedDataError, DerivationError, FormulaError, RuleError
+from chainrule.history import History
 from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
     OpCheckError,
@@ -49,7 +50,7 @@ from chainrule.ops.exponentials import log_softmax, logsumexp, softmax
 from chainrule.recording import detect_anomaly, no_grad
 from chainrule.scopes import scope
 from chainrule.tensor import Tensor
-from chainrule.training import DivergedError, History, fit
+from chainrule.training import DivergedError, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
 
@@ -162,6 +163,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "plots":
+        return import_module("chainrule.pictures.plots")
     if name in {"numpy", "special"}:
         return import_module(f"chainrule.{name}")
     if name not in _LATE:

@@ -12,12 +12,14 @@ from chainrule.optim import GradientDescent
 from chainrule.pictures import render
 from chainrule.pictures.output.raster import can_write_png
 from chainrule.tensor import Tensor
-from chainrule.training import History, fit, progress_is_seen
+from chainrule.training import fit, progress_is_seen
 from chainrule.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from chainrule.history import History
 
 # ------------------------------------------------- first document: two sigmoid neurons
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import itertools
 import math
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.engine import Node
+from chainrule.history import History, by_layer
 from chainrule.ops.base import shape_of
 from chainrule.optim import GradientDescent
 from chainrule.recording import no_grad
@@ -22,42 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 
+#: Of so many epochs the gradients are noted.
+MOST_NOTES = 400
 #: The error has grown without bound when it rose this many epochs in a row …
 RISING_EPOCHS = 10
 #: … and is this many times the first one.
 RISING_FACTOR = 1000.0
-
-
-@dataclass(repr=False)
-class History:
-    """What a training did.
-
-    `errors[0]` is the error before training and `errors[k]` the one after epoch k; with batches
-    it is the mean of the errors that the batches of epoch k had as they came.
-    `stopped_by` is "threshold" or "epochs".
-    """
-
-    errors: list[float] = field(default_factory=list)
-    stopped_by: str = ""
-    threshold: float | None = None
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs changed the weights."""
-        return max(len(self.errors) - 1, 0)
-
-    def __repr__(self) -> str:
-        return f"<History: {self}>"
-
-    def __str__(self) -> str:
-        if not self.errors:
-            return "nothing trained yet"
-        error = f"error {self.errors[-1]:.6g}"
-        if self.stopped_by == "threshold":
-            return (
-                f"stopped at epoch {self.epochs}: {error} is below the threshold {self.threshold:g}"
-            )
-        return f"stopped after all {self.epochs} epochs: {error}"
 
 
 class DivergedError(ArithmeticError):
@@ -103,10 +75,12 @@ def fit(
     """
     _check_arguments(loss, optimizer, epochs, data, batch_size)
     history = History(threshold=threshold)
+    watch = _watcher(history, optimizer, epochs)
     if batch_size is None:
-        errors = _full_epochs(lambda: loss(*data), optimizer)
+        errors = _full_epochs(lambda: loss(*data), optimizer, watch)
     else:
-        errors = _batched_epochs(loss, optimizer, data, batch_size, np.random.default_rng(seed))
+        random = np.random.default_rng(seed)
+        errors = _batched_epochs(loss, optimizer, data, batch_size, random, watch)
     with _bar(epochs, progress) as show:
         while not history.stopped_by:
             history.errors.append(_next_error(errors, optimizer, history))
@@ -138,12 +112,28 @@ def _check_arguments(
         )
 
 
-def _full_epochs(loss: Callable[[], Any], optimizer: GradientDescent) -> Iterator[float]:
+def _watcher(
+    history: History, optimizer: GradientDescent, epochs: int
+) -> Callable[[int, int], None]:
+    """Notes the gradients at the first update of some epochs."""
+    layers = by_layer(optimizer.parameters)
+    every = -(-epochs // MOST_NOTES)
+
+    def watch(epoch: int, batch: int) -> None:
+        if batch == 0 and epoch % every == 0:
+            history.note_gradients(layers, epoch)
+
+    return watch
+
+
+def _full_epochs(
+    loss: Callable[[], Any], optimizer: GradientDescent, watch: Callable[[int, int], None]
+) -> Iterator[float]:
     """The error before training, then after each epoch; one forward serves both ends of it."""
-    while True:
+    for epoch in itertools.count():
         error = loss()
         yield _number(error)
-        _update(error, optimizer)
+        _update(error, optimizer, functools.partial(watch, epoch, 0))
 
 
 def _batched_epochs(
@@ -152,19 +142,20 @@ def _batched_epochs(
     data: Sequence[Any],
     batch_size: int,
     random: np.random.Generator,
+    watch: Callable[[int, int], None],
 ) -> Iterator[float]:
     """The mean error over the batches, before training and in each epoch."""
     samples = len(data[0])
     with no_grad():
         yield _number(loss(*data))
-    while True:
+    for epoch in itertools.count():
         total = 0.0
         order = random.permutation(samples)
         for start in range(0, samples, batch_size):
             chosen = order[start : start + batch_size]
             error = loss(*[np.asarray(array)[chosen] for array in data])
             total += _number(error) * len(chosen)
-            _update(error, optimizer)
+            _update(error, optimizer, functools.partial(watch, epoch, start))
         yield total / samples
 
 
@@ -178,9 +169,10 @@ def _number(error: Any) -> float:
     return error.item()
 
 
-def _update(error: Any, optimizer: GradientDescent) -> None:
+def _update(error: Any, optimizer: GradientDescent, watch: Callable[[], None]) -> None:
     optimizer.zero_grad()
     error.backward()
+    watch()
     optimizer.step()
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 STEPS = 16
 #: What is worse than what: covering a box or a label, an arrow head, a border, a strange line.
 ON_BOX, ON_LABEL, ON_ARROW, ON_BORDER, ON_LINE, OFF_MIDDLE = 1000.0, 600.0, 300.0, 25.0, 12.0, 8.0
-#: Above so many lines those that a label covers are not counted.
-MOST_LINES = 1500
+#: Places tried on a line; cells of the grid on which points are counted, and their least size.
+MOST_PLACES, MOST_CELLS, CELL = 120, 500_000, 4.0
 
 
 def place_pills(
@@ -29,33 +29,55 @@ def place_pills(
 ) -> list[Rectangle | None]:
     """A rectangle for each label that is not empty, on the line of the same number."""
     curves = [sampled(route) for route in routes]
-    cloud = np.concatenate(curves) if curves else np.empty((0, 2))
-    owner = np.repeat(np.arange(len(curves)), [len(curve) for curve in curves])
-    walls = _array(boxes)
-    edges = _array(borders)
-    taken = _array(titles)
+    crowd = _Crowd(np.concatenate(curves)) if curves else None
+    walls, edges, taken = _array(boxes), _array(borders), _array(titles)
     placed: list[Rectangle | None] = []
-    for i, label in enumerate(labels):
-        if not label:
+    for label, points in zip(labels, curves, strict=True):
+        if not label or crowd is None:
             placed.append(None)
             continue
         size = np.array(pill_size(label))
-        points = curves[i]
-        share = _shares(points)
-        corners = np.hstack([points - size / 2, points + size / 2])
-        cost = OFF_MIDDLE * np.abs(share - 0.5) * 2
+        step = 1 + len(points) // MOST_PLACES
+        corners = np.hstack([points - size / 2, points + size / 2])[::step]
+        cost = OFF_MIDDLE * np.abs(_shares(points)[::step] - 0.5) * 2
         cost += ON_BOX * _overlaps(corners, walls, 2.0)
         cost += ON_LABEL * _overlaps(corners, taken, 1.5)
         arrow = np.hstack([points[-1] - ARROW - 1, points[-1] + ARROW + 1])[None]
         cost += ON_ARROW * _overlaps(corners, arrow, 0.0)
         cost += ON_BORDER * _crosses(corners, edges)
-        if len(labels) <= MOST_LINES:
-            strange = cloud[owner != i]
-            cost += ON_LINE * np.minimum(_covered(corners, strange), 4)
+        strange = crowd.inside(corners) - _Crowd(points, crowd).inside(corners)
+        cost += ON_LINE * np.clip(strange, 0, 4)
         best = corners[int(np.argmin(cost))]
         taken = np.vstack([taken, best])
         placed.append(Rectangle(best[0], best[1], best[2] - best[0], best[3] - best[1]))
     return placed
+
+
+class _Crowd:
+    """How many points lie in a rectangle, by a table of sums over a grid of cells."""
+
+    def __init__(self, points: np.ndarray, like: _Crowd | None = None) -> None:
+        if like is None:
+            low, high = points.min(axis=0) - CELL, points.max(axis=0) + CELL
+            self.low = low
+            self.cell = max(CELL, float(np.sqrt(np.prod(high - low) / MOST_CELLS)))
+            self.first = np.zeros(2, int)
+        else:
+            self.low, self.cell = like.low, like.cell
+            self.first = ((points.min(axis=0) - self.low) / self.cell).astype(int)
+        cells = ((points - self.low) / self.cell).astype(int) - self.first
+        counts = np.zeros(cells.max(axis=0) + 2)
+        np.add.at(counts, (cells[:, 0] + 1, cells[:, 1] + 1), 1)
+        self.sums = counts.cumsum(axis=0).cumsum(axis=1)
+
+    def inside(self, corners: np.ndarray) -> np.ndarray:
+        """The points in each rectangle (left, top, right, bottom)."""
+        cells = (corners.reshape(-1, 2, 2) - self.low) / self.cell - self.first
+        most = np.array(self.sums.shape) - 1
+        x0, y0 = np.clip(np.ceil(cells[:, 0]).astype(int), 0, most).T
+        x1, y1 = np.maximum(np.clip(cells[:, 1].astype(int), 0, most).T, (x0, y0))
+        sums = self.sums
+        return np.asarray(sums[x1, y1] - sums[x0, y1] - sums[x1, y0] + sums[x0, y0])
 
 
 def sampled(route: Sequence[Point]) -> np.ndarray:
@@ -98,10 +120,3 @@ def _crosses(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         & (a[:, None, 3] < b[None, :, 3] - 8)
     )
     return np.asarray(_overlaps(a, b, 4.0) - np.count_nonzero(inside, axis=1))
-
-
-def _covered(a: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How many points lie under each of a."""
-    x = (points[None, :, 0] > a[:, None, 0]) & (points[None, :, 0] < a[:, None, 2])
-    y = (points[None, :, 1] > a[:, None, 1]) & (points[None, :, 1] < a[:, None, 3])
-    return np.asarray(np.count_nonzero(x & y, axis=1))

@@ -148,7 +148,7 @@ def chosen_units(items: Items, choice: Choice) -> list[Unit]:
     levels = [choice.depth] if choice.depth is not None else range(deepest, -1, -1)
     units: list[Unit] = []
     for depth in levels:
-        shut = closed | {path for path in scopes if len(path) == depth + 1 and path not in opened}
+        shut = closed | {path for path in scopes if len(path) > depth and path not in opened}
         units = _closed(items, shut)
         if _fits(items, units, choice):
             return units
