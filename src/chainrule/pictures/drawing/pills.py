@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,12 @@ if TYPE_CHECKING:
 STEPS = 16
 #: What is worse than what: covering a box or a label, an arrow head, a border, a strange line.
 ON_BOX, ON_LABEL, ON_ARROW, ON_BORDER, ON_LINE, OFF_MIDDLE = 1000.0, 600.0, 300.0, 25.0, 12.0, 8.0
-#: Places tried on a line; cells of the grid on which points are counted, and their least size.
-MOST_PLACES, MOST_CELLS, CELL = 120, 500_000, 4.0
+#: Places tried on a line, and on all of them.
+MOST_PLACES, FEWEST_PLACES, MOST_TRIES = 120, 12, 200_000
+#: Cells of the grid on which points are counted, and their least size.
+MOST_CELLS, CELL = 500_000, 4.0
+#: Rectangles are looked for in squares of this size.
+SHELF = 160.0
 
 
 def place_pills(
@@ -30,27 +35,50 @@ def place_pills(
     """A rectangle for each label that is not empty, on the line of the same number."""
     curves = [sampled(route) for route in routes]
     crowd = _Crowd(np.concatenate(curves)) if curves else None
-    walls, edges, taken = _array(boxes), _array(borders), _array(titles)
+    walls, edges, taken = _Shelf(boxes), _array(borders), _Shelf(titles)
     placed: list[Rectangle | None] = []
+    tries = min(MOST_PLACES, max(FEWEST_PLACES, MOST_TRIES // (len(labels) + 1)))
     for label, points in zip(labels, curves, strict=True):
         if not label or crowd is None:
             placed.append(None)
             continue
         size = np.array(pill_size(label))
-        step = 1 + len(points) // MOST_PLACES
+        step = 1 + len(points) // tries
         corners = np.hstack([points - size / 2, points + size / 2])[::step]
         cost = OFF_MIDDLE * np.abs(_shares(points)[::step] - 0.5) * 2
-        cost += ON_BOX * _overlaps(corners, walls, 2.0)
-        cost += ON_LABEL * _overlaps(corners, taken, 1.5)
+        cost += ON_BOX * _overlaps(corners, walls.near(corners), 2.0)
+        cost += ON_LABEL * _overlaps(corners, taken.near(corners), 1.5)
         arrow = np.hstack([points[-1] - ARROW - 1, points[-1] + ARROW + 1])[None]
         cost += ON_ARROW * _overlaps(corners, arrow, 0.0)
         cost += ON_BORDER * _crosses(corners, edges)
         strange = crowd.inside(corners) - _Crowd(points, crowd).inside(corners)
         cost += ON_LINE * np.clip(strange, 0, 4)
         best = corners[int(np.argmin(cost))]
-        taken = np.vstack([taken, best])
-        placed.append(Rectangle(best[0], best[1], best[2] - best[0], best[3] - best[1]))
+        left, top, right, bottom = best.tolist()
+        placed.append(Rectangle(left, top, right - left, bottom - top))
+        taken.add(placed[-1])
     return placed
+
+
+class _Shelf:
+    """Rectangles, kept by where they are."""
+
+    def __init__(self, rectangles: Sequence[Rectangle]) -> None:
+        self.places: dict[tuple[int, int], list[Rectangle]] = defaultdict(list)
+        for rectangle in rectangles:
+            self.add(rectangle)
+
+    def add(self, r: Rectangle) -> None:
+        for x in range(int(r.left // SHELF), int(r.right // SHELF) + 1):
+            for y in range(int(r.top // SHELF), int(r.bottom // SHELF) + 1):
+                self.places[x, y].append(r)
+
+    def near(self, corners: np.ndarray) -> np.ndarray:
+        """Those that may touch any of some rectangles, as rows left, top, right, bottom."""
+        cells = {(x, y) for x, y in (corners[:, :2] // SHELF).astype(int).tolist()}
+        cells |= {(x, y) for x, y in (corners[:, 2:] // SHELF).astype(int).tolist()}
+        wide = {(x + i, y + j) for x, y in cells for i in (-1, 0, 1) for j in (-1, 0, 1)}
+        return _array(list({r for cell in wide for r in self.places.get(cell, ())}))
 
 
 class _Crowd:

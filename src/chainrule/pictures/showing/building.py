@@ -143,7 +143,7 @@ def _size(reading: Reading, links: Iterable[Link]) -> float | None:
     if not reading.is_after_backward:
         return None
     sizes = [
-        reading.locals(link.target)[link.slot].size
+        reading.contribution(link.target, link.slot)
         for link in links
         if not isinstance(link.source, Constant)
     ]

@@ -137,6 +137,15 @@ class Reading:
         assert self.adjoints is not None
         return self.adjoints.get(id(node))
 
+    def contribution(self, node: Node, slot: int) -> float | None:
+        """The size of what comes along one edge; None where no adjoint is known."""
+        if node.partials is None or self.adjoints is None:
+            return self.locals(node)[slot].size
+        partial, y_bar = node.partials[slot], self.adjoints.get(id(node))
+        if y_bar is None:
+            return None
+        return abs(partial * y_bar) if partial and y_bar else 0.0
+
     def locals(self, node: Node) -> dict[int, Local]:
         """What each edge into a node carries, by the place of the input."""
         if id(node) not in self._locals:

@@ -190,12 +190,13 @@ def between(items: Items, units: Sequence[Unit]) -> dict[tuple[int, int, int], l
     The keys are source, target and the place of the input; in and out of groups the place is -1.
     """
     unit_of = {id(x): i for i, unit in enumerate(units) for x in unit.items}
+    grouped = [bool(unit.title) for unit in units]
     found: dict[tuple[int, int, int], list[Link]] = defaultdict(list)
     for link in items.links:
-        a, b = unit_of[id(link.source)], unit_of[id(link.target)]
+        source, target, slot = link
+        a, b = unit_of[id(source)], unit_of[id(target)]
         if a != b:
-            whole = bool(units[a].title or units[b].title)
-            found[a, b, -1 if whole else link.slot].append(link)
+            found[a, b, -1 if grouped[a] or grouped[b] else slot].append(link)
     return found
 
 
@@ -261,6 +262,8 @@ def _stretches(items: Items, choice: Choice) -> list[Unit]:
     for (stretch, leaf), some in sorted(found.items()):
         first, end = stretch * last // count + 1, (stretch + 1) * last // count
         title = f"{len(some):,} leaves" if leaf else f"steps {first:,} to {end:,}"
+        if len(some) == 1:
+            title = ""
         result.append(Unit(tuple(some), (), title))
     has_root = any(x is items.root for x in items.all)
     return [*result, *([Unit((items.root,), ())] if has_root else [])]
