@@ -25,6 +25,7 @@ LAYERS = [
         "derivation",
         "verification",
         "nn",
+        "summaries",
         "history",
         "training",
         "numpy",

@@ -447,7 +447,9 @@ def test_the_largest_paths_are_those_of_all():
     y.backward()
     view = cr.graph(y)
     every = sorted(
-        (route.contribution for route in ways_to(view._reading, x).every()), key=abs, reverse=True
+        (route.contribution for route in ways_to(view._picture.reading, x).every()),
+        key=abs,
+        reverse=True,
     )
     assert len(every) == 32
     assert [p.contribution for p in view.paths(x).paths] == pytest.approx(every[:10])
@@ -761,7 +763,9 @@ def test_every_node_and_edge_appears(make, engine):
 
 
 def test_pictures_on_one_page_do_not_collide():
-    first, second = (cr.graph(GRAPHS[name]()).drawn("light") for name in ("square", "dead_relu"))
+    first, second = (
+        cr.graph(GRAPHS[name]())._picture.drawn("light") for name in ("square", "dead_relu")
+    )
     assert first.prefix != second.prefix
     for drawing in (first, second):
         ids = re.findall(r'(?:id|class)="([^"]+)"', drawing.svg)
@@ -812,7 +816,7 @@ def test_animations_have_a_frame_for_each_step(tmp_path, suffix, kind):
 def test_frames_show_what_is_known_at_a_step():
     view = cr.graph(GRAPHS["square"]())
     rows = [
-        [(row.word, row.text) for box in at_step(view, k).boxes for row in box.rows]
+        [(row.word, row.text) for box in at_step(view._picture, k).boxes for row in box.rows]
         for k in range(3)
     ]
     assert rows[0] == [("value", "3"), ("grad", "·"), ("value", ""), ("grad", "·")]

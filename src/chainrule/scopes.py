@@ -7,10 +7,10 @@ end, and a node belongs to the intervals its own number lies in.
 from __future__ import annotations
 
 import functools
-import threading
 import weakref
 from collections import deque
 from dataclasses import dataclass
+from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from chainrule.engine import tick
@@ -35,7 +35,8 @@ class Stretch:
     module: weakref.ref[Any] | None = None
 
 
-_ended: deque[Stretch] = deque(maxlen=MOST_SCOPES)
+#: The fields of a stretch, for a module with its class in place of the name: calls are frequent.
+_ended: deque[tuple[int, int, int, Any, weakref.ref[Any] | None]] = deque(maxlen=MOST_SCOPES)
 
 
 class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
@@ -79,7 +80,7 @@ class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
         trace: TracebackType | None,
     ) -> None:
         if recording():
-            _ended.append(Stretch(self.start.pop(), tick(), threading.get_ident(), self.name))
+            _ended.append((self.start.pop(), tick(), get_ident(), self.name, None))
         else:
             self.start.pop()
 
@@ -95,8 +96,7 @@ def scoped(call: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return call(self, *args, **kwargs)
         finally:
-            name = type(self).__name__.lower()
-            _ended.append(Stretch(start, tick(), threading.get_ident(), name, weakref.ref(self)))
+            _ended.append((start, tick(), get_ident(), type(self), weakref.ref(self)))
 
     return scoped_call
 
@@ -111,7 +111,7 @@ def stretches(indices: Sequence[int]) -> list[tuple[Stretch, ...]]:
     first, last = indices[0], indices[-1]
     open_ones: list[Stretch] = []
     found: list[tuple[Stretch, ...]] = []
-    pending = _nested([s for s in tuple(_ended) if s.end > first and s.start < last])
+    pending = _nested(_stretch(row) for row in tuple(_ended) if row[1] > first and row[0] < last)
     place = 0
     for index in indices:
         while place < len(pending) and pending[place].start < index:
@@ -120,6 +120,11 @@ def stretches(indices: Sequence[int]) -> list[tuple[Stretch, ...]]:
         open_ones = [s for s in open_ones if s.end > index]
         found.append(tuple(open_ones))
     return found
+
+
+def _stretch(row: tuple[int, int, int, Any, weakref.ref[Any] | None]) -> Stretch:
+    start, end, thread, name, module = row
+    return Stretch(start, end, thread, name if module is None else name.__name__.lower(), module)
 
 
 def _nested(some: Iterable[Stretch]) -> list[Stretch]:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Node
-from chainrule.history import History, by_layer
+from chainrule.history import History
 from chainrule.ops.base import shape_of
 from chainrule.optim import GradientDescent
 from chainrule.recording import no_grad
+from chainrule.summaries import by_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Node, newest_first
-from chainrule.history import by_layer, scale_of
 from chainrule.ops.base import shape_of
 from chainrule.pictures.showing.clusters import scopes_of
 from chainrule.pictures.showing.reading import Reading
 from chainrule.recording import no_grad
+from chainrule.summaries import by_layer, scale_of
 from chainrule.traced import plain
 
 if TYPE_CHECKING:

@@ -2,87 +2,59 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from chainrule.engine import Node
 from chainrule.formulas.naming import Caller
-from chainrule.ops.indexing import getitem
-from chainrule.pictures.drawing.svg import Drawing, draw, task_of
 from chainrule.pictures.output.animation import animation
 from chainrule.pictures.output.dot import digraph
 from chainrule.pictures.output.files import render_as, write
 from chainrule.pictures.output.page import Framed, to_page
-from chainrule.pictures.placing.engines import placed
-from chainrule.pictures.showing.building import Target, scene_of
+from chainrule.pictures.picture import Picture, found_target, near_names
+from chainrule.pictures.showing.building import Target
 from chainrule.pictures.showing.clusters import scopes_of
 from chainrule.pictures.showing.options import Options, checked
-from chainrule.pictures.showing.paths import PathsTold, told_paths, ways_to
 from chainrule.pictures.showing.reading import Reading
-from chainrule.pictures.showing.steps import Steps, steps_of
-from chainrule.pictures.showing.units import Items, Unit, chosen_items, chosen_units
+from chainrule.pictures.showing.units import Items
 from chainrule.sites import user_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path as FilePath
 
     import graphviz
 
     from chainrule.pictures.placing.plan import Layout
     from chainrule.pictures.scene import Scene
+    from chainrule.pictures.showing.paths import PathsTold
+    from chainrule.pictures.showing.steps import Steps
 
 
-@dataclass(frozen=True, eq=False)
 class GraphView:
     """A picture of a computation graph; `render` writes it to a file.
 
-    `scene` is what is shown, `layout` where. In a notebook it shows itself.
+    `scene` is what is shown, `layout` where, `steps` the computation box by box. In a notebook it
+    shows itself.
     """
 
-    # Private, so that a picture among your variables gives no names to nodes.
-    _reading: Reading
-    _whole: Items
-    options: Options
-    _target: Target | None = None
+    def __init__(self, picture: Picture) -> None:
+        # Private, so that a picture among your variables gives no names to nodes.
+        self._picture = picture
 
-    @cached_property
-    def _items(self) -> Items:
-        """The nodes and constants that are shown, with their scopes."""
-        return chosen_items(self._whole, self.options.choice)
-
-    @cached_property
-    def _units(self) -> list[Unit]:
-        """What each box stands for."""
-        return chosen_units(self._items, self.options.choice)
-
-    @cached_property
+    @property
     def scene(self) -> Scene:
         """Boxes, edges, clusters and what stands below them."""
-        look = self.options.look
-        return scene_of(self._reading, self._items, self._units, look, self._target)
+        return self._picture.scene
 
-    @cached_property
+    @property
     def layout(self) -> Layout:
-        """Where everything is."""
-        return placed(task_of(self.scene, downward=self.options.downward), self.options.engine)
+        """Where everything is; computed when first needed."""
+        return self._picture.layout
 
-    def drawn(self, theme: str) -> Drawing:
-        """The SVG with the prefix of its names."""
-        return draw(self.scene, self.layout, theme)
-
-    def to_svg(self) -> str:
-        """The picture as SVG text. The same graph gives the same bytes."""
-        return self.drawn(self.options.theme or "light").svg
-
-    def to_dot(self) -> graphviz.Digraph:
-        """The graph for Graphviz, to be edited and drawn with the `dot` program."""
-        return digraph(self.scene, downward=self.options.downward)
+    @property
+    def steps(self) -> Steps:
+        """Forward and backward, box by box."""
+        return self._picture.steps
 
     def paths(self, w: Any) -> PathsTold:
         """Every path from a node to the root with its product, and their sum.
@@ -94,19 +66,34 @@ class GraphView:
             the exact count and, for numbers, all paths or the ten largest, found without looking at
             the others. Printed, it is the text below a picture with `path=w`.
         """
-        node, index = found_target(self._reading, w, "paths")
-        return told_paths(self._reading, node, ways_to(self._reading, node), index)
+        return self._picture.paths(w)
+
+    def to_svg(self) -> str:
+        """The picture as SVG text. The same graph gives the same bytes."""
+        return self._picture.drawn(self._picture.options.theme or "light").svg
 
     def to_html(self) -> str:
         """An interactive page in one file: steps, paths on a click, search, zoom.
 
         It needs no network and no library. Groups that are closed open on a click.
         """
-        return to_page(self)
+        return to_page(self._picture)
 
-    def interactive(self, height: int = 620) -> Framed:
-        """The page for a notebook, in a frame that may do nothing but run its script."""
-        return Framed(self.to_html(), height, repr(self))
+    def to_dot(self) -> graphviz.Digraph:
+        """The graph for Graphviz, to be edited and drawn with the `dot` program."""
+        return digraph(self.scene, downward=self._picture.options.downward)
+
+    def render(self, path: str | FilePath) -> FilePath:
+        """Write the picture; the extension decides about the format.
+
+        .svg, .html (an interactive page), .dot and .json need nothing else; .png needs the extra
+        `pictures`, .pdf the extra `pdf`, .webp, .gif and .apng (animations) `pictures`.
+
+        Raises:
+            ValueError: for another extension.
+            ModuleNotFoundError: where an extra is missing, with the install command.
+        """
+        return write(path, render_as(self._picture, path))
 
     def animate(self, path: str | FilePath, *, seconds: float = 1.0) -> FilePath:
         """Write the steps forward and backward as an animation.
@@ -119,63 +106,11 @@ class GraphView:
             ValueError: for another extension, a time that is not positive, or too many steps.
             ModuleNotFoundError: without the extra `pictures`.
         """
-        return write(path, animation(self, path, seconds))
+        return write(path, animation(self._picture, path, seconds))
 
-    @cached_property
-    def steps(self) -> Steps:
-        """Forward and backward, box by box."""
-        digits = self.options.look.digits
-        return steps_of(self._reading, self._items, self._units, self.scene, digits)
-
-    def openable(self) -> Iterator[tuple[int, GraphView]]:
-        """The boxes that are groups, each with the picture in which it is open."""
-        choice = self.options.choice
-        for i, unit in enumerate(self._units):
-            if unit.opens:
-                wider = choice._replace(expand=(*choice.expand, unit.opens))
-            elif unit.title and len(unit.items) < len(self._items.all):
-                wider = choice._replace(only=frozenset(map(id, unit.items)))
-            else:
-                continue
-            yield i, replace(self, options=self.options._replace(choice=wider))
-
-    def names_in(self, i: int) -> list[str]:
-        """The names, in full length, that were given to what is in a box."""
-        reading = self._reading
-        items = self._units[i].items
-        return [reading.name(x) for x in items if isinstance(x, Node) and id(x) in reading.given]
-
-    def single_nodes(self) -> list[tuple[int, Node]]:
-        """The boxes of one node each, leaves first."""
-        found = [(i, x) for i, u in enumerate(self._units) if isinstance(x := u.single, Node)]
-        return sorted(found, key=lambda pair: pair[1].op is not None)
-
-    @property
-    def still_theme(self) -> str:
-        """The theme for what knows no reader's system: "auto" is light."""
-        return "dark" if self.options.theme == "dark" else "light"
-
-    @property
-    def node_count(self) -> int:
-        """How many nodes the whole graph has."""
-        return len(self._reading.nodes)
-
-    @property
-    def is_after_backward(self) -> bool:
-        """Whether the gradients of this root are stored."""
-        return self._reading.is_after_backward
-
-    def render(self, path: str | FilePath) -> FilePath:
-        """Write the picture; the extension decides about the format.
-
-        .svg, .html (an interactive page), .dot and .json need nothing else; .png needs the extra
-        `pictures`, .pdf the extra `pdf`, .webp, .gif and .apng (animations) `pictures`.
-
-        Raises:
-            ValueError: for another extension.
-            ModuleNotFoundError: where an extra is missing, with the install command.
-        """
-        return write(path, render_as(self, path))
+    def interactive(self, height: int = 620) -> Framed:
+        """The page for a notebook, in a frame that may do nothing but run its script."""
+        return Framed(self.to_html(), height, repr(self))
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, str]:
         try:
@@ -184,11 +119,12 @@ class GraphView:
             return {"text/plain": f"{self!r} cannot be drawn: {problem}"}
 
     def __repr__(self) -> str:
+        reading = self._picture.reading
         try:
             counts = f"{len(self.scene.boxes)} boxes, {len(self.scene.edges)} edges"
         except Exception as problem:  # noqa: BLE001 -- see _repr_mimebundle_
             counts = str(problem)
-        return f"<GraphView of {self._reading.name(self._reading.root)}: {counts}>"
+        return f"<GraphView of {reading.name(reading.root)}: {counts}>"
 
 
 def graph(
@@ -284,50 +220,10 @@ def viewed(
     known = {".".join(p[:n]) for p in scopes.values() for n in range(1, len(p) + 1)}
     for name in (*options.choice.expand, *options.choice.collapse):
         if name not in known:
-            raise ValueError(
-                f"{name!r} is no scope of this graph{_near(name, known, 'there are no scopes')}"
-            )
+            near = near_names(name, known, "there are no scopes")
+            raise ValueError(f"{name!r} is no scope of this graph{near}")
     if options.choice.around is not None:
         node, _ = found_target(reading, options.choice.around, "around")
         options = options._replace(choice=options.choice._replace(around=node))
     target = None if path is None else Target(*found_target(reading, path, "path"))
-    return GraphView(reading, Items(reading, scopes), options, target)
-
-
-def found_target(reading: Reading, w: Any, what: str) -> tuple[Node, tuple[int, ...] | None]:
-    """A node of the graph and perhaps an index into it, given as itself or by name."""
-    by_name = {name: node for node in reading.nodes if (name := reading.name(node))}
-    if isinstance(w, str):
-        match = re.fullmatch(r"(.+)\[([-\d, ]+)\]", w)
-        if w in by_name:
-            return by_name[w], None
-        if match is None or match[1] not in by_name:
-            hint = _near(w, by_name, "")
-            raise ValueError(f"{what}={w!r} is no node of this graph{hint}")
-        index = tuple(int(part) for part in match[2].split(",") if part.strip())
-        return by_name[match[1]], _entry(by_name[match[1]], index, w)
-    if not isinstance(w, Node):
-        raise TypeError(f"{what}= takes a node or its name, got {type(w).__name__}")
-    if any(node is w for node in reading.nodes):
-        return w, None
-    if w.op is getitem and any(node is w.inputs[0] for node in reading.nodes):
-        index = w.params["index"]
-        whole = index if isinstance(index, tuple) else (index,)
-        if all(isinstance(i, int | np.integer) for i in whole):
-            return w.inputs[0], _entry(w.inputs[0], tuple(map(int, whole)), what)
-    raise ValueError(f"{what}=: this node ({w.describe()}) is not in the graph")
-
-
-def _entry(node: Node, index: tuple[int, ...], text: str) -> tuple[int, ...]:
-    shape = np.shape(node._held)
-    inside = len(index) == len(shape) and all(
-        -n <= i < n for i, n in zip(index, shape, strict=True)
-    )
-    if not inside:
-        raise ValueError(f"{text!r} is no entry of an array of shape {shape}")
-    return index
-
-
-def _near(name: str, known: Any, nothing: str) -> str:
-    near = difflib.get_close_matches(name, known, 4, 0.3) or sorted(known)[:6]
-    return f"; there are {', '.join(near)}" if near else f": {nothing}" if nothing else ""
+    return GraphView(Picture(reading, Items(reading, scopes), options, target))

@@ -55,8 +55,9 @@ def place_pills(
         cost += ON_LINE * np.clip(strange, 0, 4)
         best = corners[int(np.argmin(cost))]
         left, top, right, bottom = best.tolist()
-        placed.append(Rectangle(left, top, right - left, bottom - top))
-        taken.add(placed[-1])
+        place = Rectangle(left, top, right - left, bottom - top)
+        taken.add(place)
+        placed.append(place)
     return placed
 
 

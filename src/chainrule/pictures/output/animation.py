@@ -13,8 +13,8 @@ from chainrule.pictures.output.raster import UNITS_PER_INCH, needed, to_png
 from chainrule.pictures.scene import Footer, Row
 
 if TYPE_CHECKING:
+    from chainrule.pictures.picture import Picture
     from chainrule.pictures.scene import Box, Scene
-    from chainrule.pictures.view import GraphView
 
 #: Extension -> what Pillow calls it, and its options.
 FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -27,7 +27,7 @@ SECONDS, LAST = 1.0, 2.5
 MOST_STEPS, MOST_PIXELS = 400, 1600
 
 
-def animation(view: GraphView, path: str | Path, seconds: float) -> bytes:
+def animation(picture: Picture, path: str | Path, seconds: float) -> bytes:
     """All steps, one after the other."""
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
@@ -39,19 +39,19 @@ def animation(view: GraphView, path: str | Path, seconds: float) -> bytes:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= 60:
         raise ValueError(f"seconds={seconds!r}: how long a step is seen, above 0")
     image = needed("PIL.Image", "animations need Pillow", "pictures", "write an .html")
-    steps = view.steps.steps
+    steps = picture.steps.steps
     if len(steps) > MOST_STEPS:
         raise ValueError(
             f"{len(steps)} steps are too many for an animation (limit {MOST_STEPS}): show a part"
             f" with around=, or fewer boxes with depth= or max_nodes="
         )
     wide = max(footer_width(step.text) for step in steps)
-    pixels = max(wide, view.layout.width) / UNITS_PER_INCH
-    dpi = min(view.options.dpi, MOST_PIXELS / pixels)
+    pixels = max(wide, picture.layout.width) / UNITS_PER_INCH
+    dpi = min(picture.options.dpi, MOST_PIXELS / pixels)
     frames = []
     for k in range(len(steps)):
-        scene = at_step(view, k)
-        svg = draw(scene, view.layout, view.still_theme, fades=False, wide=wide).svg
+        scene = at_step(picture, k)
+        svg = draw(scene, picture.layout, picture.still_theme, fades=False, wide=wide).svg
         frames.append(image.open(io.BytesIO(to_png(svg, dpi))).convert("RGB"))
     name, more = FORMATS[suffix]
     durations = [*[round(1000 * seconds)] * (len(frames) - 1), round(1000 * seconds * LAST)]
@@ -62,17 +62,17 @@ def animation(view: GraphView, path: str | Path, seconds: float) -> bytes:
     return out.getvalue()
 
 
-def at_step(view: GraphView, k: int) -> Scene:
+def at_step(picture: Picture, k: int) -> Scene:
     """The scene as it is at a step: what is not known yet is blank."""
-    steps = view.steps
-    boxes = tuple(_box_at(view, i, box, k) for i, box in enumerate(view.scene.boxes))
+    steps = picture.steps
+    boxes = tuple(_box_at(picture, i, box, k) for i, box in enumerate(picture.scene.boxes))
     step = steps.steps[k]
     lit = (frozenset(step.boxes), frozenset(step.edges))
-    return replace(view.scene, boxes=boxes, footer=Footer(step.text), lit=lit)
+    return replace(picture.scene, boxes=boxes, footer=Footer(step.text), lit=lit)
 
 
-def _box_at(view: GraphView, i: int, box: Box, k: int) -> Box:
-    steps = view.steps
+def _box_at(picture: Picture, i: int, box: Box, k: int) -> Box:
+    steps = picture.steps
     split = next((n for n, row in enumerate(box.rows) if row.word in GRADIENT), len(box.rows))
     values, gradients = box.rows[:split], box.rows[split:]
     if steps.value[i] > k:

@@ -7,28 +7,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chainrule.pictures.output.animation import FORMATS, SECONDS, animation
+from chainrule.pictures.output.dot import digraph
 from chainrule.pictures.output.page import to_page
 from chainrule.pictures.output.raster import to_pdf, to_png
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.pictures.view import GraphView
+    from chainrule.pictures.picture import Picture
 
 
-def render_as(view: GraphView, path: str | Path) -> bytes:
+def render_as(picture: Picture, path: str | Path) -> bytes:
     """A picture in the format of an extension."""
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in FORMATS:
-        return animation(view, path, SECONDS)
+        return animation(picture, path, SECONDS)
     writer = WRITERS.get(suffix)
     if writer is None:
         *most, last = [*WRITERS, *FORMATS]
         raise ValueError(
             f"cannot render to {path.name!r}: its extension should be {', '.join(most)} or {last}"
         )
-    return writer(view)
+    return writer(picture)
 
 
 def write(path: str | Path, data: bytes) -> Path:
@@ -38,9 +39,9 @@ def write(path: str | Path, data: bytes) -> Path:
     return path
 
 
-def to_json(view: GraphView) -> str:
+def to_json(picture: Picture) -> str:
     """Boxes, edges and clusters with their places, for other programs."""
-    scene, layout = view.scene, view.layout
+    scene, layout = picture.scene, picture.layout
     boxes = [
         {
             "name": box.name,
@@ -83,11 +84,13 @@ def to_json(view: GraphView) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1)
 
 
-WRITERS: dict[str, Callable[[GraphView], bytes]] = {
-    ".svg": lambda view: view.to_svg().encode(),
-    ".png": lambda view: to_png(view.drawn(view.still_theme).svg, view.options.dpi),
-    ".html": lambda view: to_page(view).encode(),
-    ".pdf": lambda view: to_pdf(view.drawn(view.still_theme).svg),
-    ".dot": lambda view: view.to_dot().source.encode(),
-    ".json": lambda view: to_json(view).encode(),
+WRITERS: dict[str, Callable[[Picture], bytes]] = {
+    ".svg": lambda picture: picture.drawn(picture.options.theme or "light").svg.encode(),
+    ".png": lambda picture: to_png(picture.drawn(picture.still_theme).svg, picture.options.dpi),
+    ".html": lambda picture: to_page(picture).encode(),
+    ".pdf": lambda picture: to_pdf(picture.drawn(picture.still_theme).svg),
+    ".dot": lambda picture: digraph(
+        picture.scene, downward=picture.options.downward
+    ).source.encode(),
+    ".json": lambda picture: to_json(picture).encode(),
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.pictures.drawing.marks import safe
 
 if TYPE_CHECKING:
-    from chainrule.pictures.view import GraphView
+    from chainrule.pictures.picture import Picture
 
 ASSETS = Path(__file__).parent / "assets"
 #: Pictures of opened groups in a page, and characters of SVG and of paths in it.
@@ -24,9 +24,9 @@ MOST_NAMES = 3000
 MOST_WORK = 500_000
 
 
-def to_page(view: GraphView) -> str:
+def to_page(picture: Picture) -> str:
     """The page as HTML text."""
-    views, drawn = [view], [view.drawn("page")]
+    views, drawn = [picture], [picture.drawn("page")]
     opens: list[dict[int, int]] = []
     for current in views:  # which grows
         opens.append({})
@@ -43,7 +43,7 @@ def to_page(view: GraphView) -> str:
     ]
     budget = [MOST_PATH_TEXT, MOST_NAMES, MOST_WORK]
     data = {
-        "theme": view.options.theme or "auto",
+        "theme": picture.options.theme or "auto",
         "views": [
             _data(one, drawing.prefix, opened, budget)
             for one, drawing, opened in zip(views, drawn, opens, strict=True)
@@ -52,7 +52,7 @@ def to_page(view: GraphView) -> str:
     script = (ASSETS / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return Template((ASSETS / "page.html").read_text(encoding="utf-8")).substitute(
-        title=safe(view.scene.title),
+        title=safe(picture.scene.title),
         css=(ASSETS / "page.css").read_text(encoding="utf-8"),
         digest=f"sha256-{digest}",
         views="\n".join(sections),
@@ -67,19 +67,19 @@ def _json(data: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _data(view: GraphView, prefix: str, opens: dict[int, int], budget: list[int]) -> Any:
+def _data(picture: Picture, prefix: str, opens: dict[int, int], budget: list[int]) -> Any:
     """What the script needs to know of one picture."""
-    scene, steps = view.scene, view.steps
+    scene, steps = picture.scene, picture.steps
     boxes = []
     for i, box in enumerate(scene.boxes):
         rows = ", ".join(f"{row.word} {row.text}".strip() for row in box.rows)
         label = ", ".join(part for part in (box.name, box.role, rows) if part)
-        members = view.names_in(i)[: budget[1]]
+        members = picture.names_in(i)[: budget[1]]
         budget[1] -= len(members)
         boxes.append(
             {"name": box.name, "label": label, "opens": opens.get(i, -1), "members": members}
         )
-    after = view.is_after_backward
+    after = picture.reading.is_after_backward
     return {
         "prefix": prefix,
         "title": scene.title,
@@ -92,18 +92,18 @@ def _data(view: GraphView, prefix: str, opens: dict[int, int], budget: list[int]
         "grads": steps.grads,
         "late": steps.late,
         "start": len(steps.steps) - 1 if after else steps.forward,
-        "paths": _paths(view, budget),
+        "paths": _paths(picture, budget),
     }
 
 
-def _paths(view: GraphView, budget: list[int]) -> dict[int, list[str]]:
+def _paths(picture: Picture, budget: list[int]) -> dict[int, list[str]]:
     """The paths from each box in words, leaves first, as long as there is room."""
     found: dict[int, list[str]] = {}
-    for i, node in view.single_nodes():
+    for i, node in picture.single_nodes():
         if budget[0] <= 0 or budget[2] <= 0:
             break
-        budget[2] -= view.node_count
-        footer = view.paths(node).footer(view.options.look.digits)
+        budget[2] -= len(picture.reading.nodes)
+        footer = picture.paths(node).footer(picture.options.look.digits)
         found[i] = [footer.headline, *footer.lines]
         budget[0] -= sum(map(len, found[i]))
     return found
