@@ -6,9 +6,11 @@ import json
 import math
 import re
 import shutil
+import subprocess
 import threading
 import weakref
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import graphviz
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.pictures.drawing import letters, themes
+from chainrule.pictures.output import page
 from chainrule.pictures.output.animation import at_step
 from chainrule.pictures.output.raster import to_png
 from chainrule.pictures.placing import engines
@@ -274,6 +277,53 @@ def test_engines(monkeypatch):
             cr.graph(a * a, engine=engine).to_svg()
     with pytest.raises(ValueError, match="engine='neato': one of auto, dot"):
         cr.graph(a, engine="neato")
+
+
+def answer(stdout="{}", stderr="", returncode=0):
+    return lambda *_args, **_options: subprocess.CompletedProcess(
+        [], returncode, stdout.encode(), stderr.encode()
+    )
+
+
+GOOD = json.dumps(
+    {
+        "bb": "0,0,300,80",
+        "objects": [
+            {"_gvid": 0, "name": "n0", "pos": "50,40"},
+            {"_gvid": 1, "name": "n1", "pos": "250,40"},
+        ],
+        "edges": [{"_gvid": 0, "tail": 0, "head": 1, "pos": "90,40 120,40 150,40 200,40"}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("done", "why"),
+    [
+        (answer(GOOD, "Error: out of memory"), "failed: Error: out of memory"),
+        (answer("", "Segmentation fault", -11), "failed: Segmentation fault"),
+        (answer("no json"), "gave no layout of this picture"),
+        (answer(GOOD.replace('"n1"', '"n7"')), "gave no layout of this picture"),
+        (answer(GOOD.replace("250,40", "60,40")), "boxes on top of each other"),
+        (answer(GOOD.replace("150,40 200,40", "150,40")), "no row of Bézier curves"),
+    ],
+)
+def test_a_wrong_layout_is_not_drawn(monkeypatch, done, why):
+    monkeypatch.setattr(engines.shutil, "which", lambda _name: "/usr/bin/dot")
+    monkeypatch.setattr(subprocess, "run", done)
+    graph = cr.graph(cr.Value(2.0, "a") * 3.0)
+    assert graph.layout.engine == "built-in"
+    assert why in graph.layout.remark
+    with pytest.raises(LayoutError, match=re.escape(why)):
+        cr.graph(cr.Value(2.0, "a") * 3.0, engine="dot").to_svg()
+
+
+def test_a_right_layout_is_drawn(monkeypatch):
+    monkeypatch.setattr(engines.shutil, "which", lambda _name: "/usr/bin/dot")
+    monkeypatch.setattr(subprocess, "run", answer(GOOD, "Fontconfig warning: no matter"))
+    layout = cr.graph(cr.Value(2.0, "a") * 3.0).layout
+    assert layout.engine == "dot"
+    assert [box.middle for box in layout.boxes] == [(70, 60), (270, 60)]
 
 
 def test_an_engine_that_fails_is_replaced_and_the_picture_says_so(monkeypatch):
@@ -750,9 +800,9 @@ def test_every_node_and_edge_appears(make, engine):
     constants = len(view.scene.boxes) - len(drawn)
     assert uses <= len(view.scene.edges) <= uses + 4 * constants
     svg = view.to_svg()
-    page = ET.fromstring(svg)  # valid XML
+    whole = ET.fromstring(svg)  # valid XML
     for letter, count in (("n", len(view.scene.boxes)), ("e", len(view.scene.edges))):
-        ids = [g.get("id") for g in page.iter(f"{SVG}g") if g.get("id")]
+        ids = [g.get("id") for g in whole.iter(f"{SVG}g") if g.get("id")]
         assert sum(bool(re.fullmatch(rf"g\w+-{letter}\d+", i)) for i in ids) == count
         assert len(set(ids)) == len(ids)
     shown = texts(svg)
@@ -861,3 +911,17 @@ def test_a_page_in_a_notebook_is_in_a_sandbox():
     assert 'sandbox="allow-scripts"' in html
     assert "<script>" not in html
     assert repr(shown) == "<GraphView of o: 2 boxes, 2 edges>"
+
+
+def test_the_colours_of_the_page_have_contrast():
+    css = (Path(page.__file__).parent / "assets" / "page.css").read_text(encoding="utf-8")
+    rules = re.findall(r"^:root(?:\.dark)? \{(.*)\}$", css, re.MULTILINE)
+    assert len(rules) == 2
+    for rule in rules:
+        colour = dict(re.findall(r"--(\w+): (#\w{6})", rule))
+        for ground in ("paper", "bar"):
+            assert contrast(colour["ink"], colour[ground]) >= 4.5
+            assert contrast(colour["muted"], colour[ground]) >= 4.5
+            assert contrast(colour["accent"], colour[ground]) >= 3
+            assert contrast(colour["now"], colour[ground]) >= 3
+            assert contrast(colour["found"], colour[ground]) >= 3
