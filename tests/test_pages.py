@@ -108,9 +108,9 @@ def test_steps_spell_every_accumulation_out(opened):
     for _ in range(int(page.locator("#slider").get_attribute("max"))):
         page.click("#next")
         told.append(status(page))
-    assert told[0] == "Forward 1/7: v1 = w1·x = 0.8"
+    assert told[0] == "Forward 1/7: u1 = w1·x = 0.8"
     assert told[6].startswith("Forward 7/7: y = ")
-    assert told[7] == "Backward 1/7: at y (grad +1) → v3 += 1 × 1; v4 += 1 × 1"
+    assert told[7] == "Backward 1/7: at y (grad +1) → u3 += 1 × 1; u4 += 1 × 1"
     assert "c += −0.4621 × 1; h2 += 0.7 × 1" in told[8]
     assert page.locator("#next").is_disabled()
     # what the boxes hold at the end are the gradients
@@ -171,7 +171,7 @@ def test_hovering_shows_local_times_upstream(opened):
     assert (
         page.locator("#tip")
         .text_content()
-        .startswith("∂v3/∂a1 = w2 = 0.45; local 0.45 × upstream 0.09476 = 0.0426")
+        .startswith("∂u3/∂a1 = w2 = 0.45; local 0.45 × upstream 0.09476 = 0.0426")
     )
     page.mouse.move(5, 795)
     assert page.locator("#tip").is_hidden()

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from chainrule.summaries import sparkline
+from chainrule.summaries import norm_of, sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,10 +56,8 @@ class History:
         """Add the sizes of the gradients as they are now."""
         self.gradient_epochs.append(epoch)
         for name, parameters in layers.items():
-            squares = sum(
-                float(np.vdot(p.grad, p.grad).real) for p in parameters if p.grad is not None
-            )
-            self.gradients.setdefault(name, []).append(math.sqrt(squares))
+            sizes = [norm_of(p.grad) for p in parameters if p.grad is not None]
+            self.gradients.setdefault(name, []).append(math.hypot(*sizes))
 
     def __repr__(self) -> str:
         return f"<History: {self}>"

@@ -39,11 +39,16 @@ class Stretch:
 _ended: deque[tuple[int, int, int, Any, weakref.ref[Any] | None]] = deque(maxlen=MOST_SCOPES)
 
 
+#: The scopes of `with` that have not ended, by their beginning.
+_open: dict[int, tuple[int, str]] = {}
+
+
 class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
     """Give what is computed inside a name, under which pictures draw it together.
 
     Scopes nest; a dot in a name nests, too: `scope("layer1.neuron2")`. The call of a `cr.nn.Module`
-    is a scope by itself.
+    is a scope by itself. A scope is a stretch of time: what another thread, or whoever uses a
+    generator, computes in the meantime is taken for a part of it.
 
     Args:
         name: what the picture calls it.
@@ -60,7 +65,7 @@ class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
     ['neuron']
     """
 
-    __slots__ = ("name", "start")
+    __slots__ = ("name", "starts")
 
     def __init__(self, name: str) -> None:
         if not isinstance(name, str):
@@ -68,10 +73,13 @@ class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
         if not name.strip("."):
             raise ValueError(f"a scope takes a name, got {name!r}")
         self.name = name
-        self.start: list[int] = []
+        self.starts: dict[int, list[int]] = {}
 
     def __enter__(self) -> None:
-        self.start.append(tick())
+        thread = get_ident()
+        start = tick()
+        self.starts.setdefault(thread, []).append(start)
+        _open[start] = thread, self.name
 
     def __exit__(
         self,
@@ -79,10 +87,11 @@ class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        thread = get_ident()
+        start = self.starts[thread].pop()
+        del _open[start]
         if recording():
-            _ended.append((self.start.pop(), tick(), get_ident(), self.name, None))
-        else:
-            self.start.pop()
+            _ended.append((start, tick(), thread, self.name, None))
 
 
 def scoped(call: Callable[..., Any]) -> Callable[..., Any]:
@@ -111,7 +120,9 @@ def stretches(indices: Sequence[int]) -> list[tuple[Stretch, ...]]:
     first, last = indices[0], indices[-1]
     open_ones: list[Stretch] = []
     found: list[tuple[Stretch, ...]] = []
-    pending = _nested(_stretch(row) for row in tuple(_ended) if row[1] > first and row[0] < last)
+    rows = [row for row in tuple(_ended) if row[1] > first and row[0] < last]
+    rows += [(start, last + 1, *rest, None) for start, rest in tuple(_open.items()) if start < last]
+    pending = _nested(map(_stretch, rows))
     place = 0
     for index in indices:
         while place < len(pending) and pending[place].start < index:

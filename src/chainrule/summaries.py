@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +29,14 @@ def sparkline(numbers: Sequence[float], width: int = 40) -> str:
     '8 █▄▂▁ 1'
     """
     values = np.asarray(numbers, dtype=float)
+    if type(width) is not int or width < 1:
+        raise ValueError(f"width={width!r}: a whole number from 1 on")
     if not len(values):
         return ""
     ends = f"{values[0]:.3g}", f"{values[-1]:.3g}"
     count = min(width, len(values))
-    parts = [part.mean() for part in np.array_split(values, count)]
+    with np.errstate(invalid="ignore"):
+        parts = [mean_of(part) for part in np.array_split(values, count)]
     shown = np.array(parts)
     finite = np.isfinite(shown)
     if not finite.any():
@@ -40,6 +44,7 @@ def sparkline(numbers: Sequence[float], width: int = 40) -> str:
     if scale_of(shown[finite]) == "log":
         with np.errstate(all="ignore"):
             shown = np.log(shown)
+    shown = shown / (np.max(np.abs(shown[finite])) or 1.0)  # so that no difference overflows
     low, high = shown[finite].min(), shown[finite].max()
     height = (shown - low) / (high - low or 1.0) * (len(BLOCKS) - 1)
     blocks = "".join(
@@ -48,13 +53,37 @@ def sparkline(numbers: Sequence[float], width: int = 40) -> str:
     return f"{ends[0]} {blocks} {ends[1]}"
 
 
+def norm_of(array: Any) -> float:
+    """The Euclidean norm, also where squares would overflow or vanish."""
+    numbers = np.asarray(array)
+    wide = numbers.astype(complex if numbers.dtype.kind == "c" else float)
+    largest = float(np.max(np.abs(wide), initial=0.0))
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.linalg.norm(wide / largest))
+
+
+def mean_of(array: Any) -> float:
+    """The mean, also where the sum would overflow."""
+    numbers = np.asarray(array, dtype=float)
+    largest = float(np.max(np.abs(numbers), initial=0.0))
+    if not 0 < largest < np.inf:
+        return float(np.mean(numbers))
+    return largest * float(np.mean(numbers / largest))
+
+
 def by_layer(parameters: Iterable[Node]) -> dict[str, list[Node]]:
     """Arrays each for itself; single numbers together: w1_11, w1_12, … are w1."""
     found: dict[str, list[Node]] = defaultdict(list)
     for i, p in enumerate(parameters, start=1):
         name = p.label or f"parameter {i}"
-        if not shape_of(p._held):
-            name = name.partition("_")[0] if p.label else "parameters"
+        if shape_of(p._held):
+            while name in found:
+                name += "′"
+        elif match := re.fullmatch(r"([^\W_]+)_\d+", name):
+            name = match[1]
+        elif not p.label:
+            name = "parameters"
         found[name].append(p)
     return dict(found)
 
@@ -64,4 +93,4 @@ def scale_of(values: Any) -> str:
     positive = [value for value in values if np.isfinite(value)]
     if not positive or min(positive) <= 0:
         return "linear"
-    return "log" if max(positive) > WIDE * min(positive) else "linear"
+    return "log" if max(positive) / WIDE > min(positive) else "linear"

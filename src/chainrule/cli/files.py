@@ -54,6 +54,8 @@ def loaded(target: str, error: Callable[[str], NoReturn]) -> tuple[Any, Caller]:
     """A variable of a Python file, and the file as the caller whose variables give names."""
     name, colon, variable = target.rpartition(":")
     path = Path(name)
+    if is_worksheet(name):
+        error(f"{target!r}: a worksheet goes by its name alone, {name}")
     if not colon or not name or not variable:
         error(f"{target!r} is no FILE:NAME such as model.py:E")
     try:

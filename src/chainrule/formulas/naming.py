@@ -255,7 +255,11 @@ def _numbered(nodes: Sequence[Node], base: Mapping[int, str]) -> dict[int, str]:
         count = versions[name]
         versions[name] += 1
         full = name + _PRIMES[count] if count < len(_PRIMES) else f"{name}.{count}"
-        named[id(node)] = full if not count or full not in taken else f"{name}.{count}"
+        while count and full in taken:
+            full = f"{name}.{versions[name]}" if full.startswith(f"{name}.") else f"{name}.{count}"
+            versions[name] += full in taken
+        named[id(node)] = full
+        taken.add(full)
     return named
 
 

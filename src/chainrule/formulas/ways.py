@@ -107,12 +107,19 @@ class Ways:
 
     def absolute_sum(self) -> float:
         """The sum of the sizes of all contributions."""
-        sizes: dict[int, float] = defaultdict(float)
-        sizes[id(self.root)] = 1.0
+        return self._summed(abs)
+
+    def total(self) -> float:
+        """The sum of all contributions."""
+        return self._summed(float)
+
+    def _summed(self, of: Callable[[float], float]) -> float:
+        sums: dict[int, float] = defaultdict(float)
+        sums[id(self.root)] = 1.0
         for node in self.nodes:
             for x, partial in self.edges.get(id(node), ()):
-                sizes[id(x)] += float(product(abs(partial), sizes[id(node)]))
-        return sizes[id(self.target)]
+                sums[id(x)] += float(product(of(partial), sums[id(node)]))
+        return sums[id(self.target)]
 
     def every(self) -> Iterator[Route]:
         """All paths, in the order of the inputs."""

@@ -3,6 +3,7 @@
 from chainrule.nn import scalar
 from chainrule.nn.layers import MLP, Linear
 from chainrule.nn.losses import cross_entropy, half_squared_error, mean_squared_error
+from chainrule.nn.module import Module
 from chainrule.ops.convolution import conv
 from chainrule.ops.windows import (
     average_pool,
@@ -17,6 +18,7 @@ from chainrule.ops.windows import (
 __all__ = [
     "MLP",
     "Linear",
+    "Module",
     "average_pool",
     "batch_norm",
     "binary_cross_entropy",

@@ -39,6 +39,8 @@ class Picture:
     whole: Items
     options: Options
     target: Target | None = None
+    #: The group that was opened last.
+    opened: str = ""
 
     @cached_property
     def items(self) -> Items:
@@ -63,6 +65,7 @@ class Picture:
     @cached_property
     def steps(self) -> Steps:
         """Forward and backward, box by box."""
+        self.reading.refuse_stale()
         return steps_of(self.reading, self.items, self.units, self.scene, self.options.look.digits)
 
     def drawn(self, theme: str) -> Drawing:
@@ -71,30 +74,44 @@ class Picture:
 
     def paths(self, w: Any) -> PathsTold:
         """The paths from a node, given as itself or by name."""
-        node, index = found_target(self.reading, w, "paths")
-        return told_paths(self.reading, node, ways_to(self.reading, node), index)
+        return self.paths_of(Target(*found_target(self.reading, w, "paths")))
+
+    def paths_of(self, target: Target) -> PathsTold:
+        """The paths from a node or an entry of it."""
+        self.reading.refuse_stale()
+        ways = ways_to(self.reading, target.node)
+        return told_paths(self.reading, target.node, ways, target.index)
 
     @property
     def still_theme(self) -> str:
         """The theme for what knows no reader's system: "auto" is light."""
         return "dark" if self.options.theme == "dark" else "light"
 
-    def openable(self) -> Iterator[tuple[int, Picture]]:
-        """The boxes that are groups, each with the picture in which it is open."""
-        choice = self.options.choice
+    def openable(self, first: Picture) -> Iterator[tuple[int, Any, Picture]]:
+        """The boxes that are groups: a key for each, and the picture in which it alone is open.
+
+        `first` is the picture without any group opened.
+        """
+        choice = first.options.choice
         for i, unit in enumerate(self.units):
             if unit.opens:
-                wider = choice._replace(expand=(*choice.expand, unit.opens))
+                key: Any = unit.opens
+                others = tuple(name for name in choice.collapse if name != unit.opens)
+                wider = choice._replace(expand=(*choice.expand, unit.opens), collapse=others)
             elif unit.title and len(unit.items) < len(self.items.all):
-                wider = choice._replace(only=frozenset(map(id, unit.items)))
+                key = frozenset(map(id, unit.items))
+                wider = choice._replace(only=key)
             else:
                 continue
-            yield i, replace(self, options=self.options._replace(choice=wider))
+            options = self.options._replace(choice=wider)
+            yield i, key, replace(self, options=options, opened=unit.title)
 
     def names_in(self, i: int) -> list[str]:
-        """The names, in full length, that were given to what is in a box."""
-        given, items = self.reading.given, self.units[i].items
-        return [self.reading.name(x) for x in items if isinstance(x, Node) and id(x) in given]
+        """The names, in full length, of what is in a box."""
+        unit, reading = self.units[i], self.reading
+        nodes = [x for x in unit.items if isinstance(x, Node)]
+        inner = {".".join(self.items.scope[id(x)]) for x in nodes} if unit.title else set()
+        return [*map(reading.name, nodes), *sorted(inner)]
 
     def single_nodes(self) -> list[tuple[int, Node]]:
         """The boxes of one node each, leaves first."""
@@ -106,7 +123,7 @@ def found_target(reading: Reading, w: Any, what: str) -> tuple[Node, tuple[int, 
     """A node of the graph and perhaps an index into it, given as itself or by name."""
     by_name = {name: node for node in reading.nodes if (name := reading.name(node))}
     if isinstance(w, str):
-        match = re.fullmatch(r"(.+)\[([-\d, ]+)\]", w)
+        match = re.fullmatch(r"(.+)\[(-?\d+(?:, *-?\d+)*)\]", w)
         if w in by_name:
             return by_name[w], None
         if match is None or match[1] not in by_name:
@@ -118,11 +135,12 @@ def found_target(reading: Reading, w: Any, what: str) -> tuple[Node, tuple[int, 
         raise TypeError(f"{what}= takes a node or its name, got {type(w).__name__}")
     if any(node is w for node in reading.nodes):
         return w, None
-    if w.op is getitem and any(node is w.inputs[0] for node in reading.nodes):
+    source = w.inputs_then()[0] if w.op is getitem else None
+    if isinstance(source, Node) and any(node is source for node in reading.nodes):
         index = w.params["index"]
         whole = index if isinstance(index, tuple) else (index,)
-        if all(isinstance(i, int | np.integer) for i in whole):
-            return w.inputs[0], _entry(w.inputs[0], tuple(map(int, whole)), what)
+        if all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in whole):
+            return source, _entry(source, tuple(map(int, whole)), what)
     raise ValueError(f"{what}=: this node ({w.describe()}) is not in the graph")
 
 
@@ -138,5 +156,9 @@ def _entry(node: Node, index: tuple[int, ...], text: str) -> tuple[int, ...]:
 
 def near_names(name: str, known: Any, nothing: str) -> str:
     """The names like one that is not there, for an error message."""
-    near = difflib.get_close_matches(name, known, 4, 0.3) or sorted(known)[:6]
-    return f"; there are {', '.join(near)}" if near else f": {nothing}" if nothing else ""
+    near = difflib.get_close_matches(name, known, 4, 0.3)
+    if near:
+        return f"; near it: {', '.join(near)}"
+    some = sorted(known)
+    more = f" and {len(some) - 6:,} more" if len(some) > 6 else ""
+    return f"; there are {', '.join(some[:6])}{more}" if some else f": {nothing}" if nothing else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.engine import Node, newest_first
 from chainrule.ops.base import shape_of
+from chainrule.ops.partials import Elementwise
 from chainrule.pictures.showing.clusters import scopes_of
 from chainrule.pictures.showing.reading import Reading
 from chainrule.recording import no_grad
@@ -53,6 +54,8 @@ def training(
     figure = _figure(2 if gradients else 1)
     left, *right = figure.axes
     left.plot(range(len(errors)), errors, color=COLOURS[0])
+    for epoch in np.flatnonzero(~np.isfinite(errors)):
+        left.axvline(epoch, color=COLOURS[1], linestyle=":", label="not finite")
     left.set(xlabel="epoch", ylabel="error", yscale=scale_of(errors))
     for axes in right:
         assert gradients is not None
@@ -78,7 +81,7 @@ def weights(parameters: Any) -> Any:
         TypeError: for anything without parameters.
     """
     some = parameters.parameters() if hasattr(parameters, "parameters") else parameters
-    if not isinstance(some, list | tuple) or not all(isinstance(p, Node) for p in some):
+    if not isinstance(some, list | tuple) or not some or not all(isinstance(p, Node) for p in some):
         raise TypeError(f"weights= takes a module or a list of parameters, got {some!r}")
     return _histograms({name: _entries(group) for name, group in by_layer(some).items()}, "weight")
 
@@ -107,7 +110,9 @@ def activations(root: Node) -> Any:
     found: dict[str, list[Node]] = defaultdict(list)
     for node in newest_first(root)[::-1]:
         op: Any = node.op
-        if op is None or not op.gives_partials or len(op.rules) != 1 or not callable(op.rules[0]):
+        if not isinstance(op, Elementwise) or len(op.rules) != 1 or not callable(op.rules[0]):
+            continue
+        if shape_of(node._held) != shape_of(plain(node.inputs[0])):
             continue
         layer = ".".join(scopes[id(node)][:-1] or scopes[id(node)])
         name = reading.name(node) if shape_of(node._held) else layer
@@ -117,14 +122,20 @@ def activations(root: Node) -> Any:
     return _histograms({name: _entries(group) for name, group in found.items()}, "activation")
 
 
-def boundary(predict: Callable[[np.ndarray], Any], X: Any, labels: Any) -> Any:  # noqa: N803 -- a matrix
+def boundary(
+    predict: Callable[[np.ndarray], Any],
+    X: Any,  # noqa: N803 -- a matrix
+    labels: Any,
+    level: float | None = None,
+) -> Any:
     """The decision boundary of a classifier of two inputs, with the data.
 
     Args:
-        predict: takes points of shape (n, 2) and gives one number for each (the boundary is at ½
-            where all are from 0 to 1, else at 0), or scores of shape (n, classes).
+        predict: takes points of shape (n, 2) and gives one number for each, or scores of shape
+            (n, classes).
         X: the data, of shape (n, 2).
-        labels: the class of each point, whole numbers (or -1 and 1).
+        labels: the class of each point, whole numbers (0 and 1, or -1 and 1).
+        level: where the boundary of one number is; by default half way between the two labels.
 
     Returns:
         a matplotlib Figure.
@@ -147,10 +158,13 @@ def boundary(predict: Callable[[np.ndarray], Any], X: Any, labels: Any) -> Any: 
         given = np.asarray(_numbers(predict(grid)), dtype=float)
     if given.size == len(grid):
         scores = given.reshape(len(grid))
-        level = 0.5 if 0 <= scores.min() <= scores.max() <= 1 else 0.0
+        names = np.unique(classes)
+        if level is None:
+            level = float(names.mean()) if len(names) == 2 else 0.5
         areas = (scores > level).astype(int)
     elif given.ndim == 2 and len(given) == len(grid):
         areas = given.argmax(axis=1)
+        names = np.arange(given.shape[1])
     else:
         raise ValueError(f"{len(grid)} points gave an array of shape {given.shape}")
     figure = _figure(1)
@@ -163,6 +177,7 @@ def boundary(predict: Callable[[np.ndarray], Any], X: Any, labels: Any) -> Any: 
         axes.contour(x, y, whole, levels=levels[1:-1], colors="#1b2430", linewidths=1.0)
     for k, label in enumerate(np.unique(classes)):
         own = points[classes == label]
+        k = int(np.searchsorted(names, label))  # noqa: PLW2901 -- its place among the areas
         axes.scatter(
             own[:, 0], own[:, 1], color=COLOURS[k % len(COLOURS)], edgecolor="white", s=28,
             marker=MARKERS[k % len(MARKERS)], linewidth=0.6, label=f"class {label}",
@@ -173,7 +188,9 @@ def boundary(predict: Callable[[np.ndarray], Any], X: Any, labels: Any) -> Any: 
 
 
 def _entries(nodes: Sequence[Node]) -> np.ndarray:
-    return np.concatenate([np.ravel(np.asarray(plain(node), dtype=float)) for node in nodes])
+    parts = [np.ravel(np.asarray(plain(node))) for node in nodes]
+    whole = np.concatenate([np.abs(part) if np.iscomplexobj(part) else part for part in parts])
+    return whole.astype(float)
 
 
 def _numbers(given: Any) -> Any:
@@ -185,7 +202,7 @@ def _histograms(groups: Mapping[str, np.ndarray], what: str) -> Any:
     for k, (axes, (name, entries)) in enumerate(zip(figure.axes, groups.items(), strict=True)):
         known = entries[np.isfinite(entries)]
         axes.hist(known, bins=min(40, 5 + int(len(known) ** 0.5)), color=COLOURS[k % len(COLOURS)])
-        zeros = np.mean(entries == 0)
+        zeros = np.mean(entries == 0) if len(entries) else 0.0
         flaws = len(entries) - len(known)
         remark = f", {zeros:.0%} zero" if zeros else ""
         remark += f", {flaws} not finite" if flaws else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+#: The words that begin the rows of a gradient.
+GRADIENT = ("grad", "‖grad‖")
 #: A scope: the names from the outermost in.
 Path = tuple[str, ...]
 
@@ -15,6 +17,12 @@ class Row(NamedTuple):
     word: str
     text: str
     tone: str = ""
+
+
+def gradient_part(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The rows of a box from its gradient on."""
+    begin = next((k for k, row in enumerate(rows) if row.word in GRADIENT), len(rows))
+    return rows[begin:]
 
 
 class Box(NamedTuple):

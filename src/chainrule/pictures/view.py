@@ -226,4 +226,6 @@ def viewed(
         node, _ = found_target(reading, options.choice.around, "around")
         options = options._replace(choice=options.choice._replace(around=node))
     target = None if path is None else Target(*found_target(reading, path, "path"))
-    return GraphView(Picture(reading, Items(reading, scopes), options, target))
+    picture = Picture(reading, Items(reading, scopes), options, target)
+    _ = picture.scene  # now: data may change before it is drawn
+    return GraphView(picture)

@@ -36,6 +36,12 @@ def _other(character: str) -> int:
     return EM if unicodedata.east_asian_width(character) in "WF" else UNKNOWN
 
 
+def lacking(text: str) -> str:
+    """The characters of a text that the bundled font does not have."""
+    known = _widths()["normal"]
+    return "".join(sorted(c for c in set(text) if c >= " " and c not in known))
+
+
 def shortened(text: str, most: int) -> str:
     """A text of at most so many characters, with … where something is left out."""
     return text if len(text) <= most else text[: most - 1] + "…"

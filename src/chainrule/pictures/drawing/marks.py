@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from chainrule.pictures.drawing.letters import width
 from chainrule.pictures.placing.plan import Point, Rectangle, Size
+from chainrule.pictures.scene import gradient_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +25,6 @@ PILL_HEIGHT, PILL_SIZE, PILL_SIDE = 14.0, 9.5, 5.0
 ARROW, ARROW_WIDTH = 7.0, 3.4
 #: A line is so thick where nothing is known, and at most.
 THIN, THICK = 1.1, 3.2
-#: The words that begin the rows of a gradient.
-GRADIENT = ("grad", "‖grad‖")
 #: What XML cannot hold.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -90,7 +89,7 @@ def box_mark(i: int, box: Box, at: Rectangle, state: str) -> str:
         _row(row, left + SIDE, right - SIDE, top + HEAD + ROW * (k + 0.76))
         for k, row in enumerate(box.rows)
     ]
-    split = next((k for k, row in enumerate(box.rows) if row.word in GRADIENT), len(rows))
+    split = len(rows) - len(gradient_part(box.rows))
     for letter, some in (("v", rows[:split]), ("g", rows[split:])):
         if some:
             parts.append(f'<g id="\0{letter}{i}">{"".join(some)}</g>')
@@ -103,19 +102,27 @@ def _row(row: Row, left: float, right: float, y: float) -> str:
     return word + _text(right, y, row.text, row.tone or "ink", TEXT_SIZE, anchor="end", bold=bold)
 
 
-def hull_mark(title: str, at: Rectangle) -> str:
+def hull_mark(at: Rectangle) -> str:
     """A scope behind its boxes."""
     return (
-        f'<g class="\0cluster"><rect x="{at.left:.1f}" y="{at.top:.1f}" width="{at.width:.1f}"'
+        f'<rect x="{at.left:.1f}" y="{at.top:.1f}" width="{at.width:.1f}"'
         f' height="{at.height:.1f}" rx="8" class="\0hull"/>'
-        + _text(at.left + 9, at.top + 15, title, "muted", NAME_SIZE, bold=True)
-        + "</g>"
     )
+
+
+def title_mark(title: str, at: Rectangle) -> str:
+    """The name of a scope, over the edges, as much of it as there is room for."""
+    room = at.width - 18
+    while len(title) > 2 and width(title, NAME_SIZE, bold=True) > room:
+        title = title[:-2].rstrip("…") + "…"
+    text = _text(at.left + 9, at.top + 15, title, "muted", NAME_SIZE, bold=True)
+    return f'<g class="\0title">{text}</g>'
 
 
 def title_place(title: str, at: Rectangle) -> Rectangle:
     """Where the title of a scope stands."""
-    return Rectangle(at.left + 9, at.top + 4, width(title, NAME_SIZE, bold=True), 14.0)
+    size = min(width(title, NAME_SIZE, bold=True), at.width - 18)
+    return Rectangle(at.left + 9, at.top + 4, size, 14.0)
 
 
 def line_mark(

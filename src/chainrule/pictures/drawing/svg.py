@@ -58,10 +58,8 @@ def draw(
 
     What is not lit fades, unless `fades` is false. It is at least `wide`.
     """
-    parts = [
-        marks.hull_mark(cluster.title, at)
-        for cluster, at in zip(scene.clusters, layout.clusters, strict=True)
-    ]
+    hulls = list(zip(scene.clusters, layout.clusters, strict=True))
+    parts = [marks.hull_mark(at) for _, at in hulls]
     boxes, edges = (None, None) if scene.lit is None else scene.lit
     for i, (edge, route) in enumerate(zip(scene.edges, layout.routes, strict=True)):
         thickness = marks.THIN + (marks.THICK - marks.THIN) * (edge.size or 0.0) ** 0.5
@@ -76,11 +74,9 @@ def draw(
         layout.routes,
         layout.boxes,
         layout.clusters,
-        [
-            marks.title_place(cluster.title, at)
-            for cluster, at in zip(scene.clusters, layout.clusters, strict=True)
-        ],
+        [marks.title_place(cluster.title, at) for cluster, at in hulls],
     )
+    parts += [marks.title_mark(cluster.title, at) for cluster, at in hulls]
     for i, (edge, place) in enumerate(zip(scene.edges, pills, strict=True)):
         if place is not None:
             parts.append(

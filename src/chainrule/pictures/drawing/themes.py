@@ -97,6 +97,7 @@ def _rules(theme: Theme, around: str = "") -> str:
         "minus": f"fill:{theme.minus}",
         "flaw": f"fill:{theme.flaw};font-weight:bold",
         "hull": f"fill:{theme.hull};stroke:{theme.hull_line}",
+        "title text": f"paint-order:stroke;stroke:{theme.hull};stroke-width:4",
         "line": f"fill:none;stroke:{theme.edge}",
         "tip": f"fill:{theme.edge}",
         "pill": f"fill:{theme.paper};stroke:{theme.rim}",

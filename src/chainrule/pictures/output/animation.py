@@ -7,10 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.pictures.drawing.marks import GRADIENT
 from chainrule.pictures.drawing.svg import draw, footer_width
 from chainrule.pictures.output.raster import UNITS_PER_INCH, needed, to_png
-from chainrule.pictures.scene import Footer, Row
+from chainrule.pictures.scene import Footer, Row, gradient_part
 
 if TYPE_CHECKING:
     from chainrule.pictures.picture import Picture
@@ -73,14 +72,18 @@ def at_step(picture: Picture, k: int) -> Scene:
 
 def _box_at(picture: Picture, i: int, box: Box, k: int) -> Box:
     steps = picture.steps
-    split = next((n for n, row in enumerate(box.rows) if row.word in GRADIENT), len(box.rows))
-    values, gradients = box.rows[:split], box.rows[split:]
+    gradients = tuple(gradient_part(box.rows))
+    values = box.rows[: len(box.rows) - len(gradients)]
     if steps.value[i] > k:
         values = tuple(Row(row.word, "") for row in values)
     if i in steps.grads and gradients:
-        known = [text for when, text in steps.grads[i] if when <= k]
-        text = known[-1] if known else "·"
-        gradients = (Row("grad", text, {"+": "plus", "−": "minus"}.get(text[0], "")),)
+        known = [texts for when, texts in steps.grads[i] if when <= k]
+        texts = known[-1] if known else ("·", *[""] * (len(gradients) - 1))
+        single = len(gradients) == 1
+        gradients = tuple(
+            Row(row.word, text, {"+": "plus", "−": "minus"}.get(text[:1], "") if single else "")
+            for row, text in zip(gradients, texts, strict=True)
+        )
     elif steps.late.get(i, 0) > k:
         gradients = tuple(Row(row.word, "") for row in gradients)
     return box._replace(rows=(*values, *gradients))

@@ -85,12 +85,14 @@ def to_json(picture: Picture) -> str:
 
 
 WRITERS: dict[str, Callable[[Picture], bytes]] = {
-    ".svg": lambda picture: picture.drawn(picture.options.theme or "light").svg.encode(),
+    ".svg": lambda picture: picture.drawn(picture.options.theme or "light").svg.encode(
+        "utf-8", "replace"
+    ),
     ".png": lambda picture: to_png(picture.drawn(picture.still_theme).svg, picture.options.dpi),
-    ".html": lambda picture: to_page(picture).encode(),
+    ".html": lambda picture: to_page(picture).encode("utf-8", "replace"),
     ".pdf": lambda picture: to_pdf(picture.drawn(picture.still_theme).svg),
-    ".dot": lambda picture: digraph(
-        picture.scene, downward=picture.options.downward
-    ).source.encode(),
-    ".json": lambda picture: to_json(picture).encode(),
+    ".dot": lambda picture: digraph(picture.scene, downward=picture.options.downward).source.encode(
+        "utf-8", "replace"
+    ),
+    ".json": lambda picture: to_json(picture).encode("utf-8", "replace"),
 }

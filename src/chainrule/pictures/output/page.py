@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from string import Template
@@ -14,10 +15,11 @@ from chainrule.pictures.drawing.marks import safe
 
 if TYPE_CHECKING:
     from chainrule.pictures.picture import Picture
+    from chainrule.pictures.showing.building import Target
 
 ASSETS = Path(__file__).parent / "assets"
 #: Pictures of opened groups in a page, and characters of SVG and of paths in it.
-MOST_VIEWS, MOST_SVG, MOST_PATH_TEXT = 24, 1_200_000, 50_000
+MOST_VIEWS, MOST_SVG, MOST_PATH_TEXT = 80, 2_500_000, 50_000
 #: Names of what is in closed groups, for the search.
 MOST_NAMES = 3000
 #: Nodes gone through to find paths.
@@ -26,17 +28,21 @@ MOST_WORK = 500_000
 
 def to_page(picture: Picture) -> str:
     """The page as HTML text."""
-    views, drawn = [picture], [picture.drawn("page")]
+    target = picture.target
+    views = [replace(picture, target=None)]
+    drawn = [views[0].drawn("page")]
     opens: list[dict[int, int]] = []
+    place: dict[Any, int] = {}
     for current in views:  # which grows
         opens.append({})
-        for i, inner in current.openable():
+        for i, key, inner in current.openable(views[0]):
             size = sum(len(drawing.svg) for drawing in drawn)
-            if len(views) >= MOST_VIEWS or size > MOST_SVG:
-                break
-            opens[-1][i] = len(views)
-            views.append(inner)
-            drawn.append(inner.drawn("page"))
+            if key not in place and len(views) < MOST_VIEWS and size < MOST_SVG:
+                place[key] = len(views)
+                views.append(inner)
+                drawn.append(inner.drawn("page"))
+            if key in place:
+                opens[-1][i] = place[key]
     sections = [
         f'<section id="view{v}"{" hidden" if v else ""}>{drawing.svg}</section>'
         for v, drawing in enumerate(drawn)
@@ -48,6 +54,7 @@ def to_page(picture: Picture) -> str:
             _data(one, drawing.prefix, opened, budget)
             for one, drawing, opened in zip(views, drawn, opens, strict=True)
         ],
+        "chosen": None if target is None else _chosen(views[0], target),
     }
     script = (ASSETS / "page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -64,6 +71,7 @@ def to_page(picture: Picture) -> str:
 def _json(data: Any) -> str:
     """JSON that cannot end the element it stands in."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no character
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -72,17 +80,22 @@ def _data(picture: Picture, prefix: str, opens: dict[int, int], budget: list[int
     scene, steps = picture.scene, picture.steps
     boxes = []
     for i, box in enumerate(scene.boxes):
-        rows = ", ".join(f"{row.word} {row.text}".strip() for row in box.rows)
-        label = ", ".join(part for part in (box.name, box.role, rows) if part)
+        head = ", ".join(part for part in (box.name, box.role) if part)
         members = picture.names_in(i)[: budget[1]]
         budget[1] -= len(members)
         boxes.append(
-            {"name": box.name, "label": label, "opens": opens.get(i, -1), "members": members}
+            {
+                "name": box.name,
+                "head": head,
+                "opens": opens.get(i, -1),
+                "closed": box.kind == "group",
+                "members": members,
+            }
         )
     after = picture.reading.is_after_backward
     return {
         "prefix": prefix,
-        "title": scene.title,
+        "title": " · ".join([scene.title, picture.opened] if picture.opened else [scene.title]),
         "boxes": boxes,
         "edges": [[edge.source, edge.target] for edge in scene.edges],
         "steps": [
@@ -94,6 +107,15 @@ def _data(picture: Picture, prefix: str, opens: dict[int, int], budget: list[int
         "start": len(steps.steps) - 1 if after else steps.forward,
         "paths": _paths(picture, budget),
     }
+
+
+def _chosen(picture: Picture, target: Target) -> dict[str, Any] | None:
+    """The node whose paths are lit from the beginning."""
+    box = next((i for i, x in picture.single_nodes() if x is target.node), None)
+    if box is None:
+        return None
+    footer = picture.paths_of(target).footer(picture.options.look.digits)
+    return {"box": box, "told": [footer.headline, *footer.lines]}
 
 
 def _paths(picture: Picture, budget: list[int]) -> dict[int, list[str]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chainrule.pictures.showing.units import Items, Link, Unit
 
 #: The longest name and the longest formula on an edge.
-LONGEST_NAME, LONGEST_FORMULA = 28, 18
+LONGEST_NAME, LONGEST_FORMULA = 28, 24
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _group(reading: Reading, unit: Unit, look: Look) -> Box:
     parameters = sum(np.size(x._held) for x in nodes if x.op is None)
     computed = sum(x.op is not None for x in nodes)
     if parameters and computed:
-        rows.append(Row("leaves", f"{parameters:,} numbers"))
+        rows.append(Row("leaves", f"{parameters:,} number" + ("s" if parameters > 1 else "")))
     if "value" in look.show:
         rows += texts.range_rows(_numbers(x._held for x in ends), look.digits)
     if "grad" in look.show:
@@ -109,9 +109,9 @@ def _group(reading: Reading, unit: Unit, look: Look) -> Box:
 
 
 def _numbers(arrays: Iterable[Any]) -> np.ndarray:
-    """All entries of some arrays, as real numbers."""
-    parts = [np.abs(a) if np.iscomplexobj(a) else np.asarray(a, dtype=float) for a in arrays]
-    return np.concatenate([part.ravel() for part in parts]) if parts else np.empty(0)
+    """All entries of some arrays."""
+    parts = [np.ravel(a) for a in arrays]
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def edges_of(reading: Reading, items: Items, units: Sequence[Unit], look: Look) -> list[Edge]:
@@ -123,11 +123,12 @@ def edges_of(reading: Reading, items: Items, units: Sequence[Unit], look: Look) 
     edges = []
     for (source, target, slot), links in found.items():
         size = sizes[source, target, slot]
-        share = None if size is None or not largest else min(size / largest, 1.0)
+        known_size = size is not None and np.isfinite(size) and largest > 0
+        share = min(size / largest, 1.0) if known_size and size is not None else None
         link = links[0]
         slots = len(link.target.inputs)
         if slot < 0:
-            label = f"×{len(links):,}" if len(links) > 1 else ""
+            label = f"{len(links):,} edges" if len(links) > 1 else ""
             count = f"{len(links):,} edge" + ("s" if len(links) > 1 else "")
             edges.append(Edge(source, target, 0, 1, label, count, share))
         elif isinstance(link.source, Constant):
@@ -157,16 +158,15 @@ def _local(reading: Reading, link: Link, look: Look) -> tuple[str, str, bool]:
     y, x = reading.name(link.target), reading.names[id(link.source)]
     formula = reading.partial_formula(link.target, link.slot)
     if local.partial is None:
-        label = formula if len(formula) <= LONGEST_FORMULA else ""
+        label = shortened(formula, LONGEST_FORMULA)
         tip = f"∂{y} → ∂{x}: {formula}" if formula else f"from {y} to {x}"
-        if local.size is not None and reading.is_after_backward:
+        if local.size is not None:
             tip += f"; ‖·‖ = {texts.shown(local.size, look.digits)}"
     else:
         label = texts.shown(local.partial, look.digits)
         tip = f"∂{y}/∂{x} = {formula} = {label}" if formula not in {"", label} else ""
         tip = tip or f"∂{y}/∂{x} = {label}"
-        if local.passed is not None and reading.is_after_backward:
-            assert reading.adjoints is not None
+        if local.passed is not None and reading.adjoints is not None:
             upstream = texts.shown(reading.adjoints[id(link.target)], look.digits)
             product = texts.shown(local.passed, look.digits)
             tip += f"; local {label} × upstream {upstream} = {product}"
@@ -192,8 +192,7 @@ def scene_of(
     """Everything in a picture; `target` is whose paths are lit."""
     boxes = boxes_of(reading, items, units, look)
     edges = edges_of(reading, items, units, look)
-    whole = len(reading.nodes) + len(items.constants)
-    notes = hidden_text(items, units, whole)
+    notes = hidden_text(items, units, len(reading.nodes))
     footer, lit = None, None
     if target is not None:
         ways = ways_to(reading, target.node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from chainrule.pictures.showing.reading import Reading
     from chainrule.scopes import Stretch
 
+#: Scopes deeper than this are not told apart.
+DEEPEST = 24
+
 
 def scopes_of(reading: Reading, caller: Caller | None) -> dict[int, Path]:
     """The scope of every node, by `id`.
@@ -30,16 +34,15 @@ def scopes_of(reading: Reading, caller: Caller | None) -> dict[int, Path]:
         scopes = _by_names(reading)
     for node in reading.nodes:
         if node.op is None:
-            around = common([scopes[id(y)] for y in reading.consumers[id(node)]])
-            own = path_of(reading.name(node)) if id(node) in reading.given else ()
-            named = any(path[: len(own)] == own for path in scopes.values()) if own else False
-            scopes[id(node)] = own if named and len(own) > len(around) else around
+            scopes[id(node)] = common([scopes[id(y)] for y in reading.consumers[id(node)]])
     return _convex(reading, scopes)
 
 
 def path_of(name: str) -> Path:
-    """The scope in a dotted name: `layer1.W` is in layer1."""
-    return tuple(part for part in name.split(".")[:-1] if part)
+    """The scope in a dotted name: `layer1.W` is in layer1. `x.4` and `lr 0.5` have none."""
+    parts = name.split(".")
+    names = all(re.match(r"[^\W\d]\w*(\[.*\])?$", part) for part in parts)
+    return tuple(parts[:-1]) if names else ()
 
 
 def common(paths: Iterable[Path]) -> Path:
@@ -63,18 +66,26 @@ def _recorded(reading: Reading, caller: Caller | None) -> dict[int, Path]:
     paths: dict[tuple[Stretch, ...], Path] = {(): ()}
     counts: dict[tuple[Path, str], int] = defaultdict(int)
     known = _module_names(around, caller)
+    around = [row[:DEEPEST] for row in around]
+    taken: set[Path] = set()
     for row in around:
         for depth in range(1, len(row) + 1):
             if row[:depth] in paths:
                 continue
             outer = paths[row[: depth - 1]]
             *parents, own = _parts(row[:depth], known)
-            path = (*outer, *parents)
+            path = (*outer, *parents)[: DEEPEST - 1]
             counts[path, own] += 1
-            count = counts[path, own]
-            paths[row[:depth]] = (*path, own if count == 1 else f"{own} ({count})")
+            while (full := (*path, _numbered(own, counts[path, own]))) in taken:
+                counts[path, own] += 1
+            taken.add(full)
+            paths[row[:depth]] = full
     found = {id(node): paths[row] for node, row in zip(computed, around, strict=True)}
     return {id(node): found.get(id(node), ()) for node in reading.nodes}
+
+
+def _numbered(name: str, count: int) -> str:
+    return name if count == 1 else f"{name} ({count})"
 
 
 def _module_names(
@@ -129,18 +140,22 @@ def _convex(reading: Reading, scopes: dict[int, Path]) -> dict[int, Path]:
     """
     while any(scopes.values()):
         bad = _tangled(reading, scopes)
-        if bad is None:
+        if not bad:
             break
-        length = len(bad) - 1
-        scopes = {
-            i: (*path[:length], *path[length + 1 :]) if path[: length + 1] == bad else path
-            for i, path in scopes.items()
-        }
+        scopes = {i: _without(path, bad) for i, path in scopes.items()}
     return scopes
 
 
-def _tangled(reading: Reading, scopes: Mapping[int, Path]) -> Path | None:
-    """A scope on a cycle of units at some level, or None."""
+def _without(path: Path, bad: set[Path]) -> Path:
+    """A scope without the first of its outer ones that is dissolved."""
+    for length in range(1, len(path) + 1):
+        if path[:length] in bad:
+            return (*path[: length - 1], *path[length:])
+    return path
+
+
+def _tangled(reading: Reading, scopes: Mapping[int, Path]) -> set[Path]:
+    """The scopes on cycles of units, at any level."""
     followers: dict[Path, dict[Any, set[Any]]] = defaultdict(lambda: defaultdict(set))
     for node in reading.nodes:
         target = scopes[id(node)]
@@ -154,33 +169,26 @@ def _tangled(reading: Reading, scopes: Mapping[int, Path]) -> Path | None:
             b = target[: length + 1] if len(target) > length else id(node)
             if a != b:
                 followers[level][a].add(b)
-    for graph in followers.values():
-        cycle = _on_a_cycle(graph)
-        scope = next((unit for unit in cycle if isinstance(unit, tuple)), None)
-        if scope is not None:
-            return scope
-    return None
+    found = [_on_cycles(graph) for graph in followers.values()]
+    return {unit for units in found for unit in units if isinstance(unit, tuple)}
 
 
-def _on_a_cycle(graph: Mapping[Any, set[Any]]) -> list[Any]:
-    """What is left when everything that nothing leads to is taken away, again and again."""
-    degree: dict[Any, int] = defaultdict(int)
-    for targets in graph.values():
-        for unit in targets:
-            degree[unit] += 1
-    free = [unit for unit in graph if not degree[unit]]
-    left = set(graph) | set(degree)
-    while free:
-        unit = free.pop()
-        left.discard(unit)
-        for follower in graph.get(unit, ()):
-            degree[follower] -= 1
-            if not degree[follower]:
-                free.append(follower)
-    # What only follows from a cycle is not on it.
-    changed = True
-    while changed:
-        ends = [unit for unit in left if not (graph.get(unit, set()) & left)]
-        left -= set(ends)
-        changed = bool(ends)
-    return sorted(left, key=lambda unit: (not isinstance(unit, tuple), str(unit)))
+def _on_cycles(graph: Mapping[Any, set[Any]]) -> set[Any]:
+    """What is left when all that nothing leads to, and all that leads nowhere, is taken away."""
+    before: dict[Any, set[Any]] = defaultdict(set)
+    for unit, targets in graph.items():
+        for target in targets:
+            before[target].add(unit)
+    left = set(graph) | set(before)
+    for here, there in ((graph, before), (before, graph)):
+        degree = {unit: len(left & there.get(unit, set())) for unit in left}
+        free = [unit for unit in left if not degree[unit]]
+        while free:
+            unit = free.pop()
+            left.discard(unit)
+            for follower in here.get(unit, ()):
+                if follower in left:
+                    degree[follower] -= 1
+                    if not degree[follower]:
+                        free.append(follower)
+    return left

@@ -48,7 +48,7 @@ def checked(
         ("radius", radius, 0),
         ("depth", depth, 0),
         ("digits", digits, 1),
-        ("max_nodes", max_nodes, 1),
+        ("max_nodes", max_nodes, 3),
         ("max_edges", max_edges, 1),
     ):
         given = count is not None or name != "depth"

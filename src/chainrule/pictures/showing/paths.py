@@ -12,6 +12,7 @@ from chainrule.formulas.ways import Ways
 from chainrule.pictures.scene import Footer
 from chainrule.pictures.showing.reading import passed
 from chainrule.pictures.showing.texts import shown
+from chainrule.summaries import norm_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +51,7 @@ class PathsTold:
     total: Any
     share: float | None
     stored: Any
+    problem: str = ""
 
     def __str__(self) -> str:
         footer = self.footer(4)
@@ -57,12 +59,14 @@ class PathsTold:
 
     def footer(self, digits: int) -> Footer:
         """The sum over the paths in words."""
-        total = _amount(self.total, digits)
         name = f"∂{self.root}/∂{self.target}"
         many = f"{self.count:,} paths" if self.count != 1 else "1 path"
-        headline = f"{name} = {total} = the sum over {many}"
         if not self.count:
             headline = f"{name} = 0: no path leads from {self.target} to {self.root}"
+        elif self.total is None:
+            headline = f"{many} from {self.target} to {self.root}"
+        else:
+            headline = f"{name} = {_amount(self.total, digits)} = the sum over {many}"
         lines = [_line(path, digits) for path in self.paths]
         if self.count > len(self.paths) and self.paths:
             added = sum(path.contribution for path in self.paths)
@@ -70,14 +74,21 @@ class PathsTold:
                 f"the {len(self.paths)} largest of {self.count:,} add up to"
                 f" {_amount(added, digits)}: {self.share:.1%} of all contributions by size"
             )
-        elif self.count > len(self.paths):
+        elif self.count > MOST_PATHS:
             lines.append("too many paths between arrays to tell one by one")
-        if self.stored is not None and not np.allclose(self.stored, self.total, equal_nan=True):
+        if len(self.paths) > 1 and any("‖" in line for line in lines):
+            lines.append("the arrays are added, not their norms")
+        if self.problem:
+            lines.append(self.problem)
+        if self.stored is not None and self.total is not None and not self._is_stored():
             lines.append(
-                f"{self.target}.grad holds {_amount(self.stored, digits)}: it has been added to by"
-                f" more than one backward()"
+                f"{self.target}.grad holds {_amount(self.stored, digits)}, from other calls of"
+                f" backward() or more than one"
             )
         return Footer(headline, tuple(lines))
+
+    def _is_stored(self) -> bool:
+        return np.allclose(self.stored, self.total, rtol=1e-6, atol=0, equal_nan=True)
 
 
 def ways_to(reading: Reading, target: Node) -> Ways:
@@ -96,12 +107,16 @@ def told_paths(
     """The paths one by one, or the largest of them; `index` asks for one entry of an array."""
     count = ways.count() if ways.nodes[-1:] == [target] else 0
     table = reading.adjoints
-    total = np.zeros(np.shape(target._held)) if table is None else table.get(id(target), 0.0)
-    numbers = all(not np.ndim(node._held) for node in ways.nodes)
+    numbers = not any(np.ndim(x._held) or np.iscomplexobj(x._held) for x in ways.nodes)
+    total = None
+    if table is not None:
+        total = table.get(id(target), np.zeros(np.shape(target._held)))
+    elif count and numbers:
+        total = ways.total()
     routes: list[PathTold] = []
     share: float | None = None
     if count and numbers:
-        found = list(ways.every()) if count <= MOST_PATHS else ways.largest(MOST_PATHS)
+        found = ways.largest(MOST_PATHS)
         routes = [
             PathTold(
                 tuple(reading.name(node) for node in route.nodes[::-1]),
@@ -115,12 +130,15 @@ def told_paths(
     elif count and count <= MOST_PATHS and table is not None:
         routes = list(_between_arrays(reading, target, ways))
     stored, name = target.grad, reading.name(target)
+    problem = reading.problem if table is None else ""
     if index is not None:
         routes = [path._replace(contribution=path.contribution[index]) for path in routes]
-        total = np.asarray(total)[index]
+        total = None if total is None else np.asarray(total)[index]
         stored = None if stored is None else stored[index]
         name += f"[{', '.join(map(str, index))}]"
-    return PathsTold(name, reading.name(reading.root), count, tuple(routes), total, share, stored)
+    return PathsTold(
+        name, reading.name(reading.root), count, tuple(routes), total, share, stored, problem
+    )
 
 
 def _inputs(node: Node) -> list[Node]:
@@ -138,10 +156,11 @@ def _between_arrays(reading: Reading, target: Node, ways: Ways) -> Iterator[Path
         if node is target:
             yield PathTold(names[::-1], (), np.broadcast_to(y_bar, np.shape(target._held)))
             continue
+        inputs = node.inputs_then()
+        slots = [k for k, x in enumerate(inputs) if isinstance(x, Node) and id(x) in on_way]
         steps = [
-            (x, passed(node, slot, y_bar), (*names, reading.name(x)))
-            for slot, x in enumerate(node.inputs_then())
-            if isinstance(x, Node) and id(x) in on_way
+            (inputs[slot], x_bar, (*names, reading.name(inputs[slot])))
+            for slot, x_bar in zip(slots, passed(node, slots, y_bar), strict=True)
         ]
         pending += steps[::-1]
 
@@ -166,6 +185,9 @@ def _amount(x: Any, digits: int) -> str:
     array = np.asarray(x)
     if not array.ndim:
         return shown(array, digits, signed=True)
-    if array.size <= 4 and array.ndim == 1:
-        return "[" + "  ".join(shown(entry, digits) for entry in array) + "]"
-    return f"‖·‖ {shown(np.linalg.norm(array), digits)}"
+    if 0 < array.size <= 6 and array.ndim <= 2:
+        rows = [
+            "[" + "  ".join(shown(x, digits) for x in row) + "]" for row in np.atleast_2d(array)
+        ]
+        return rows[0] if array.ndim == 1 else f"[{' '.join(rows)}]"
+    return f"‖·‖ {shown(norm_of(array), digits)}"

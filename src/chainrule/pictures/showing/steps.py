@@ -9,8 +9,9 @@ import numpy as np
 
 from chainrule.engine import Node
 from chainrule.formulas.styles import bar_name
+from chainrule.pictures.scene import gradient_part
 from chainrule.pictures.showing.texts import gradient_rows, shape_text, shown
-from chainrule.pictures.showing.units import Constant, distances
+from chainrule.pictures.showing.units import Constant, between, distances
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,14 +32,15 @@ class Step(NamedTuple):
 class Steps(NamedTuple):
     """All steps of a picture.
 
-    `value[i]` is the step from which on box i has a value; `grads[i]` are the gradients that the
-    box of a single number shows, each from a step on; `late[i]` is the step from which on the
-    gradient of any other box is there.
+    `value[i]` is the step from which on box i has a value. `grads[i]` are the gradients that the
+    box of a node shows, each from a step on, a text for each of its rows. `late[i]` is the step
+    from which on the gradient of any other box is there. `forward` is the last step before
+    backward.
     """
 
     steps: tuple[Step, ...]
     value: tuple[int, ...]
-    grads: dict[int, tuple[tuple[int, str], ...]]
+    grads: dict[int, tuple[tuple[int, tuple[str, ...]], ...]]
     late: dict[int, int]
     forward: int
 
@@ -59,16 +61,18 @@ def steps_of(
         text = f"Forward {count}/{len(computed)}: {_forward(reading, units[i], digits)}"
         steps.append(Step(text, (i,), tuple(into[i])))
     forward = len(steps) - 1
-    teller = _Backward(reading, units, scene, digits)
-    if reading.adjoints is not None:
-        for count, i in enumerate(reversed(computed), 1):
-            said = teller.told(i, into[i], len(steps))
-            text = f"Backward {count}/{len(computed)}: {said}"
-            steps.append(
-                Step(text, (i,), tuple(e for e in into[i] if not _is_plain(units, scene, e)))
-            )
+    if reading.adjoints is None:  # what is stored was put there at the end
+        return Steps(
+            tuple(steps), tuple(value), {}, dict.fromkeys(range(len(units)), forward), forward
+        )
+    teller = _Backward(reading, items, units, scene, digits)
+    for count, i in enumerate(reversed(computed), 1):
+        said, used = teller.told(i, into[i], len(steps))
+        steps.append(Step(f"Backward {count}/{len(computed)}: {said}", (i,), used))
+    late = {i: len(steps) - 1 for i in range(len(units)) if i not in teller.changes}
+    late |= teller.late
     grads = {i: tuple(changes) for i, changes in teller.changes.items()}
-    return Steps(tuple(steps), tuple(value), grads, teller.late, forward)
+    return Steps(tuple(steps), tuple(value), grads, late, forward)
 
 
 def _order(reading: Reading, items: Items, units: Sequence[Unit]) -> list[int]:
@@ -88,11 +92,6 @@ def _leaves(units: Sequence[Unit]) -> tuple[int, ...]:
     return tuple(i for i, unit in enumerate(units) if not _is_computed(unit))
 
 
-def _is_plain(units: Sequence[Unit], scene: Scene, e: int) -> bool:
-    """Whether an edge comes from a constant, to which no gradient goes."""
-    return isinstance(units[scene.edges[e].source].single, Constant)
-
-
 def _forward(reading: Reading, unit: Unit, digits: int) -> str:
     node = unit.single
     if not isinstance(node, Node):
@@ -106,61 +105,105 @@ def _forward(reading: Reading, unit: Unit, digits: int) -> str:
 class _Backward:
     """Tells what each box passes on, and keeps the sums."""
 
-    def __init__(self, reading: Reading, units: Sequence[Unit], scene: Scene, digits: int) -> None:
+    def __init__(
+        self,
+        reading: Reading,
+        items: Items,
+        units: Sequence[Unit],
+        scene: Scene,
+        digits: int,
+    ) -> None:
         self.reading, self.units, self.scene, self.digits = reading, units, scene, digits
+        self.root = reading.name(reading.root)
+        self.links = {
+            (a, b, max(slot, 0)): links for (a, b, slot), links in between(items, units).items()
+        }
         self.sums: dict[int, Any] = {}
-        self.changes: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        self.changes: dict[int, list[tuple[int, tuple[str, ...]]]] = defaultdict(list)
         self.late: dict[int, int] = {}
+        self._from_outside(items)
 
-    def told(self, i: int, edges: Sequence[int], step: int) -> str:
+    def _from_outside(self, items: Items) -> None:
+        """What comes from nodes that the picture does not show, before all else."""
+        shown_ones = {id(x) for x in items.all}
+        if len(shown_ones) >= len(self.reading.nodes):
+            return
+        first = 1 + sum(map(_is_computed, self.units))
+        for i, unit in enumerate(self.units):
+            x = unit.single
+            for y in {id(y): y for y in self.reading.consumers.get(id(x), ())}.values():
+                if id(y) in shown_ones:
+                    continue
+                for slot, own in enumerate(y.inputs_then()):
+                    if own is x:
+                        self._add(i, self.reading.locals(y)[slot].passed, first)
+
+    def told(self, i: int, edges: Sequence[int], step: int) -> tuple[str, tuple[int, ...]]:
+        """What box i passes on at a step, and along which edges."""
         node = self.units[i].single
         if node is self.reading.root:
             self._add(i, self.reading.root.new_seed(None), step)
-        if not isinstance(node, Node):
-            names = [self._name(self.scene.edges[e].source) for e in edges]
-            for e in edges:
-                self.late.setdefault(self.scene.edges[e].source, step)
-            self.late.setdefault(i, step)
-            return (
-                f"{self.units[i].title} passes its gradients on to {', '.join(names) or 'nothing'}"
-            )
-        parts = []
+        used, parts = [], []
         for e in edges:
             edge = self.scene.edges[e]
-            if _is_plain(self.units, self.scene, e):
+            source = self.units[edge.source].single
+            if isinstance(source, Constant):
                 continue
-            self.late.setdefault(edge.source, step)
-            parts.append(self._part(node, edge.source, edge.slot, step))
-        adjoint = self.reading.adjoints[id(node)] if self.reading.adjoints else None
+            used.append(e)
+            parts.append(self._part(node, edge.source, edge.slot))
+            for link in self.links[edge.source, i, edge.slot]:
+                if link.source is source:
+                    local = self.reading.locals(link.target)[link.slot]
+                    self._add(edge.source, local.passed, step)
+        if not isinstance(node, Node):
+            self.late[i] = step
+            names = ", ".join(dict.fromkeys(parts))
+            return f"in {self.units[i].title}: gradients go on to {names or 'nothing else'}", tuple(
+                used
+            )
+        adjoint = (self.reading.adjoints or {}).get(id(node), 0.0)
         grad = gradient_rows(adjoint, self.digits, grid=False)[0].text
         head = f"at {self._name(i)} (grad {grad})"
-        return f"{head} → {'; '.join(parts)}" if parts else head
+        return (f"{head} → {'; '.join(parts)}" if parts else head), tuple(used)
 
-    def _part(self, node: Node, source: int, slot: int, step: int) -> str:
+    def _part(self, node: Any, source: int, slot: int) -> str:
+        """The accumulation along one edge in words."""
         x = self._name(source)
-        local = self.reading.locals(node).get(slot)
-        unit = self.units[source].single
-        if local is None or not isinstance(unit, Node):
-            return f"{x} gets its share"
+        if not isinstance(node, Node):
+            return x
+        if not isinstance(self.units[source].single, Node):
+            return f"{x} get their share"
+        local = self.reading.locals(node)[slot]
         if local.partial is None:
             formula = self.reading.partial_formula(node, slot) or "its share"
-            return f"{bar_name(self.reading.name(self.reading.root), x)} += {formula}"
-        self._add(source, local.passed, step)
+            return f"{bar_name(self.root, x)} += {formula}"
         upstream = (self.reading.adjoints or {}).get(id(node), 0.0)
-        return f"{x} += {shown(local.partial, self.digits)} × {shown(upstream, self.digits)}"
+        return f"{x} += {self._factor(local.partial)} × {self._factor(upstream)}"
+
+    def _factor(self, x: Any) -> str:
+        text = shown(x, self.digits)
+        return f"({text})" if np.iscomplexobj(x) else text
 
     def _add(self, i: int, amount: Any, step: int) -> None:
-        """What box i has collected so far."""
-        unit = self.units[i].single
-        if not isinstance(unit, Node) or np.ndim(unit._held) or amount is None:
+        """What box i has collected so far, in as many rows as it shows gradients in."""
+        node = self.units[i].single
+        if not isinstance(node, Node) or amount is None:
             return
-        self.sums[i] = self.sums.get(i, 0.0) + np.asarray(amount).item()
-        text = gradient_rows(self.sums[i], self.digits)[0].text
-        self.changes[i].append((step, text))
+        before = self.sums.get(i)
+        whole = np.broadcast_to(amount, np.shape(node._held))
+        self.sums[i] = whole if before is None else before + whole
+        rows = sum(1 for _ in gradient_part(self.scene.boxes[i].rows))
+        texts = [row.text for row in gradient_rows(self.sums[i], self.digits)]
+        if len(texts) != rows:  # drawn before there was a gradient
+            texts = [gradient_rows(self.sums[i], self.digits, grid=False)[0].text]
+            texts += [""] * (rows - 1)
+        if self.changes[i] and self.changes[i][-1][0] == step:
+            self.changes[i].pop()
+        self.changes[i].append((step, tuple(texts)))
 
     def _name(self, i: int) -> str:
         unit = self.units[i]
         x = unit.single
         if x is None:
             return unit.title
-        return x.name or "a constant" if isinstance(x, Constant) else self.reading.name(x)
+        return x.name if isinstance(x, Constant) else self.reading.name(x)

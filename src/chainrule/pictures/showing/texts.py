@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.formulas.digits import number
 from chainrule.pictures.scene import Row
+from chainrule.summaries import mean_of, norm_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,8 +27,9 @@ def shown(x: Any, digits: int, *, signed: bool = False) -> str:
     """A number with a minus sign that is one: −0.4, +0.05707, ∞, nan."""
     value = np.asarray(x).item()
     if isinstance(value, complex):
-        imaginary = shown(value.imag, digits, signed=True)
-        return f"{shown(value.real, digits, signed=signed)}{imaginary}i"
+        imaginary = shown(abs(value.imag), digits)
+        sign = "−" if np.signbit(value.imag) else "+"
+        return f"{shown(value.real, digits, signed=signed)}{sign}{imaginary}i"
     text = number(value, digits)
     if text in {"inf", "-inf"}:
         text = text.replace("inf", "∞")
@@ -52,10 +54,7 @@ def sign_of(node: Node, named: Iterable[int], digits: int) -> str:
     op: Any = node.op
     sign = op_sign(op)
     numbers = [
-        shown(x, digits)
-        if isinstance(x, int | float | np.number) and not isinstance(x, bool) and id(x) not in named
-        else ""
-        for x in node.inputs
+        shown(x, digits) if _is_number(x) and id(x) not in named else "" for x in node.inputs
     ]
     if len(numbers) == 2 and len(sign) == 1:
         space = "" if sign == "^" else " "
@@ -65,6 +64,11 @@ def sign_of(node: Node, named: Iterable[int], digits: int) -> str:
     if isinstance(axis, tuple):
         axis = ",".join(map(str, axis))
     return sign if axis in {None, ""} else f"{sign} axis={axis}"
+
+
+def _is_number(x: Any) -> bool:
+    plain = isinstance(x, int | float | complex | np.generic)
+    return plain or (isinstance(x, np.ndarray) and not x.ndim)
 
 
 def shape_text(x: Any) -> str:
@@ -92,10 +96,10 @@ def value_rows(x: Any, digits: int) -> list[Row]:
         rows += [Row("" if i else "value", line) for i, line in enumerate(lines)]
     elif array.size and array.dtype.kind == "f":
         rows.append(Row("min", shown(np.min(array), digits)))
-        rows.append(Row("mean", shown(np.mean(array, dtype=np.float64), digits)))
+        rows.append(Row("mean", shown(mean_of(array), digits)))
         rows.append(Row("max", shown(np.max(array), digits)))
     elif array.size:
-        rows.append(Row("‖·‖", shown(np.linalg.norm(array.astype(complex)), digits)))
+        rows.append(Row("‖·‖", shown(norm_of(array), digits)))
     if flaw := flaw_of(array):
         rows.append(Row("!", flaw, "flaw"))
     return rows
@@ -113,7 +117,7 @@ def gradient_rows(gradient: Any, digits: int, *, grid: bool = True) -> list[Row]
         return [Row("grad", text, {"+": "plus", "−": "minus"}.get(text[0], ""))]
     if lines := _grid(array, digits, signed=True) if grid else []:
         return [Row("" if i else "grad", line) for i, line in enumerate(lines)]
-    return [Row("‖grad‖", shown(np.linalg.norm(array), digits))]
+    return [Row("‖grad‖", shown(norm_of(array), digits))]
 
 
 def range_rows(numbers: np.ndarray, digits: int) -> list[Row]:
@@ -122,9 +126,12 @@ def range_rows(numbers: np.ndarray, digits: int) -> list[Row]:
         return []
     if numbers.size == 1:
         return value_rows(numbers[0], digits)
-    parts = [shown(f(numbers), digits) for f in (np.min, np.mean, np.max)]
+    words = ("min", "mean", "max")
+    if np.iscomplexobj(numbers):
+        numbers, words = np.abs(numbers), ("min |·|", "mean |·|", "max |·|")
+    parts = [shown(f(numbers), digits) for f in (np.min, mean_of, np.max)]
     tone = "flaw" if flaw_of(numbers) else ""
-    return [Row(name, part, tone) for name, part in zip(("min", "mean", "max"), parts, strict=True)]
+    return [Row(word, part, tone) for word, part in zip(words, parts, strict=True)]
 
 
 def _grid(array: np.ndarray, digits: int, *, signed: bool = False) -> list[str]:
@@ -133,4 +140,4 @@ def _grid(array: np.ndarray, digits: int, *, signed: bool = False) -> list[str]:
     table = np.atleast_2d(array) if fits else np.empty((MOST_ROWS + 1, 0))
     if len(table) > MOST_ROWS or table.shape[1] > MOST_COLUMNS:
         return []
-    return ["  ".join(shown(x, min(digits, 3), signed=signed) for x in row) for row in table]
+    return ["  ".join(shown(x, digits, signed=signed) for x in row) for row in table]

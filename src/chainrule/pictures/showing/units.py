@@ -140,10 +140,10 @@ def chosen_units(items: Items, choice: Choice) -> list[Unit]:
     scopes = items.scopes()
     known = {".".join(path): path for path in scopes}
     opened = {
-        path[:length] for name in choice.expand for path in [known[name]]
+        path[:length] for name in choice.expand for path in [known.get(name, ())]
         for length in range(1, len(path) + 1)
     }  # fmt: skip
-    closed = {known[name] for name in choice.collapse}
+    closed = {known[name] for name in choice.collapse if name in known}
     deepest = max(map(len, scopes), default=0)
     levels = [choice.depth] if choice.depth is not None else range(deepest, -1, -1)
     units: list[Unit] = []
@@ -236,7 +236,7 @@ def _likeness(unit: Unit) -> Any:
 
 
 def _base(name: str) -> str:
-    return re.sub(r"\[\d+\]|\d+|[ ]\(\d+\)", "", name)
+    return re.sub(r"(\[\d+\]|[ _]?\d+|[ ]\(\d+\))+$", "", name) or "scope"
 
 
 def _kind(x: Item) -> str:
@@ -253,20 +253,30 @@ def _stretches(items: Items, choice: Choice) -> list[Unit]:
     last = max(levels, default=0) + 1
     count = max(1, min(STRETCHES, choice.max_nodes // 2, last))
     found: dict[tuple[int, bool], list[Item]] = defaultdict(list)
+    reach: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for unit, level in zip(units, levels, strict=True):
         x = unit.items[0]
         if x is not items.root:
-            leaf = isinstance(x, Constant) or x.op is None
-            found[level * count // last, leaf].append(x)
+            key = level * count // last, isinstance(x, Constant) or x.op is None
+            found[key].append(x)
+            reach[key].append(level)
     result = []
-    for (stretch, leaf), some in sorted(found.items()):
-        first, end = stretch * last // count + 1, (stretch + 1) * last // count
-        title = f"{len(some):,} leaves" if leaf else f"steps {first:,} to {end:,}"
+    for key, some in sorted(found.items(), key=lambda pair: pair[0]):
+        nodes = sum(isinstance(x, Node) for x in some)
+        words = [(nodes, "leaf"), (len(some) - nodes, "constant")]
+        title = ", ".join(counted(n, w) for n, w in words if n).replace("leafs", "leaves")
+        if not key[1]:
+            title = f"steps {min(reach[key]):,} to {max(reach[key]):,}"
         if len(some) == 1:
             title = ""
         result.append(Unit(tuple(some), (), title))
     has_root = any(x is items.root for x in items.all)
     return [*result, *([Unit((items.root,), ())] if has_root else [])]
+
+
+def counted(count: int, word: str) -> str:
+    """A number of things: 1 value, 2 values."""
+    return f"{count:,} {word}" + ("s" if count != 1 else "")
 
 
 def hidden_text(items: Items, units: Iterable[Unit], whole: int) -> list[str]:
@@ -276,8 +286,8 @@ def hidden_text(items: Items, units: Iterable[Unit], whole: int) -> list[str]:
     notes = []
     if groups:
         inside = sum(len(unit.items) for unit in groups)
-        plural = "s" if len(groups) != 1 else ""
-        notes.append(f"{inside:,} values shown as {len(groups):,} group{plural}")
-    if len(items.all) < whole:
-        notes.append(f"{whole - len(items.all):,} other nodes are not shown")
+        notes.append(f"{counted(inside, 'value')} shown as {counted(len(groups), 'group')}")
+    others = whole - sum(isinstance(x, Node) for x in items.all)
+    if others:
+        notes.append(f"{counted(others, 'other node')} not shown")
     return notes
