@@ -456,3 +456,51 @@ def test_a_bar_stands_above_a_tall_letter():
 def test_a_png_of_too_many_pixels_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"megapixels: use dpi=\d+ or less"):
         cr.render(GRAPHS["folded"](), tmp_path / "a.png", dpi=2400)
+
+
+def random_graph(random, arrays):
+    """A random program, in scopes now and then."""
+    pool = []
+    for k in range(4):
+        number = float(random.normal())
+        pool.append(cr.Tensor([number, 0.5], f"l{k}") if arrays else cr.Value(number, f"l{k}"))
+    leaves = list(pool)
+    unary = (cr.tanh, cr.sigmoid, cr.relu, lambda x: x * 0.5, lambda x: x**2)
+    for k in range(int(random.integers(5, 25))):
+        a, b = (pool[int(random.integers(len(pool)))] for _ in "ab")
+        pick = int(random.integers(5))
+        make = (lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a - b)[pick % 3]
+        if random.random() < 0.4:
+            with cr.scope(f"s{k % 3}"):
+                pool.append(make(unary[pick](a), b))
+        else:
+            pool.append(unary[pick](a) if pick > 2 else make(a, b))
+    total = sum(pool[5:], pool[4])
+    return (np.sum(total) if arrays else total), leaves
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_pictures_tell_the_truth(seed):
+    random = np.random.default_rng(seed)
+    root, leaves = random_graph(random, arrays=bool(seed % 2))
+    root.backward()
+    exact = cr.adjoints(root)
+    options = [{}, {"depth": 0}, {"max_nodes": 6}, {"depth": 1, "max_edges": 12}][seed % 4]
+    picture = cr.graph(root, engine="built-in", **options)._picture
+    for i, node in picture.single_nodes():
+        sums = picture.steps.grads.get(i)
+        expected = exact.get(node)
+        if sums and expected is not None and not np.ndim(node.data):
+            assert float(sums[-1][1][0].replace("−", "-")) == pytest.approx(
+                float(np.asarray(expected)), rel=1e-3, abs=1e-12
+            )
+    for leaf in leaves:
+        if leaf in exact:
+            told = picture.paths(leaf)
+            assert told.count == cr.count_paths(root, leaf)
+            np.testing.assert_allclose(told.total, exact[leaf], rtol=1e-9, atol=1e-12)
+            if told.count == len(told.paths):
+                total = sum(path.contribution for path in told.paths)
+                np.testing.assert_allclose(total, exact[leaf], rtol=1e-9, atol=1e-12)
+    assert sum(box.members for box in picture.scene.boxes) == len(picture.items.all)
+    assert picture.drawn("light").svg

@@ -87,10 +87,11 @@ class Picture:
         """The theme for what knows no reader's system: "auto" is light."""
         return "dark" if self.options.theme == "dark" else "light"
 
-    def openable(self, first: Picture) -> Iterator[tuple[int, Any, Picture]]:
-        """The boxes that are groups: a key for each, and the picture in which it alone is open.
+    def openable(self, first: Picture, *, alone: bool) -> Iterator[tuple[int, Any, Picture]]:
+        """The boxes that are groups: a key for each, and the picture in which it is open.
 
-        `first` is the picture without any group opened.
+        `first` is the picture without any group opened. With `alone` the new picture has only the
+        group and what it is joined to, else all that is in this one.
         """
         choice = first.options.choice
         for i, unit in enumerate(self.units):
@@ -98,6 +99,8 @@ class Picture:
                 key: Any = unit.opens
                 others = tuple(name for name in choice.collapse if name != unit.opens)
                 wider = choice._replace(expand=(*choice.expand, unit.opens), collapse=others)
+                if alone:
+                    wider = wider._replace(only=first.items.beside(unit.items))
             elif unit.title and len(unit.items) < len(self.items.all):
                 key = frozenset(map(id, unit.items))
                 wider = choice._replace(only=key)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LINE_HEIGHT = 17.0
 FADED = 0.22
+MANY_EDGES = 150
 
 
 class Drawing(NamedTuple):
@@ -119,6 +120,8 @@ def _framed(scene: Scene, parts: list[str], wide: float, height: float, theme: s
     words = [f"{nodes} boxes, {edges} edges; on an edge its local derivative.", *scene.notes]
     if scene.footer is not None:
         words += [scene.footer.headline, *scene.footer.lines]
+    # Of many lines those below can still be seen.
+    thin = ".\0line{stroke-opacity:.5}.\0on .\0line{stroke-opacity:1}" if edges > MANY_EDGES else ""
     text = "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:.1f} {height:.1f}"',
@@ -126,7 +129,7 @@ def _framed(scene: Scene, parts: list[str], wide: float, height: float, theme: s
             f'aria-labelledby="\0title \0desc" font-family="{FAMILY}">',
             f'<title id="\0title">{marks.safe(scene.title)}</title>',
             f'<desc id="\0desc">{marks.safe(" ".join(words))}</desc>',
-            f"<style>{style(theme)}.\0off{{opacity:{FADED}}}</style>",
+            f"<style>{style(theme)}{thin}.\0off{{opacity:{FADED}}}</style>",
             f'<rect width="{wide:.1f}" height="{height:.1f}" class="\0paper"/>',
             *parts,
             "</svg>\n",

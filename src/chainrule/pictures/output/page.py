@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 #: Pictures of opened groups in a page, and characters of SVG and of paths in it.
 MOST_VIEWS, MOST_SVG, MOST_PATH_TEXT = 80, 2_500_000, 50_000
+#: Nodes gone through to draw opened groups.
+MOST_VIEW_WORK = 2_500_000
 #: Names of what is in closed groups, for the search.
 MOST_NAMES = 3000
 #: Nodes gone through to find paths.
@@ -33,11 +35,14 @@ def to_page(picture: Picture) -> str:
     drawn = [views[0].drawn("page")]
     opens: list[dict[int, int]] = []
     place: dict[Any, int] = {}
+    groups = sum(box.kind == "group" for box in views[0].scene.boxes)
+    alone = groups * len(drawn[0].svg) > MOST_SVG / 2
+    most = min(MOST_VIEWS, 2 + MOST_VIEW_WORK // len(picture.reading.nodes))
     for current in views:  # which grows
         opens.append({})
-        for i, key, inner in current.openable(views[0]):
+        for i, key, inner in current.openable(views[0], alone=alone):
             size = sum(len(drawing.svg) for drawing in drawn)
-            if key not in place and len(views) < MOST_VIEWS and size < MOST_SVG:
+            if key not in place and len(views) < most and size < MOST_SVG:
                 place[key] = len(views)
                 views.append(inner)
                 drawn.append(inner.drawn("page"))

@@ -158,9 +158,8 @@ class _Backward:
         if not isinstance(node, Node):
             self.late[i] = step
             names = ", ".join(dict.fromkeys(parts))
-            return f"in {self.units[i].title}: gradients go on to {names or 'nothing else'}", tuple(
-                used
-            )
+            gone = f"gradients go on to {names}" if names else "all gradients are complete"
+            return f"in {self.units[i].title}: {gone}", tuple(used)
         adjoint = (self.reading.adjoints or {}).get(id(node), 0.0)
         grad = gradient_rows(adjoint, self.digits, grid=False)[0].text
         head = f"at {self._name(i)} (grad {grad})"

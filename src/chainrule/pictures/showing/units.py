@@ -107,6 +107,12 @@ class Items:
             kept.update(map(id, rim))
         return self.only(kept)
 
+    def beside(self, some: Iterable[Item]) -> frozenset[int]:
+        """Some items and all that they are joined to, by `id`."""
+        inside = set(map(id, some))
+        pairs = [(id(link.source), id(link.target)) for link in self.links]
+        return frozenset(inside | {i for pair in pairs if inside & {*pair} for i in pair})
+
     def only(self, kept: Container[int]) -> Items:
         """A part of the items, with the edges between them."""
         part = copy.copy(self)
