@@ -201,12 +201,11 @@ def test_tips_have_the_formula_and_its_numbers():
 
 
 ENGINES = ["dot", "built-in"]
-SMALL = [first_document, second_document, neurons]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", [*ENGINES, "pygraphviz"])
 @pytest.mark.parametrize("direction", ["LR", "TB"])
-@pytest.mark.parametrize("make", SMALL)
+@pytest.mark.parametrize("make", GRAPHS.values(), ids=GRAPHS)
 def test_boxes_do_not_overlap_and_pills_stay_off_them(make, direction, engine):
     graph = cr.graph(make(), engine=engine, direction=direction)
     svg = graph.to_svg()

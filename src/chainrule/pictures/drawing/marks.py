@@ -113,6 +113,8 @@ def hull_mark(at: Rectangle) -> str:
 def title_mark(title: str, at: Rectangle) -> str:
     """The name of a scope, over the edges, as much of it as there is room for."""
     room = at.width - 18
+    if width(title, NAME_SIZE, bold=True) > room:  # the hulls around have the rest
+        title = title.rpartition(".")[2] or title
     while len(title) > 2 and width(title, NAME_SIZE, bold=True) > room:
         title = title[:-2].rstrip("…") + "…"
     text = _text(at.left + 9, at.top + 15, title, "muted", NAME_SIZE, bold=True)

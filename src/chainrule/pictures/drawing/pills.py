@@ -36,11 +36,12 @@ def place_pills(
     curves = [sampled(route) for route in routes]
     crowd = _Crowd(np.concatenate(curves)) if curves else None
     walls, edges, taken = _Shelf(boxes), _array(borders), _Shelf(titles)
-    placed: list[Rectangle | None] = []
+    placed: list[Rectangle | None] = [None] * len(labels)
     tries = min(MOST_PLACES, max(FEWEST_PLACES, MOST_TRIES // (len(labels) + 1)))
-    for label, points in zip(labels, curves, strict=True):
+    # The shortest first: a long line has more places left.
+    for i in sorted(range(len(labels)), key=lambda i: len(curves[i]) and _length(curves[i])):
+        label, points = labels[i], curves[i]
         if not label or crowd is None:
-            placed.append(None)
             continue
         size = np.array(pill_size(label))
         step = 1 + len(points) // tries
@@ -57,7 +58,7 @@ def place_pills(
         left, top, right, bottom = best.tolist()
         place = Rectangle(left, top, right - left, bottom - top)
         taken.add(place)
-        placed.append(place)
+        placed[i] = place
     return placed
 
 
@@ -118,6 +119,10 @@ def sampled(route: Sequence[Point]) -> np.ndarray:
         a, b, c, d = (np.array(p) for p in route[k : k + 4])
         parts.append(s**3 * a + 3 * s * s * t * b + 3 * s * t * t * c + t**3 * d)
     return np.concatenate(parts)
+
+
+def _length(points: np.ndarray) -> float:
+    return float(np.sum(np.hypot(*np.diff(points, axis=0).T)))
 
 
 def _shares(points: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ from chainrule.pictures.placing.plan import GAP, Point, Size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: With more lines the border of a cluster gets more room.
+MANY_AT_BORDER = 60
 #: Sweeps over the columns; above so many lines fewer, and lines pass columns unseen.
 SWEEPS, FEW_SWEEPS, MANY, MOST_DUMMIES = 24, 6, 3000, 40_000
 DUMMY_HEIGHT, LEAF_WEIGHT, GAP_AT_BORDER, GAP_OF_LINES = 14.0, 0.02, 24.0, 2.0
@@ -60,7 +62,8 @@ def columns(
     order = _ordered(rank, before, after, sweeps)
     y = _heights(order, heights, before, after, sweeps)
     widest = [max((widths[i] for i in column), default=0.0) for column in order]
-    left, total = _lefts(widest, bool(first), bool(last), gap)
+    border = GAP_AT_BORDER + (0.5 * gap if len(lines) > MANY_AT_BORDER else 0.0)
+    left, total = _lefts(widest, bool(first), bool(last), gap, border)
     top = min((y[i] - heights[i] / 2 for i in range(len(y))), default=0.0)
     y = [level - top for level in y]
     sources = {line.source for line in lines}
@@ -279,12 +282,12 @@ def _spread(
 
 
 def _lefts(
-    widest: Sequence[float], on_left: bool, on_right: bool, gap: float
+    widest: Sequence[float], on_left: bool, on_right: bool, gap: float, at_border: float
 ) -> tuple[list[float], float]:
     """The left edge of each column, and the width of all; a border needs less room."""
     lefts, x = [], 0.0
     for i, width in enumerate(widest):
         lefts.append(x)
         border = (on_left and i == 0) or (on_right and i == len(widest) - 2)
-        x += width + (GAP_AT_BORDER if border else gap)
+        x += width + (at_border if border else gap)
     return lefts, x - (gap if widest else 0.0)
