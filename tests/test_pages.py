@@ -215,6 +215,95 @@ def test_groups_open_on_a_click_and_close_again(opened):
     assert box(page, "h1").count() == 0
 
 
+def test_a_group_is_entered_and_left_with_the_keyboard(opened):
+    page = opened(two_paths(), depth=0)
+    box(page, "first").focus()
+    page.keyboard.press("Enter")
+    assert page.title() == page.locator("#name").text_content() == "Computation graph of y · first"
+    focused = "document.activeElement.closest('section') !== null"
+    assert page.evaluate(focused)
+    page.keyboard.press("Escape")
+    assert page.title() == "Computation graph of y"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("first,")
+
+
+def test_the_picture_moves_with_the_keyboard(opened):
+    page = opened(two_paths())
+    svg = page.locator("#stage svg").first
+    before = [float(a) for a in svg.get_attribute("viewBox").split()]
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Shift+ArrowDown")
+    after = [float(a) for a in svg.get_attribute("viewBox").split()]
+    assert after[0] > before[0]
+    assert after[1] > before[1]
+    for _ in range(40):
+        page.keyboard.press("Shift+ArrowRight")
+    after = [float(a) for a in svg.get_attribute("viewBox").split()]
+    assert after[0] < before[0] + before[2]  # it never leaves the sight
+
+
+def test_a_box_half_outside_can_be_clicked(opened):
+    page = opened(two_paths())
+    page.mouse.move(640, 600)
+    page.mouse.down()
+    page.mouse.move(640 - 70, 600, steps=4)
+    page.mouse.up()
+    at = box(page, "x").bounding_box()
+    page.mouse.move(at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
+    page.mouse.down()
+    page.mouse.up()
+    assert box(page, "x").get_attribute("aria-pressed") == "true"
+
+
+def test_two_fingers_zoom(browser, tmp_path):
+    file = cr.render(two_paths(), tmp_path / "page.html")
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    svg = page.locator("#stage svg").first
+    before = [float(a) for a in svg.get_attribute("viewBox").split()]
+    devtools = context.new_cdp_session(page)
+    for kind, spread in (("touchStart", 20), ("touchMove", 60), ("touchMove", 90)):
+        points = [{"x": 195 + side * spread, "y": 400, "id": k} for k, side in enumerate((-1, 1))]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    devtools.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    after = [float(a) for a in svg.get_attribute("viewBox").split()]
+    assert after[2] < 0.6 * before[2]
+    context.close()
+
+
+def test_the_paths_asked_for_are_lit_from_the_beginning(opened):
+    page = opened(two_paths(), path="x")
+    assert box(page, "x").get_attribute("aria-pressed") == "true"
+    assert "the sum over 2 paths" in page.locator("#told").text_content()
+    box(page, "c").click()
+    faded = page.locator("#stage .box.faded")
+    names = [faded.nth(i).get_attribute("aria-label").split(",")[0] for i in range(faded.count())]
+    assert set(names) == {"w1", "w2", "x", "h1", "h2", "×", "tanh"} & set(names)
+    assert "c" not in names
+    page.keyboard.press("Escape")
+    assert faded.count() == 0
+
+
+def test_a_box_tells_the_derivatives_of_its_edges(opened):
+    page = opened(two_neurons())
+    box(page, "a2").focus()
+    page.keyboard.press("Enter")
+    assert "∂a2/∂u4 = a2·(1 − a2) = 0.2037; local 0.2037 × upstream" in (
+        page.locator("#told").text_content()
+    )
+
+
+def test_labels_follow_the_steps(opened):
+    page = opened(two_paths())
+    page.keyboard.press("Home")
+    label = box(page, "h1").get_attribute("aria-label")
+    assert "0.664" not in label
+    assert label.endswith("grad ·")
+    page.keyboard.press("End")
+    assert "grad +0.7" in box(page, "h1").get_attribute("aria-label")
+
+
 def test_panning_and_zooming(opened):
     page = opened(two_paths())
     svg = page.locator("#stage svg").first
