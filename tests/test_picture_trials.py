@@ -504,3 +504,18 @@ def test_random_pictures_tell_the_truth(seed):
                 np.testing.assert_allclose(total, exact[leaf], rtol=1e-9, atol=1e-12)
     assert sum(box.members for box in picture.scene.boxes) == len(picture.items.all)
     assert picture.drawn("light").svg
+
+
+def test_infinities_that_cancel_are_shown_without_a_warning():
+    x = cr.Value(1e-200, label="x")
+    y = 1 / x * 1e200 * x
+    y.backward()
+    view = cr.graph(y)
+    assert final(view)["x"] == ("nan",)
+    assert "= nan =" in str(view.paths("x")).splitlines()[0]
+
+
+def test_a_scope_goes_by_its_name_without_dots_at_the_ends():
+    with cr.scope("W."):
+        y = cr.tanh(cr.Value(2.0, label="x"))
+    assert cr.graph(y, collapse="W").scene.boxes[-1].name == "W"

@@ -72,7 +72,7 @@ class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
             raise TypeError(f"a scope takes a name, got {name!r}")
         if not name.strip("."):
             raise ValueError(f"a scope takes a name, got {name!r}")
-        self.name = name
+        self.name = ".".join(part for part in name.split(".") if part)
         self.starts: dict[int, list[int]] = {}
 
     def __enter__(self) -> None:

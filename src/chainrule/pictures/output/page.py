@@ -25,7 +25,7 @@ MOST_VIEW_WORK = 2_500_000
 #: Names of what is in closed groups, for the search.
 MOST_NAMES = 3000
 #: Nodes gone through to find paths.
-MOST_WORK = 500_000
+MOST_WORK = 60_000
 
 
 def to_page(picture: Picture) -> str:

@@ -169,12 +169,12 @@ def _line(path: PathTold, digits: int) -> str:
     names = " → ".join(_elided(path.names))
     if not path.factors:
         return f"{_amount(path.contribution, digits)} along {names}"
-    factors = [shown(factor, digits) for factor in path.factors]
-    product = " × ".join(_elided(factors))
+    factors = _elided(path.factors)
+    product = " × ".join(f if isinstance(f, str) else shown(f, digits) for f in factors)
     return f"{shown(path.contribution, digits, signed=True)} = {product}   ({names})"
 
 
-def _elided(parts: Sequence[str]) -> list[str]:
+def _elided(parts: Sequence[Any]) -> list[Any]:
     if len(parts) <= MOST_FACTORS:
         return list(parts)
     half = MOST_FACTORS // 2

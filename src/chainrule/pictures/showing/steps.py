@@ -190,7 +190,8 @@ class _Backward:
             return
         before = self.sums.get(i)
         whole = np.broadcast_to(amount, np.shape(node._held))
-        self.sums[i] = whole if before is None else before + whole
+        with np.errstate(all="ignore"):  # ∞ - ∞ is shown as the nan it is
+            self.sums[i] = whole if before is None else before + whole
         rows = sum(1 for _ in gradient_part(self.scene.boxes[i].rows))
         texts = [row.text for row in gradient_rows(self.sums[i], self.digits)]
         if len(texts) != rows:  # drawn before there was a gradient

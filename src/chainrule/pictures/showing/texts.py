@@ -28,7 +28,7 @@ def shown(x: Any, digits: int, *, signed: bool = False) -> str:
     value = np.asarray(x).item()
     if isinstance(value, complex):
         imaginary = shown(abs(value.imag), digits)
-        sign = "−" if np.signbit(value.imag) else "+"
+        sign = "−" if value.imag < 0 else "+"
         return f"{shown(value.real, digits, signed=signed)}{sign}{imaginary}i"
     text = number(value, digits)
     if text in {"inf", "-inf"}:
