@@ -222,8 +222,10 @@ def test_a_group_is_entered_and_left_with_the_keyboard(opened):
     assert page.title() == page.locator("#name").text_content() == "Computation graph of y · first"
     focused = "document.activeElement.closest('section') !== null"
     assert page.evaluate(focused)
+    page.keyboard.press("Home")
     page.keyboard.press("Escape")
     assert page.title() == "Computation graph of y"
+    assert status(page).startswith("Backward")  # where it was left
     assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith("first,")
 
 
@@ -283,6 +285,12 @@ def test_the_paths_asked_for_are_lit_from_the_beginning(opened):
     assert "c" not in names
     page.keyboard.press("Escape")
     assert faded.count() == 0
+
+
+def test_the_paths_of_what_is_in_a_group_are_told(opened):
+    page = opened(two_paths(), path="h1", depth=0)
+    assert page.locator("#told").text_content().startswith("∂y/∂h1 = +0.7")
+    assert box(page, "second").get_attribute("class").endswith("faded")
 
 
 def test_a_box_tells_the_derivatives_of_its_edges(opened):

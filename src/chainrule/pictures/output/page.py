@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -76,7 +77,7 @@ def to_page(picture: Picture) -> str:
 def _json(data: Any) -> str:
     """JSON that cannot end the element it stands in."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no character
+    text = re.sub("[\ud800-\udfff]", "�", text)  # half a character, drawn in the boxes like this
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -116,7 +117,8 @@ def _data(picture: Picture, prefix: str, opens: dict[int, int], budget: list[int
 
 def _chosen(picture: Picture, target: Target) -> dict[str, Any] | None:
     """The node whose paths are lit from the beginning."""
-    box = next((i for i, x in picture.single_nodes() if x is target.node), None)
+    units = enumerate(picture.units)
+    box = next((i for i, u in units if any(x is target.node for x in u.items)), None)
     if box is None:
         return None
     footer = picture.paths_of(target).footer(picture.options.look.digits)

@@ -62,6 +62,10 @@ def steps_of(
         steps.append(Step(text, (i,), tuple(into[i])))
     forward = len(steps) - 1
     if reading.adjoints is None:  # what is stored was put there at the end
+        if any(node.grad is not None for node in reading.nodes):
+            last = steps.pop()
+            seeded = f"{last.text}. The gradients are those of an earlier backward()."
+            steps.append(last._replace(text=seeded))
         return Steps(
             tuple(steps), tuple(value), {}, dict.fromkeys(range(len(units)), forward), forward
         )

@@ -110,10 +110,13 @@ def gradient_rows(gradient: Any, digits: int, *, grid: bool = True) -> list[Row]
     if gradient is None:
         return [Row("grad", "·")]
     array = np.asarray(gradient)
-    if flaw := flaw_of(array):
+    flaw = flaw_of(array)
+    if flaw and array.ndim:
         return [Row("grad", flaw, "flaw")]
     if not array.ndim:
         text = shown(array, digits, signed=True)
+        if flaw:
+            return [Row("grad", text, "flaw")]
         return [Row("grad", text, {"+": "plus", "−": "minus"}.get(text[0], ""))]
     if lines := _grid(array, digits, signed=True) if grid else []:
         return [Row("" if i else "grad", line) for i, line in enumerate(lines)]

@@ -146,19 +146,19 @@
   };
 
   // ------------------------------------------------------------ from picture to picture
-  const go = (v, back) => {
+  const go = (v, back, at) => {
     stop();
     clear();
     hint("");
     const inside = stage.contains(document.activeElement);
     const from = here(), part = from.at / Math.max(from.steps.length - 1, 1);
-    if (!back && v !== current) trail.push(current);
+    if (!back && v !== current) trail.push([current, from.at]);
     from.section.hidden = true;
     current = v;
     here().section.hidden = false;
     element("up").disabled = !trail.length;
     element("name").textContent = document.title = here().title;
-    show(v === 0 && from === here() ? here().at : Math.round(part * (here().steps.length - 1)));
+    show(at === undefined ? Math.round(part * (here().steps.length - 1)) : at);
     search.dispatchEvent(new Event("input"));
     start();
     const group = here().texts.findIndex((words) => words.opens === views.indexOf(from));
@@ -166,7 +166,11 @@
     if ((inside || back) && from !== here() && first) first.focus({ preventScroll: true });
   };
   const open = (v) => go(v, false);
-  const up = () => { if (trail.length) go(trail.pop(), true); };
+  const up = () => {
+    if (!trail.length) return;
+    const [v, at] = trail.pop();
+    go(v, true, at);
+  };
 
   // ------------------------------------------------------------ pan and zoom
   const apply = () => {
@@ -257,8 +261,8 @@
   stage.addEventListener("click", (event) => {
     if (!moved && !event.target.closest(".box, .edge, .pill")) clear();
   });
-  stage.addEventListener("pointerup", release);
-  stage.addEventListener("pointercancel", release);
+  addEventListener("pointerup", release);
+  addEventListener("pointercancel", release);
 
   // ------------------------------------------------------------ boxes and edges answer
   const hint = (text, event) => {
@@ -364,8 +368,8 @@
     if (event.shiftKey && way) { event.preventDefault(); shift(...way); return; }
     const step = event.target === slider ? null : { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (step) { event.preventDefault(); stop(); show(here().at + step); }
-    else if (event.key === "Home" && event.target !== slider) show(0);
-    else if (event.key === "End" && event.target !== slider) show(here().steps.length - 1);
+    else if (event.key === "Home" && event.target !== slider) { stop(); show(0); }
+    else if (event.key === "End" && event.target !== slider) { stop(); show(here().steps.length - 1); }
     else if (event.key === "Escape") {
       hint("");
       if (chosen >= 0) clear();
@@ -378,7 +382,7 @@
   });
   addEventListener("resize", apply);
   paint();
-  go(0, true);
+  go(0, true, here().at);
   if (data.chosen) {
     light(data.chosen.box);
     say(data.chosen.told[0], data.chosen.told.slice(1));
