@@ -519,3 +519,16 @@ def test_a_scope_goes_by_its_name_without_dots_at_the_ends():
     with cr.scope("W."):
         y = cr.tanh(cr.Value(2.0, label="x"))
     assert cr.graph(y, collapse="W").scene.boxes[-1].name == "W"
+
+
+def test_constants_do_not_hide_that_a_part_is_shown():
+    """As many constants in sight as nodes out of it: what those pass on counts all the same."""
+    x = cr.Value(2.0, label="x")
+    some = {"c1": 1.625, "c2": 2.625, "c3": 3.625}
+    m = x * some["c1"] * some["c2"]
+    y = cr.tanh(x) * 6.0 + m * some["c3"]
+    y.backward()
+    view = cr.graph(y, around=m, radius=2, names=some)
+    assert sum(box.role == "constant" for box in view.scene.boxes) == 3
+    assert "2 other nodes not shown" in view.scene.notes
+    assert final(view)["x"] == (f"{x.grad:+.4g}",)

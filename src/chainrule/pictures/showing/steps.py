@@ -130,8 +130,6 @@ class _Backward:
     def _from_outside(self, items: Items) -> None:
         """What comes from nodes that the picture does not show, before all else."""
         shown_ones = {id(x) for x in items.all}
-        if len(shown_ones) >= len(self.reading.nodes):
-            return
         first = 1 + sum(map(_is_computed, self.units))
         for i, unit in enumerate(self.units):
             x = unit.single
