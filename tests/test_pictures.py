@@ -278,6 +278,17 @@ def test_engines(monkeypatch):
         cr.graph(a, engine="neato")
 
 
+def test_an_engine_that_is_asked_for_and_slow_is_replaced(monkeypatch):
+    def endless(*_args, **options):
+        raise subprocess.TimeoutExpired("dot", options["timeout"])
+
+    monkeypatch.setattr(engines.shutil, "which", lambda _name: "/usr/bin/dot")
+    monkeypatch.setattr(subprocess, "run", endless)
+    layout = cr.graph(cr.Value(2.0, "a") * 3.0, engine="dot").layout
+    assert layout.engine == "built-in"
+    assert layout.remark == "built-in layout: dot took longer than 10 s"
+
+
 def answer(stdout="{}", stderr="", returncode=0):
     return lambda *_args, **_options: subprocess.CompletedProcess(
         [], returncode, stdout.encode(), stderr.encode()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 #: The words that begin the rows of a gradient.
 GRADIENT = ("grad", "‖grad‖")
@@ -17,6 +20,11 @@ class Row(NamedTuple):
     word: str
     text: str
     tone: str = ""
+
+
+def tone_of(gradient: str) -> str:
+    """The tone of a gradient by its sign."""
+    return {"+": "plus", "−": "minus"}.get(gradient[:1], "")
 
 
 def gradient_part(rows: tuple[Row, ...]) -> tuple[Row, ...]:
@@ -40,6 +48,11 @@ class Box(NamedTuple):
     #: What a group stands for: the scope to open, and how many nodes.
     opens: str = ""
     members: int = 1
+
+
+def innermost(path: Path, among: Container[Path]) -> Path:
+    """The innermost of some scopes that is a scope or stands around it; () for none."""
+    return next((path[:n] for n in range(len(path), 0, -1) if path[:n] in among), ())
 
 
 class Edge(NamedTuple):

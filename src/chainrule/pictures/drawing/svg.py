@@ -10,6 +10,7 @@ from chainrule.pictures.drawing.letters import FAMILY, width
 from chainrule.pictures.drawing.pills import place_pills
 from chainrule.pictures.drawing.themes import style
 from chainrule.pictures.placing.plan import LEAST_COLUMN_GAP, MARGIN, Link, Task
+from chainrule.pictures.scene import innermost
 
 if TYPE_CHECKING:
     from chainrule.pictures.placing.plan import Layout
@@ -32,16 +33,13 @@ def task_of(scene: Scene, *, downward: bool = False) -> Task:
     paths = [cluster.path for cluster in scene.clusters]
     index = {path: c for c, path in enumerate(paths)}
 
-    def innermost(path: tuple[str, ...]) -> int:
-        return next((index[path[:n]] for n in range(len(path), 0, -1) if path[:n] in index), -1)
-
     pills = [marks.pill_size(edge.label) for edge in scene.edges if edge.label]
     widest = max((pill.height if downward else pill.width for pill in pills), default=0.0)
     return Task(
         sizes=tuple(marks.size_of(box) for box in scene.boxes),
         links=tuple(Link(e.source, e.target, e.slot, e.slots) for e in scene.edges),
-        inside=tuple(innermost(box.scope) for box in scene.boxes),
-        around=tuple(innermost(path[:-1]) for path in paths),
+        inside=tuple(index.get(innermost(box.scope, index), -1) for box in scene.boxes),
+        around=tuple(index.get(innermost(path[:-1], index), -1) for path in paths),
         gap=max(LEAST_COLUMN_GAP, widest + 2 * marks.ARROW + 12.0, _gap_of_many(scene)),
         downward=downward,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.pictures.drawing.svg import draw, footer_width
 from chainrule.pictures.output.raster import UNITS_PER_INCH, needed, to_png
-from chainrule.pictures.scene import Footer, Row, gradient_part
+from chainrule.pictures.scene import Footer, Row, gradient_part, tone_of
 
 if TYPE_CHECKING:
     from chainrule.pictures.picture import Picture
@@ -81,7 +81,7 @@ def _box_at(picture: Picture, i: int, box: Box, k: int) -> Box:
         texts = known[-1] if known else ("·", *[""] * (len(gradients) - 1))
         single = len(gradients) == 1
         gradients = tuple(
-            Row(row.word, text, {"+": "plus", "−": "minus"}.get(text[:1], "") if single else "")
+            Row(row.word, text, tone_of(text) if single else "")
             for row, text in zip(gradients, texts, strict=True)
         )
     elif steps.late.get(i, 0) > k:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import graphviz
 
 from chainrule.pictures.drawing.themes import LIGHT
+from chainrule.pictures.scene import innermost
 
 if TYPE_CHECKING:
     from chainrule.pictures.scene import Box, Path, Scene
@@ -27,15 +28,11 @@ def digraph(scene: Scene, *, downward: bool = False) -> graphviz.Digraph:
         part.attr(label=graphviz.escape(cluster.title))
         parts[cluster.path] = part
     for i, box in enumerate(scene.boxes):
-        scope = next(
-            (box.scope[:n] for n in range(len(box.scope), 0, -1) if box.scope[:n] in drawn), ()
-        )
-        parts[scope].node(
+        parts[innermost(box.scope, drawn)].node(
             str(i), _label(box, downward=downward), fillcolor=LIGHT.kinds[box.kind][0]
         )
     for path in sorted(drawn, key=len, reverse=True):
-        outer = next((path[:n] for n in range(len(path) - 1, 0, -1) if path[:n] in drawn), ())
-        parts[outer].subgraph(parts[path])
+        parts[innermost(path[:-1], drawn)].subgraph(parts[path])
     for edge in scene.edges:
         style = {"style": "dashed"} if edge.dead else {}
         dot.edge(str(edge.source), str(edge.target), label=graphviz.escape(edge.label), **style)

@@ -29,7 +29,8 @@ def render_as(picture: Picture, path: str | Path) -> bytes:
         raise ValueError(
             f"cannot render to {path.name!r}: its extension should be {', '.join(most)} or {last}"
         )
-    return writer(picture)
+    made = writer(picture)
+    return made.encode("utf-8", "replace") if isinstance(made, str) else made
 
 
 def write(path: str | Path, data: bytes) -> Path:
@@ -84,15 +85,11 @@ def to_json(picture: Picture) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1)
 
 
-WRITERS: dict[str, Callable[[Picture], bytes]] = {
-    ".svg": lambda picture: picture.drawn(picture.options.theme or "light").svg.encode(
-        "utf-8", "replace"
-    ),
+WRITERS: dict[str, Callable[[Picture], str | bytes]] = {
+    ".svg": lambda picture: picture.drawn(picture.options.theme or "light").svg,
     ".png": lambda picture: to_png(picture.drawn(picture.still_theme).svg, picture.options.dpi),
-    ".html": lambda picture: to_page(picture).encode("utf-8", "replace"),
+    ".html": to_page,
     ".pdf": lambda picture: to_pdf(picture.drawn(picture.still_theme).svg),
-    ".dot": lambda picture: digraph(picture.scene, downward=picture.options.downward).source.encode(
-        "utf-8", "replace"
-    ),
-    ".json": lambda picture: to_json(picture).encode("utf-8", "replace"),
+    ".dot": lambda picture: digraph(picture.scene, downward=picture.options.downward).source,
+    ".json": to_json,
 }

@@ -6,7 +6,12 @@ import importlib.util
 import shutil
 from typing import TYPE_CHECKING
 
-from chainrule.pictures.placing.graphviz_layout import LayoutError, by_program, by_wheel
+from chainrule.pictures.placing.graphviz_layout import (
+    LayoutError,
+    SlowLayoutError,
+    by_program,
+    by_wheel,
+)
 from chainrule.pictures.placing.layered import layered
 
 if TYPE_CHECKING:
@@ -58,7 +63,7 @@ def placed(task: Task, engine: str = "auto") -> Layout:
     try:
         return ask(task, MOST_SECONDS)
     except LayoutError as problem:
-        if engine != "auto" and "longer" not in str(problem):
+        if engine != "auto" and not isinstance(problem, SlowLayoutError):
             raise
         layout = layered(task)
         layout.remark = f"built-in layout: {problem}"

@@ -39,6 +39,10 @@ class LayoutError(RuntimeError):
     """An engine gave no layout, or one that is not that of the picture."""
 
 
+class SlowLayoutError(LayoutError):
+    """An engine took too long."""
+
+
 def by_program(task: Task, seconds: float) -> Layout:
     """The layout by the `dot` program.
 
@@ -70,7 +74,7 @@ def _asked(command: Sequence[str], task: Task, seconds: float, engine: str) -> L
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise LayoutError(f"{engine} took longer than {seconds:g} s") from None
+        raise SlowLayoutError(f"{engine} took longer than {seconds:g} s") from None
     except OSError as problem:
         raise LayoutError(f"{engine} cannot be run: {problem}") from None
     said = done.stderr.decode(errors="replace").strip()

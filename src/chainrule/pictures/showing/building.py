@@ -13,7 +13,7 @@ from chainrule.pictures.drawing.letters import shortened
 from chainrule.pictures.scene import Box, Cluster, Edge, Path, Row, Scene
 from chainrule.pictures.showing import texts
 from chainrule.pictures.showing.paths import told_paths, ways_to
-from chainrule.pictures.showing.units import Constant, between, hidden_text
+from chainrule.pictures.showing.units import Constant, between, counted, hidden_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,7 +89,7 @@ def _group(reading: Reading, unit: Unit, look: Look) -> Box:
     parameters = sum(np.size(x._held) for x in nodes if x.op is None)
     computed = sum(x.op is not None for x in nodes)
     if parameters and computed:
-        rows.append(Row("leaves", f"{parameters:,} number" + ("s" if parameters > 1 else "")))
+        rows.append(Row("leaves", counted(parameters, "number")))
     if "value" in look.show:
         rows += texts.range_rows(_numbers(x._held for x in ends), look.digits)
     if "grad" in look.show:
@@ -128,8 +128,8 @@ def edges_of(reading: Reading, items: Items, units: Sequence[Unit], look: Look) 
         link = links[0]
         slots = len(link.target.inputs)
         if slot < 0:
-            label = f"{len(links):,} edges" if len(links) > 1 else ""
-            count = f"{len(links):,} edge" + ("s" if len(links) > 1 else "")
+            count = counted(len(links), "edge")
+            label = count if len(links) > 1 else ""
             edges.append(Edge(source, target, 0, 1, label, count, share))
         elif isinstance(link.source, Constant):
             edges.append(Edge(source, target, slot, slots, tip="a constant: no derivative"))

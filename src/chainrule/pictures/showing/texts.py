@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.formulas.digits import number
-from chainrule.pictures.scene import Row
+from chainrule.pictures.scene import Row, tone_of
 from chainrule.summaries import mean_of, norm_of
 
 if TYPE_CHECKING:
@@ -77,12 +77,11 @@ def shape_text(x: Any) -> str:
     return "×".join(map(str, array.shape)) + f" {array.dtype}"
 
 
-def flaw_of(*arrays: Any) -> str:
+def flaw_of(array: np.ndarray) -> str:
     """How many entries are not finite: `2 of 6 nan`; empty if all are."""
     for word, test in (("nan", np.isnan), ("inf", np.isinf)):
-        for array in map(np.asarray, arrays):
-            if array.dtype.kind in "fc" and (count := int(np.count_nonzero(test(array)))):
-                return f"{word}" if array.size == 1 else f"{count:,} of {array.size:,} {word}"
+        if array.dtype.kind in "fc" and (count := int(np.count_nonzero(test(array)))):
+            return word if array.size == 1 else f"{count:,} of {array.size:,} {word}"
     return ""
 
 
@@ -117,7 +116,7 @@ def gradient_rows(gradient: Any, digits: int, *, grid: bool = True) -> list[Row]
         text = shown(array, digits, signed=True)
         if flaw:
             return [Row("grad", text, "flaw")]
-        return [Row("grad", text, {"+": "plus", "−": "minus"}.get(text[0], ""))]
+        return [Row("grad", text, tone_of(text))]
     if lines := _grid(array, digits, signed=True) if grid else []:
         return [Row("" if i else "grad", line) for i, line in enumerate(lines)]
     return [Row("‖grad‖", shown(norm_of(array), digits))]

@@ -47,7 +47,7 @@
     view.boxes[i].setAttribute("aria-label", label);
   };
 
-  const show = (step, speak = true) => {
+  const show = (step) => {
     const view = here();
     view.at = Math.max(0, Math.min(step, view.steps.length - 1));
     view.boxes.forEach((box, i) => {
@@ -75,7 +75,7 @@
     slider.value = view.at;
     slider.disabled = view.steps.length < 2;
     slider.setAttribute("aria-valuetext", `${view.at} of ${slider.max}`);
-    if (speak || !status.textContent) status.textContent = now ? now.text : "";
+    status.textContent = now ? now.text : "";
     const ends = { back: view.at <= 0, next: view.at >= view.steps.length - 1 };
     for (const [name, end] of Object.entries(ends)) {
       if (end && document.activeElement === element(name)) slider.focus();
