@@ -20,6 +20,7 @@ LAYERS = [
     ["formulas"],
     ["gradients", "transforms", "jacobians", "checkpoints"],
     [
+        "compiler",
         "optim",
         "pictures",
         "derivation",
@@ -40,6 +41,7 @@ PUBLIC = (
     *("Value", "Tensor", "no_grad", "stop_gradient", "adjoints", "grad", "value_and_grad", "vjp"),
     *("jvp", "sigmoid", "relu", "tanh", "elementwise", "op", "nn", "optim", "fit", "graph"),
     "render",
+    "compile",
 )
 MODULES = sorted(SRC.rglob("*.py"))
 

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
 from chainrule.engine import adjoints, count_paths
-from chainrule.errors import ChangedDataError, DerivationError, FormulaError, RuleError
+from chainrule.errors import (
+    ChangedDataError,
+    CompileError,
+    DerivationError,
+    FormulaError,
+    RuleError,
+)
 from chainrule.history import History
 from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
@@ -55,6 +61,7 @@ from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
 
 if TYPE_CHECKING:
+    from chainrule.compiler import compile
     from chainrule.derivation import Derivation, GradientFlow, explain, gradient_flow
     from chainrule.pictures import GraphView, graph, render
     from chainrule.verification import (
@@ -74,6 +81,7 @@ _LATE = {
     "Verdict": "verification",
     "assert_gradients": "verification",
     "check": "verification",
+    "compile": "compiler",
     "explain": "derivation",
     "gradient_flow": "derivation",
     "graph": "pictures",
@@ -85,6 +93,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChangedDataError",
+    "CompileError",
     "Derivation",
     "DerivationError",
     "DivergedError",
@@ -106,6 +115,7 @@ __all__ = [
     "broadcast_to",
     "check",
     "checkpoint",
+    "compile",
     "concatenate",
     "cos",
     "count_paths",

@@ -98,7 +98,7 @@ def _without_graph(f: Callable[..., Any], name: str) -> Callable[..., Any]:
                 f"checkpoint({name}): the function uses a {type(y).__name__} that is not among its"
                 f" arguments, whose derivative would be lost: pass it as one"
             )
-        if not isinstance(y, np.ndarray | np.generic | float):
+        if not isinstance(y, float) and not hasattr(y, "dtype"):
             raise TypeError(
                 f"checkpoint({name}): the function must return one array, it returned"
                 f" {type(y).__name__}"

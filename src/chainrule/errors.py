@@ -34,3 +34,7 @@ class UndefinedError(FormulaError):
 
 class DerivationError(RuntimeError):
     """A printed derivation would not give the gradient that backward gives."""
+
+
+class CompileError(TypeError):
+    """A function does something that a compiled one could not do anew in every call."""

@@ -57,7 +57,7 @@ def jacobian(f: Callable[..., Any], argnums: Positions = 0, *, mode: str = "auto
 
         of_chosen = _of_chosen(f, numbers, args, kwargs)
         inputs, rebuild = flatten(chosen)
-        inputs = [kept(x) if isinstance(x, Traced) else np.asarray(x, _floating(x)) for x in inputs]
+        inputs = [kept(x) if isinstance(x, Traced) else _as_array(x) for x in inputs]
         y, pullback = vjp(of_chosen, *rebuild(inputs))
         outputs, restore = flatten(y)
         _refuse_complex([*inputs, *outputs])
@@ -98,8 +98,8 @@ def _of_chosen(f: Any, numbers: list[int], args: tuple[Any, ...], kwargs: dict[s
     return of_chosen
 
 
-def _floating(x: Any) -> Any:
-    return np.float64 if isinstance(x, int) else None
+def _as_array(x: Any) -> Any:
+    return x if hasattr(x, "shape") else np.asarray(x, np.float64 if isinstance(x, int) else None)
 
 
 def _size(x: Any) -> int:

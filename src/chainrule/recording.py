@@ -27,6 +27,31 @@ recording = _recording.get
 #: Whether results are looked at for NaN and infinity.
 watching = _watching.get
 
+#: Not empty while a function is traced for compilation, in any thread.
+tracers: list[Any] = []
+_tracer: ContextVar[Any] = ContextVar("chainrule_tracer", default=None)
+#: What traces here, or None.
+tracer = _tracer.get
+
+
+@contextmanager
+def traced_by(capture: Any) -> Iterator[None]:
+    """Let a capture see the leaves that operations meet, for the current thread or task."""
+    tracers.append(capture)
+    token = _tracer.set(capture)
+    try:
+        yield
+    finally:
+        _tracer.reset(token)
+        tracers.remove(capture)
+
+
+def lift(inputs: Any) -> None:
+    """Show the inputs of an op to what traces here."""
+    capture = _tracer.get()
+    if capture is not None:
+        capture.lift(inputs)
+
 
 @contextmanager
 def record_graph(on: bool = True) -> Iterator[bool]:

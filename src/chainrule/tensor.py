@@ -9,10 +9,10 @@ import numpy as np
 from chainrule import ops
 from chainrule.assignment import COPIED, Assignable, assignments, refresh_views
 from chainrule.engine import Node, tick
-from chainrule.errors import RuleError
+from chainrule.errors import CompileError, RuleError
 from chainrule.fingerprint import fingerprint
 from chainrule.ops.updates import assigned
-from chainrule.recording import WATCHED, recording
+from chainrule.recording import WATCHED, lift, recording, tracers
 from chainrule.sites import user_site
 from chainrule.traced import NO_PARAMS, Traced
 
@@ -68,10 +68,14 @@ class Tensor(Assignable):
         """The array. A leaf's can be written into; that of a computed Tensor is read-only."""
         if assignments:
             self.refresh()
+        if tracers:
+            lift((self,))
         array: np.ndarray = self._held
         if self.op is None:
             self._hand_out()
             return array
+        if _is_foreign(array):
+            return np.copy(array)
         view = np.asarray(array).view()
         view.flags.writeable = False
         return view
@@ -130,6 +134,8 @@ class Tensor(Assignable):
         arrays = []
         if assignments and op is not assigned:
             refresh_views(inputs)
+        if tracers:
+            lift(inputs)
         for i, x in enumerate(inputs):
             if x.__class__ is Tensor:
                 arrays.append(x._held)
@@ -245,6 +251,8 @@ def _computed(op: Any, arrays: list[Any], params: Params) -> Any:
         op.require_real(arrays)
     try:
         y_data = op.compute(arrays, params)
+    except CompileError:  # says all itself
+        raise
     except (ValueError, IndexError, TypeError) as error:
         raise _refused(op, arrays, params, error) from None
     if op.differentiable:
@@ -274,7 +282,7 @@ def _private(array: Any) -> Any:
 
 def _copied(x: Any) -> Any:
     """An array of its own; a NumPy scalar becomes one of shape ()."""
-    return np.array(x) if isinstance(x, np.ndarray | np.generic) else x.copy()
+    return np.array(x) if isinstance(x, np.ndarray | np.generic) else np.copy(x)
 
 
 def _is_foreign(x: Any) -> bool:

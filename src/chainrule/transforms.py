@@ -93,7 +93,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
         y, aux = _pair(result) if has_aux else (result, None)
         gradients = chosen.results(gradients_of(_one_number(y), chosen.variables, None))
         value = _like(chosen.leaves[0] if chosen.leaves else None, released(y, chosen.variables))
-        value = value[()] if isinstance(value, np.ndarray) else value
+        value = value if isinstance(value, Traced | float) else value[()]
         chosen.finish()
         if has_aux:
             value = (value, map_tree(lambda x: released(x, chosen.variables), aux))
@@ -200,7 +200,7 @@ def _dual(point: Any, direction: Any, level: int) -> Dual:
 
 def _tangent(direction: Any) -> Any:
     """A direction as an array; whole numbers will do."""
-    array = np.asarray(direction)
+    array = direction if hasattr(direction, "dtype") else np.asarray(direction)
     return _leaf(array.astype(float) if array.dtype.kind in "iu" else direction).data
 
 
@@ -293,7 +293,7 @@ def _pair(result: Any) -> tuple[Any, Any]:
 
 
 def _one_array(y: Any) -> Any:
-    if not isinstance(y, Traced | float | int | complex | np.ndarray | np.generic):
+    if not isinstance(y, Traced | float | int | complex) and not hasattr(y, "dtype"):
         raise TypeError(f"the function must return numbers or arrays, not {type(y).__name__}")
     return refreshed(y)
 
@@ -313,8 +313,9 @@ def _like(argument: Any, result: Any) -> Any:
     """A plain result of shape () as a Python number, if the argument was one."""
     if isinstance(result, Traced) or np.ndim(result):
         return result
-    if type(argument) is complex:
+    kind = getattr(argument, "stands_for", type(argument))  # of a placeholder
+    if kind is complex:
         return complex(result)
-    if type(argument) not in PYTHON_SCALARS or is_complex(result):
+    if kind not in PYTHON_SCALARS or is_complex(result):
         return result
-    return float(result)
+    return result.as_float() if hasattr(result, "as_float") else float(result)

@@ -11,7 +11,7 @@ from chainrule.engine import Node, tick
 from chainrule.errors import RuleError
 from chainrule.ops.operators import Operators
 from chainrule.ops.registry import BY_NUMPY
-from chainrule.recording import WATCHED, recording
+from chainrule.recording import WATCHED, lift, recording, tracer, tracers
 from chainrule.sites import user_site
 from chainrule.traced import NO_PARAMS, Traced
 
@@ -64,6 +64,8 @@ class Value(Operators, Node):
         A graph made before keeps the partials it was made with: its `backward()` still gives the
         derivative where it was computed.
         """
+        if tracers:
+            lift((self,))
         number: float = self._held
         return number
 
@@ -81,6 +83,8 @@ class Value(Operators, Node):
         return Value(self._held, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
+        if tracers and tracer() is not None:
+            return _traced(op, inputs, params)
         if op.scalar is None:
             raise TypeError(
                 f"{op.name} works on arrays, a Value is one float: use a Tensor (or declare the op"
@@ -92,6 +96,8 @@ class Value(Operators, Node):
         return _computed(op, inputs, numbers)
 
     def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
+        if tracers:
+            return op.apply((a, b), NO_PARAMS)
         if type(a) is Value:
             x = a._held
         elif type(a) is float:
@@ -132,6 +138,8 @@ class Value(Operators, Node):
             return x_bar
         if isinstance(x_bar, float | int | np.floating):
             return float(x_bar)
+        if hasattr(x_bar, "as_float"):  # of a function that is traced for compilation
+            return x_bar.as_float()
         raise RuleError(
             f"the rule of {consumer.describe()} returned {type(x_bar).__name__}"
             f" where a float was expected"
@@ -219,6 +227,25 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     else:
         y.op = None
         y.inputs = ()
+    return y
+
+
+def _traced(op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
+    """The result of an op while a function is traced for compilation."""
+    lift(inputs)
+    numbers = [x._held if type(x) is Value else x for x in inputs]
+    if params or not any(hasattr(x, "as_float") for x in numbers):
+        numbers = [_constant(x, op) for x in numbers]
+        return _computed(op, inputs, numbers)
+    number = op.compute(numbers, NO_PARAMS)
+    if not op.differentiable:
+        return number
+    y = _new(Value)
+    y._held = number.as_float()
+    y.grad = y.label = y.site = y.partials = None
+    y.index = tick()
+    y.op, y.inputs = (op, inputs) if recording() else (None, ())
+    y.site = user_site(2)
     return y
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule import ops
 from chainrule.ops.base import shape_of
 from chainrule.ops.exponentials import softmax_cross_entropy
-from chainrule.traced import Traced
+from chainrule.ops.sums import as_array
 
 
 def half_squared_error(prediction: Any, target: Any) -> Any:
@@ -61,7 +61,7 @@ def cross_entropy(logits: Any, targets: Any) -> Any:
     Raises:
         ValueError: if there is not one target from 0 to classes - 1 for each row.
     """
-    targets = targets if isinstance(targets, Traced) else np.asarray(targets)
+    targets = as_array(targets)
     if len(shape_of(logits)) != 2:
         raise ValueError(f"logits need the shape (N, classes), got {shape_of(logits)}")
     rows, classes = shape_of(logits)

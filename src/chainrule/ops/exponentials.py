@@ -56,8 +56,7 @@ def logsumexp(
 def _shifted(x: Any, axis: Any) -> Any:
     """`x` less its largest entry, which leaves a softmax as it is and cannot overflow."""
     x = x if hasattr(x, "shape") else np.asarray(x)
-    top = np.max(np.real(x), axis=axis, keepdims=True, initial=-np.inf)
-    return x - np.where(np.isfinite(top), top, 0).astype(top.dtype)
+    return x - np.max(np.real(x), axis=axis, keepdims=True, initial=-np.inf)
 
 
 def _softmax(x: Any, axis: Any = -1) -> Any:

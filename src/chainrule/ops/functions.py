@@ -26,6 +26,11 @@ def _sigmoid_scalar(x: float) -> float:
         return 0.0
 
 
+def _relu(x: Any) -> Any:
+    # NumPy's clip is up to three times as fast as its maximum with a number.
+    return x.clip(0.0, np.inf) if getattr(x, "dtype", None) in CLIPPED else np.maximum(x, 0)
+
+
 def _difference(a: Any, b: Any) -> Any:
     """A - b, and 0 where both are the same infinity."""
     same = both_infinite(a, b)
@@ -41,6 +46,7 @@ def _bessel_i(x: Any, order: int) -> Any:
     return y
 
 
+CLIPPED = {np.dtype(np.float64), np.dtype(np.float32)}
 LOG_2, LOG_10 = math.log(2), math.log(10)
 #: Enough for every x whose exp(x) is finite: the error is about exp(-CIRCLE_POINTS² / 2x).
 CIRCLE_POINTS = 256
@@ -196,7 +202,7 @@ sigmoid: Elementwise = Elementwise(
     doc="1 / (1 + exp(-x)), in (0, 1).",
 )
 relu = Elementwise(
-    lambda x: np.maximum(x, 0), lambda y, _x: y > 0,
+    _relu, lambda y, _x: y > 0,
     name="relu", scalar=lambda x: 0.0 if x <= 0 else x,
     misconceptions=(
         wrong("the derivative of relu was forgotten: every entry passes", 1),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.errors import CompileError
 from chainrule.ops.kinds import Linear
 from chainrule.ops.notation import INDEX
 
@@ -16,8 +17,25 @@ def _is_basic(index: Any) -> bool:
     return all(part is None or part is ... or isinstance(part, slice | int) for part in parts)
 
 
-def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> np.ndarray:
-    x = np.zeros(shape, y.dtype)
+def _of_another_library(index: Any) -> Any:
+    """The first array of another library in an index, or None."""
+    for part in index if isinstance(index, tuple) else (index,):
+        if hasattr(part, "__array_function__") and not isinstance(part, np.ndarray | np.generic):
+            return part
+    return None
+
+
+def _entries(x: Any, index: Any) -> Any:
+    try:
+        return x[index]
+    except CompileError:  # NumPy's own arrays do not ask an index whether it would rather answer
+        model = _of_another_library(index)
+        return (np.zeros_like(model, shape=(), dtype=x.dtype) + x)[index]
+
+
+def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    model = _of_another_library(index)
+    x = np.zeros_like(y if model is None else model, shape=shape, dtype=y.dtype)
     if _is_basic(index):
         x[index] = y
     else:
@@ -46,7 +64,7 @@ def _scatter_stacked(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
 
 
 getitem: Linear = Linear(
-    lambda x, index: x[index],
+    _entries,
     lambda y_bar, x, index: scatter(y_bar, index, x.shape),
     name="getitem",
     params=("index",),

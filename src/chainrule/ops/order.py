@@ -32,7 +32,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     if len(shape) != arr.ndim:
         raise ValueError(f"indices of shape {shape} for an array of shape {arr.shape}")
     grids = np.ogrid[tuple(slice(n) for n in arr.shape)]
-    return getitem(arr, (*grids[:axis], np.asarray(indices), *grids[axis + 1 :]))
+    return getitem(arr, (*grids[:axis], as_array(indices), *grids[axis + 1 :]))
 
 
 @answers(np.sort)

@@ -187,9 +187,12 @@ def zero_wins(product: Any, partial: Any, direction: Any) -> Any:
     """
     if isinstance(product, Traced) and not product.concrete:
         return product
+    data: Any = plain(product)
+    if hasattr(data, "note_product"):  # in code that is compiled the results are looked at
+        data.note_product()
+        return product
     if hasattr(product, "stacked"):
         return _zero_wins_in_batch(product, partial, direction)
-    data: Any = plain(product)
     if isinstance(data, float | np.ndarray | np.generic):
         # NaN if an entry is, and cheaper than looking at each.
         size: Any = np.vdot(data, data)  # type: ignore[arg-type]

@@ -113,7 +113,10 @@ def entries(x: Any, axis: Any) -> Any:
 
 
 entry_count = constant(
-    lambda x, axis=None: entries(np.asarray(x), axis), 1, name="entry_count", params=("axis",)
+    lambda x, axis=None: entries(x if hasattr(x, "shape") else np.asarray(x), axis),
+    1,
+    name="entry_count",
+    params=("axis",),
 )
 sum = Reduction(
     np.sum,

@@ -67,7 +67,7 @@ def in_dtype_of(x: Any, like: Any) -> Any:
     """A plain number or array in the precision of another; a traced one as it is."""
     if isinstance(x, Traced) or is_complex(x):
         return x
-    return np.asarray(x).astype(real_dtype(like.dtype))
+    return as_array(x).astype(real_dtype(like.dtype))
 
 
 def squeezed(y: Any, axis: Any, ndim: int, keepdims: bool) -> Any:

@@ -18,7 +18,7 @@ from chainrule.ops.sums import as_array
 
 def _updated(arrays: Any, index: Any) -> Any:
     x, v = arrays
-    y = np.array(x, np.result_type(x, v))
+    y = x.astype(np.result_type(x, v))  # a copy
     y[index] = v
     return y
 

@@ -1,0 +1,5 @@
+"""The compiler: traces a function, simplifies what it does, and writes NumPy source."""
+
+from chainrule.compiler.compiled import Compiled, compile
+
+__all__ = ["Compiled", "compile"]

@@ -1,0 +1,324 @@
+"""From a recording to the source of a program."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.compiler.placeholder import Placeholder
+from chainrule.compiler.plan import planned
+from chainrule.compiler.run_source import write_run
+from chainrule.compiler.source import INDENT, Names, Writer, indented, literal
+from chainrule.compiler.tiles import Run
+from chainrule.compiler.variables import assigned_name, unpacked_names
+from chainrule.engine import Node
+from chainrule.trees import flatten, vars_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from chainrule.compiler.capture import Recording
+
+
+class Entry:
+    """The lines that take the arguments apart and look whether they are those expected."""
+
+    def __init__(self, names: Names, recording: Recording, code: Any) -> None:
+        self.names, self.recording, self.code = names, recording, code
+        self.numbers = iter(recording.inputs)
+        self.lines: list[str] = []
+        self.setup: list[str] = []
+        self.dtypes: dict[str, str] = {}
+        self.called: dict[int, str] = {}
+        #: The arrays among the arguments by their names.
+        self.arrays: dict[str, np.ndarray] = {}
+        self.kept: dict[str, Any] = {}
+
+    def require(self, condition: str, what: str) -> None:
+        """A line that raises unless a condition holds."""
+        self.lines += [f"if not ({condition}):", f"{INDENT}raise Mismatch({what!r})"]
+
+    def take(self, tree: Any, name: str) -> None:
+        """Lines for an argument that is in the variable `name`."""
+        if tree is None:
+            self.require(f"{name} is None", f"{name} is None")
+        elif isinstance(tree, dict):
+            self.require(
+                f"type({name}) is {self.kind(tree)} and list({name}) == {list(tree)!r}",
+                f"{name} has the keys {', '.join(map(str, tree))}",
+            )
+            inner = [self.names.new(str(key)) for key in tree]
+            self.lines += [f"{n} = {name}[{key!r}]" for n, key in zip(inner, tree, strict=True)]
+            self.take_all(tree.values(), inner)
+        elif isinstance(tree, list | tuple):
+            self.require(
+                f"type({name}) is {self.kind(tree)} and len({name}) == {len(tree)}",
+                f"{name} has {len(tree)} items",
+            )
+            wishes = list(getattr(tree, "_fields", ())) or unpacked_names(
+                self.code, name, len(tree)
+            )
+            wishes = wishes or [f"{name}_{i}" for i in range(len(tree))]
+            inner = [self.names.new(wish) for wish in wishes]
+            if inner:
+                self.lines.append(f"{', '.join(inner)}{',' * (len(inner) == 1)} = {name}")
+            self.take_all(tree, inner)
+        elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
+            self.require(f"type({name}) is {self.kind(tree)}", f"{name} is a {type(tree).__name__}")
+            fields = vars_of(tree)
+            inner = [self.names.new(key) for key in fields]
+            self.lines += [f"{n} = {name}.{key}" for n, key in zip(inner, fields, strict=True)]
+            self.take_all(fields.values(), inner)
+        else:
+            self.leaf(tree, name)
+
+    def take_all(self, trees: Any, names: list[str]) -> None:
+        """Lines for several arguments."""
+        for tree, name in zip(trees, names, strict=True):
+            self.take(tree, name)
+
+    def leaf(self, x: Any, name: str) -> None:
+        """A number, an array, or something fixed."""
+        number = next(self.numbers)
+        if number is not None:
+            self.called[number] = name
+            if isinstance(x, np.ndarray):
+                self.arrays[name] = x
+            else:
+                kind = f"np.{type(x).__name__}" if isinstance(x, np.generic) else type(x).__name__
+                self.require(f"type({name}) is {kind}", f"{name} is a {type(x).__name__}")
+        elif type(x) in {bool, int, str}:
+            self.require(
+                f"type({name}) is {type(x).__name__} and {name} == {x!r}", f"{name} is {x!r}"
+            )
+        else:
+            self.require(f"{name} is {self.keep(x, name)}", f"{name} is the object it was")
+
+    def require_arrays(self) -> None:
+        """Lines that look at all arrays at once."""
+        if not self.arrays:
+            return
+        expected = ", ".join(f"{n} {x.shape} {x.dtype}" for n, x in self.arrays.items())
+        classes = " is ".join(f"type({name})" for name in self.arrays)
+        shapes = ", ".join(f"{name}.shape" for name in self.arrays)
+        dtypes = " == ".join(
+            [
+                *[f"{name}.dtype" for name in self.arrays],
+                self.dtype(next(iter(self.arrays.values())).dtype),
+            ]
+        )
+        if len({x.dtype for x in self.arrays.values()}) > 1:
+            dtypes = " and ".join(
+                f"{n}.dtype == {self.dtype(x.dtype)}" for n, x in self.arrays.items()
+            )
+        wanted = literal(tuple(x.shape for x in self.arrays.values()))
+        self.require(
+            f"{classes} is ndarray and ({shapes},) == {wanted} and {dtypes}", f"arrays: {expected}"
+        )
+
+    def kind(self, tree: Any) -> str:
+        """The name of the class of a container."""
+        if type(tree) in {list, tuple, dict}:
+            return type(tree).__name__
+        return self.keep(type(tree), type(tree).__name__)
+
+    def dtype(self, dtype: np.dtype[Any]) -> str:
+        """The name of a dtype."""
+        if dtype.str not in self.dtypes:
+            self.dtypes[dtype.str] = self.names.new(f"{dtype.name}_")
+            self.setup.append(f"{self.dtypes[dtype.str]} = np.dtype({dtype.str!r})")
+        return self.dtypes[dtype.str]
+
+    def keep(self, thing: Any, wish: str) -> str:
+        """The name of an object from outside."""
+        for name, known in self.kept.items():
+            if known is thing:
+                return name
+        name = self.names.new(f"the_{wish}")
+        self.kept[name] = thing
+        return name
+
+
+class Results:
+    """What a program returns, and what it leaves in the leaves from outside."""
+
+    def __init__(self, recording: Recording, entry: Entry) -> None:
+        self.entry = entry
+        self.tree = recording.result
+        changed = [part for change in recording.changes for part in (change.data, change.grad)]
+        self.changed = [part for part in changed if part is not None]
+        self.wanted = {x.number for x in (*flatten(self.tree)[0], *self.changed) if is_step(x)}
+        self.wanted |= {
+            x._held.number
+            for x in flatten(self.tree)[0]
+            if isinstance(x, Node) and is_step(x._held)
+        }
+        self.given: set[int] = set()
+
+    def text(self, writer: Writer) -> str:
+        """The expression that is returned."""
+        result = self.tree_text(self.tree, writer)
+        if not self.entry.recording.leaves:
+            return result
+        changed = "".join(f"{self.leaf_text(part, writer)}, " for part in self.changed)
+        return f"{result}, ({changed.strip()})"
+
+    def tree_text(self, tree: Any, writer: Writer) -> str:
+        """A container of results."""
+        if tree is None:
+            return "None"
+        if type(tree) is dict:
+            items = [f"{key!r}: {self.tree_text(x, writer)}" for key, x in tree.items()]
+            return f"{{{', '.join(items)}}}"
+        if isinstance(tree, list | tuple):
+            inside = ", ".join(self.tree_text(x, writer) for x in tree)
+            if hasattr(tree, "_fields"):
+                return f"{self.entry.keep(type(tree), type(tree).__name__)}({inside})"
+            if isinstance(tree, list):
+                return f"[{inside}]"
+            return f"({inside},)" if len(tree) == 1 else f"({inside})"
+        leaves, rebuild = flatten(tree)
+        if len(leaves) == 1 and leaves[0] is tree:
+            return self.leaf_text(tree, writer)
+        inside = ", ".join(self.leaf_text(x, writer) for x in leaves)
+        return f"{self.entry.keep(rebuild, 'rebuild')}([{inside}])"
+
+    def leaf_text(self, x: Any, writer: Writer) -> str:
+        """A result; an array is nobody else's."""
+        if isinstance(x, Node):
+            x = x._held
+        if not is_step(x):
+            if isinstance(x, np.ndarray):
+                return f"{self.entry.keep(x, 'result')}.copy()"
+            plain = type(x) in {bool, int, float, str}
+            return literal(x) if plain else self.entry.keep(x, "result")
+        step, name = x.step, writer.called[x.number]
+        if isinstance(step.value, np.ndarray):
+            if not step.value.ndim:
+                return f"np.array({name})"
+            again = x.number in self.given
+            self.given.add(x.number)
+            return f"{name}.copy()" if again or x.number in writer.plan.copied else name
+        if isinstance(step.value, np.generic) and x.number in writer.plan.scalars:
+            return f"np.{type(step.value).__name__}({name})"
+        return name
+
+
+def is_step(x: Any) -> bool:
+    """Whether x is the result of a step."""
+    return isinstance(x, Placeholder)
+
+
+def parameter_names(f: Any, count: int) -> list[str]:
+    """The names of the positional parameters."""
+    try:
+        names = [
+            p.name
+            for p in inspect.signature(f).parameters.values()
+            if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}
+        ]
+    except (TypeError, ValueError):
+        names = []
+    return (names + [f"x{i}" for i in range(len(names), count)])[:count]
+
+
+def wishes_of(recording: Recording) -> dict[int, str]:
+    """What results are called in the program that was traced."""
+    steps = recording.trace.steps
+    wishes = {}
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if step.site != recording.caller and (following is None or following.site != step.site):
+            name = assigned_name(step.site)
+            if name:
+                wishes[step.number] = name
+    return wishes
+
+
+def constant_names(constants: list[Any], f: Any) -> dict[int, str]:
+    """What constants are called in the function, by the complement of their position."""
+    code = getattr(f, "__code__", None)
+    if code is None:
+        return {}
+    known = {id(f.__globals__[name]): name for name in code.co_names if name in f.__globals__}
+    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not bound yet
+            known[id(cell.cell_contents)] = name
+    wishes = {}
+    for position, thing in enumerate(constants):
+        name = known.get(id(thing), "")
+        base = known.get(id(getattr(thing, "base", None)), "")
+        if name or base:
+            wishes[~position] = name or f"{base}_view"
+    return wishes
+
+
+def looks(writer: Writer, recording: Recording, step: Any) -> None:
+    """Lines that look at a result: conditions of the library's, and numbers that are none."""
+    name = writer.called[step.number]
+    for guard in recording.trace.guards:
+        if guard.number == step.number:
+            writer.body += [f"if {'not ' if guard.truth else ''}{name}:", f"{INDENT}raise Unusual"]
+    if step.number in writer.plan.checked:
+        square = f"np.vdot({name}, {name})" if np.ndim(step.value) else name
+        condition = f"({square}) != ({square})" if not np.ndim(step.value) else ""
+        if condition:
+            writer.body += [f"if {name} != {name}:", f"{INDENT}raise Unusual"]
+        else:
+            size = writer.names.new("size")
+            writer.body += [
+                f"{size} = {square}",
+                f"if {size} != {size}:  # NaN: chainrule looks where it came from",
+                f"{INDENT}raise Unusual",
+            ]
+
+
+def built(
+    f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any
+) -> tuple[str, str, dict[str, Any]]:
+    """The name of a program, its source, and the objects from outside that its `make` takes."""
+    trace, names = recording.trace, Names()
+    title = names.new(getattr(f, "__name__", "f").strip("<>"))
+    parameters = [names.new(name) for name in parameter_names(f, len(args))]
+    keywords = {key: names.new(key) for key in kwargs}
+    inner = inspect.unwrap(f)
+    entry = Entry(names, recording, getattr(inner, "__code__", None))
+    state = [names.new(leaf.node.label or "w") for leaf in recording.leaves]
+    entry.take_all(args, parameters)
+    for key, name in keywords.items():
+        entry.take(kwargs[key], name)
+    entry.require_arrays()
+    results = Results(recording, entry)
+    wishes = wishes_of(recording) | constant_names(trace.constants, inner)
+    writer = Writer(trace, planned(trace, results.wanted), names, wishes)
+    writer.called |= entry.called
+    for leaf, name in zip(recording.leaves, state, strict=True):
+        writer.called[leaf.number] = name
+    for item in writer.plan.order:
+        if isinstance(item, Run):
+            write_run(writer, item, lambda step: looks(writer, recording, step))
+        else:
+            writer.write(item)
+            looks(writer, recording, item)
+    returned = results.text(writer)
+    outside = {name: trace.constants[i] for i, name in writer.constants.items()}
+    outside |= writer.outside | entry.kept
+    heading = ", ".join([*parameters, *(["*"] if keywords else []), *keywords])
+    if recording.leaves:
+        heading = f"state{', ' * bool(heading)}{heading}"
+        entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = state")
+    lines = [
+        f"def make({', '.join(outside)}):",
+        *indented(["ndarray = np.ndarray", *entry.setup, *writer.setup, ""], 1),
+        *indented([f"def {title}({heading}):"], 1),
+        *indented([*entry.lines, *writer.statements(), f"return {returned}"], 2),
+        "",
+        *indented([f"return {title}"], 1),
+    ]
+    imports = ["import numpy as np"]
+    if any("math." in line for line in writer.body):
+        imports.insert(0, "import math")
+    return title, "\n".join([*imports, "", "", *lines, ""]), outside

@@ -1,0 +1,234 @@
+"""Running a function on placeholders, and what it does to the parameters that it knows."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.compiler.calls import Fixed, Ref
+from chainrule.compiler.placeholder import Placeholder
+from chainrule.compiler.trace import Trace, key_of
+from chainrule.engine import Node, tick
+from chainrule.errors import CompileError
+from chainrule.recording import record_graph, traced_by
+from chainrule.sites import site_text, user_site
+from chainrule.traced import Traced
+from chainrule.trees import flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Leaf(NamedTuple):
+    """A leaf outside of the function that it computes with, as it was."""
+
+    node: Any
+    held: Any
+    grad: Any
+    created: int
+    #: Of the step that stands for the data.
+    number: int
+
+
+class Change(NamedTuple):
+    """What the function does to a leaf: new data or a new gradient, None for no change."""
+
+    position: int
+    data: Placeholder | None
+    grad: Placeholder | None
+
+
+class _Earlier:
+    """A gradient that was there before; adding to it is no error yet."""
+
+    def __add__(self, other: Any) -> Any:
+        return other
+
+
+_EARLIER = _Earlier()
+
+
+class Capture:
+    """The leaves that a traced function computes with, each replaced by a placeholder."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.leaves: list[Leaf] = []
+        self._known: set[int] = set()
+        self._start = tick()
+
+    def lift(self, inputs: Any) -> None:
+        """Replace the data of leaves from outside by placeholders."""
+        for x in inputs:
+            if isinstance(x, Node) and x.op is None and id(x) not in self._known:
+                self._known.add(id(x))
+                if x.index < self._start:
+                    number = self.trace.input(x._held)
+                    self.leaves.append(Leaf(x, x._held, x.grad, x.index, number))
+                    x._held = Placeholder(self.trace, number)
+
+    def changes(self) -> list[Change]:
+        """What became of the leaves."""
+        found = []
+        for position, leaf in enumerate(self.leaves):
+            node = leaf.node
+            data = node._held if node._held.number != leaf.number else None
+            grad = node.grad if isinstance(node.grad, Placeholder) else None
+            if grad is not None and leaf.grad is not None:
+                raise CompileError(
+                    f"the function adds to the gradient of {node.label or 'a leaf'} from the call"
+                    f" before: forget it inside of the function, with zero_grad() or .grad = None"
+                )
+            if data is not None or grad is not None:
+                found.append(Change(position, data, grad))
+        return found
+
+    def restore(self) -> None:
+        """Give the leaves back what they had."""
+        for node, held, grad, created, _ in self.leaves:
+            node._held, node.grad, node.index = held, grad, created
+
+
+class Recording(NamedTuple):
+    """What a function did in one call."""
+
+    trace: Trace
+    #: For every leaf of the arguments the number of its step, or None where it is fixed.
+    inputs: list[int | None]
+    leaves: list[Leaf]
+    changes: list[Change]
+    #: The result, with placeholders.
+    result: Any
+    #: The place that called the compiled function: what is computed there has no name inside.
+    caller: Any
+
+
+def recorded_call(
+    f: Callable[..., Any], args: Any, kwargs: Any, caller: Any, known: list[Leaf]
+) -> Recording:
+    """Call a function once with placeholders for all its numbers.
+
+    The leaves that are known to be computed with get a gradient before, to see whether the function
+    forgets it.
+    """
+    trace = Trace(Placeholder)
+    capture = Capture(trace)
+    given, rebuild = flatten([list(args), kwargs])
+    numbers = [trace.input(x) if is_dynamic(x) else None for x in given]
+    passed = rebuild(
+        [
+            x if number is None else Placeholder(trace, number, changes=False)
+            for x, number in zip(given, numbers, strict=True)
+        ]
+    )
+    states = _random_states()
+    grads = [leaf.node.grad for leaf in known]
+    for leaf in known:
+        leaf.node.grad = _EARLIER
+    try:
+        with traced_by(capture), record_graph(), contextlib.redirect_stdout(_Silent()):
+            result = f(*passed[0], **passed[1])
+        changes = capture.changes()
+    finally:
+        capture.restore()
+        for leaf, grad in zip(known, grads, strict=True):
+            leaf.node.grad = grad
+    if not all(a == b for a, b in zip(states, _random_states(), strict=True)):
+        raise CompileError(
+            "the function draws random numbers, which a compiled one would draw only once: draw them"
+            " outside and pass them as an argument"
+        )
+    trace.check_constants()
+    return Recording(trace, numbers, capture.leaves, changes, result, caller)
+
+
+def is_dynamic(x: Any) -> bool:
+    """Whether an argument may be another number in the next call."""
+    if isinstance(x, np.ndarray | np.generic):
+        if x.dtype.kind not in "fciub":
+            raise CompileError(f"an argument of dtype {x.dtype}: arrays of numbers, please")
+        return True
+    return type(x) in {float, complex}
+
+
+def is_traced(x: Any) -> bool:
+    """Whether an argument belongs to a computation around the call."""
+    return isinstance(x, Traced | Placeholder)
+
+
+def _random_states() -> list[Any]:
+    states: list[Any] = [random.getstate()]
+    module = sys.modules.get("numpy.random")
+    if module is not None:
+        kind, keys, *rest = module.get_state()
+        states.append((kind, keys.tobytes(), *rest))
+    return states
+
+
+class _Silent(io.TextIOBase):
+    """An output that refuses: what is printed during tracing would never be printed again."""
+
+    def write(self, text: str) -> int:
+        if not text.strip():
+            return len(text)
+        raise CompileError(
+            f"the function prints at {site_text(user_site(2))}, which a compiled one would do only"
+            f" once: return what is to be printed"
+        )
+
+
+def require_same(first: Recording, second: Recording) -> None:
+    """Raise CompileError where two calls with the same numbers did not do the same.
+
+    Then something that is no argument decided: randomness, the time, a counter.
+    """
+    constants = [recording.trace.constants for recording in (first, second)]
+    steps = [recording.trace.steps for recording in (first, second)]
+    for a, b in zip(*steps, strict=False):
+        same = (a.call is None) == (b.call is None)
+        same = same and _same_arguments(a.args, b.args, *constants)
+        same = same and _same_arguments(list(a.kwargs.items()), list(b.kwargs.items()), *constants)
+        if same and a.call is not None and b.call is not None:
+            same = a.call.text == b.call.text and (a.call.style, b.call.style) != ("foreign", "")
+        if not same:
+            raise _changing(first.trace.where(a.number))
+    if len(steps[0]) != len(steps[1]) or _shape(first) != _shape(second):
+        raise _changing("")
+
+
+def _changing(where: str) -> CompileError:
+    return CompileError(
+        f"the function did something else in a second call with the same arguments{where}: random"
+        f" numbers, the time or a counter have to be passed as arguments"
+    )
+
+
+def _shape(recording: Recording) -> Any:
+    leaves, _ = flatten(recording.result)
+    changes = [
+        (c.position, *[x if x is None else x.number for x in (c.data, c.grad)])
+        for c in recording.changes
+    ]
+    return [x.number if isinstance(x, Placeholder) else type(x) for x in leaves], changes
+
+
+def _same_arguments(a: Any, b: Any, first: list[Any], second: list[Any]) -> bool:
+    if isinstance(a, Fixed) and isinstance(b, Fixed):
+        x, y = first[a.position], second[b.position]
+        if isinstance(x, np.ndarray | np.generic) and isinstance(y, np.ndarray | np.generic):
+            return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
+        return x is y or type(x) is type(y)
+    if isinstance(a, Ref | Fixed) or isinstance(b, Ref | Fixed):
+        return bool(a == b)
+    if isinstance(a, list | tuple):
+        return (
+            type(a) is type(b)
+            and len(a) == len(b)
+            and all(_same_arguments(x, y, first, second) for x, y in zip(a, b, strict=True))
+        )
+    return bool(key_of(a) == key_of(b))

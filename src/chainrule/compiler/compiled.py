@@ -1,0 +1,150 @@
+"""`compile`: a function as straight-line NumPy, traced once for each signature."""
+
+from __future__ import annotations
+
+import warnings
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.compiler.capture import is_traced, recorded_call, require_same
+from chainrule.compiler.program import Mismatch, Program, Unusual, program_of
+from chainrule.engine import Node
+from chainrule.errors import CompileError
+from chainrule.recording import tracer, tracers, watching
+from chainrule.sites import user_site
+from chainrule.trees import flatten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: So many signatures are unlikely to be meant.
+MANY = 16
+
+
+class Compiled:
+    """What `compile` returns: called like the function, with the same results."""
+
+    def __init__(self, f: Callable[..., Any], check: bool) -> None:
+        if not callable(f):
+            raise TypeError(f"cr.compile takes a function, got {type(f).__name__}")
+        update_wrapper(self, f, updated=())
+        self.function = f
+        self.check = check
+        #: The programs by signature, the one used last in front.
+        self.programs: list[Program] = []
+
+    @property
+    def source(self) -> str:
+        """The source of the last signature called."""
+        return self._last().source
+
+    def save(self, path: str | Path) -> None:
+        """Write the source as a module that needs nothing but NumPy."""
+        self._last().save(path)
+
+    def _last(self) -> Program:
+        if not self.programs:
+            raise CompileError("nothing is compiled before the first call: call it once")
+        return self.programs[0]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if tracers and tracer() is not None:
+            return self.function(*args, **kwargs)
+        programs = self.programs
+        for program in programs:
+            try:
+                result = program(args, kwargs)
+            except Mismatch:
+                continue
+            except Unusual:
+                return self.function(*args, **kwargs)
+            if program is not programs[0]:
+                programs.remove(program)
+                programs.insert(0, program)
+            return result
+        return self._first(args, kwargs)
+
+    def _first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if watching() or any(is_traced(x) for x in flatten([list(args), kwargs])[0]):
+            return self.function(*args, **kwargs)
+        if len(self.programs) >= MANY:
+            warnings.warn(
+                f"{MANY} signatures of {self.function.__name__} are compiled, the oldest is"
+                f" forgotten: every new shape, whole number or text costs a compilation; pass a"
+                f" float or an array for a number that changes",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+            self.programs.pop()
+        first = recorded_call(self.function, args, kwargs, user_site(3), [])
+        again = recorded_call(self.function, args, kwargs, first.caller, first.leaves)
+        require_same(first, again)
+        program = program_of(self.function, first, args, kwargs)
+        self.programs.insert(0, program)
+        try:
+            result = program(args, kwargs)
+        except Unusual:
+            return self.function(*args, **kwargs)
+        if self.check:
+            require_equal(result, first.result)
+        return result
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.function.__name__}, {len(self.programs)} signature(s)>"
+
+
+def require_equal(result: Any, traced: Any) -> None:
+    """Raise CompileError where a result is not what NumPy gave while the function was traced."""
+    pairs = zip(flatten(result)[0], flatten(traced)[0], strict=True)
+    for i, (given, expected) in enumerate(pairs):
+        if isinstance(expected, Node):
+            expected = expected._held  # noqa: PLW2901
+        expected = getattr(expected, "value", expected)  # noqa: PLW2901
+        if not isinstance(expected, np.ndarray | np.generic | float | complex):
+            continue
+        eps = np.finfo(np.result_type(expected, np.float32)).eps
+        size = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
+        if not np.allclose(
+            given, expected, rtol=_ULPS * eps, atol=_ULPS * eps * size, equal_nan=True
+        ):
+            raise CompileError(
+                f"result {i} of the compiled function is not that of the function itself: please"
+                f" report it, and call the function without cr.compile until then"
+            )
+
+
+#: Roundings that another order of additions may cost.
+_ULPS = 256
+
+
+def compile(f: Callable[..., Any], *, check: bool = False) -> Compiled:  # noqa: A001
+    """`f` as straight-line NumPy code, traced at its first call and again for new shapes.
+
+    The result of a call is that of `f` up to rounding, in arrays that are nobody else's. `f` is a
+    loss, a `cr.value_and_grad(...)`, a whole training step: whatever computes with NumPy and this
+    library. It is called twice with placeholders for all arrays and floats among its arguments;
+    whole numbers, texts and other objects are fixed, and new ones compile anew. Arrays that are no
+    arguments are constants. Tensors and Values that are no arguments are read anew in every call,
+    and changed as `f` changes them.
+
+    The compiled function has the attribute `source`, the code of the signature called last, and
+    the method `save(path)`, which writes that code as a module that needs nothing but NumPy.
+
+    Args:
+        f: the function.
+        check: compare the results of the first call with those of `f`.
+
+    Raises:
+        CompileError: at the first call, where `f` decides by numbers (`if x > 0`), draws random
+            numbers, prints, writes into its arguments, or gives results whose shape depends on
+            numbers; the message has the line and the way out.
+
+    >>> import chainrule as cr
+    >>> gradient = cr.compile(cr.grad(lambda w, x: np.sum(np.tanh(x @ w))))
+    >>> gradient(np.zeros(2), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([4., 6.])
+    """
+    return Compiled(f, check)

@@ -1,0 +1,435 @@
+"""Which steps are needed, what is a view, and which array each result is written into."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from chainrule.compiler.calls import CLIP, Call, Fixed, Ref, map_refs, refs_of
+from chainrule.compiler.tiles import Run, operands, scheduled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from chainrule.compiler.trace import Step, Trace
+
+#: Functions besides ufuncs and their reductions that write into an array they are given.
+_WRITING = {np.matmul, np.dot, np.einsum, np.concatenate, np.stack, np.take, np.cumsum}
+#: Functions through which a NaN in any input comes out in every result that it has a part in.
+_METHODS = {"reshape", "transpose", "swapaxes", "astype", "clip"}
+
+
+class Buffer:
+    """An array that the compiled function keeps, in C order."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any, owner: int) -> None:
+        self.shape, self.dtype = shape, dtype
+        #: The step that was the first to be written into it; its name is the buffer's.
+        self.owner = owner
+        self.array = np.empty(shape, dtype)
+
+
+class Plan(NamedTuple):
+    """What source is written from."""
+
+    #: The steps that are needed, in order, some of them gathered in runs.
+    order: list[Step | Run]
+    #: step -> the buffer its result is written into.
+    buffers: dict[int, Buffer]
+    #: Views of buffers and constants, made once.
+    hoisted: set[int]
+    #: step -> the steps whose memory its result may be part of.
+    sources: dict[int, list[int]]
+    #: Results that are tested for NaN.
+    checked: list[int]
+    #: Steps that read as plain Python arithmetic.
+    scalars: set[int]
+    #: Results that are part of something else, to be copied when they are handed out.
+    copied: set[int]
+    #: Changes of entries that nobody needs the old array after.
+    in_place: set[int]
+
+
+def planned(trace: Trace, wanted: Iterable[int]) -> Plan:
+    """A plan for the results that are wanted; they are arrays of their own."""
+    wanted = set(wanted)
+    checked = _to_check(trace, wanted)
+    needed = _needed(trace, wanted | set(checked) | {g.number for g in trace.guards})
+    order = scheduled(trace, [trace.steps[i] for i in sorted(needed)])
+    steps = [step for item in order for step in members(item)]
+    sources = {step.number: _sources(trace, step) for step in steps}
+    last = _last_uses(order, sources, wanted)
+    fresh, copied = _handed_out(trace, steps, sources, wanted)
+    for item in order:
+        if isinstance(item, Run):
+            item.plan_pieces(_used_elsewhere(item, steps, sources, wanted))
+    buffers, hoisted = _assigned_buffers(trace, order, sources, last, fresh)
+    in_place = _in_place_changes(trace, order, last, buffers, hoisted)
+    scalars = _scalars(steps)
+    return Plan(order, buffers, hoisted, sources, checked, scalars, copied, in_place)
+
+
+def members(item: Any) -> list[Step]:
+    """The steps of a run, or the one step."""
+    return item.steps if isinstance(item, Run) else [item]
+
+
+def _used_elsewhere(
+    run: Run, steps: list[Step], sources: dict[int, list[int]], wanted: set[int]
+) -> set[int]:
+    """The results of a run that others need."""
+    own = run.numbers
+    used = wanted & own
+    for step in steps:
+        if step.number not in own:
+            used |= own & {*operands(step), *sources[step.number]}
+    return used
+
+
+def _handed_out(
+    trace: Trace, steps: list[Step], sources: dict[int, list[int]], wanted: set[int]
+) -> tuple[set[int], set[int]]:
+    """Steps that make an array of their own for a result, and results that must be copied."""
+    uses: dict[int, int] = defaultdict(int)
+    for step in steps:
+        for number in operands(step):
+            uses[number] += 1
+    fresh, copied = set(wanted), set()
+    for number in wanted:
+        now = number
+        while True:
+            step = trace.steps[now]
+            known = step.call is None or step.call.style == "constant"
+            if known or len(sources[now]) > 1:
+                copied.add(number)
+                break
+            if not sources[now]:
+                if getattr(step.value, "base", None) is not None and not writes(step):
+                    copied.add(number)
+                fresh.add(now)
+                break
+            (now,) = sources[now]
+            if uses[now] > 1 or now in wanted:
+                copied.add(number)
+                break
+    return fresh, copied
+
+
+def _in_place_changes(
+    trace: Trace,
+    order: list[Any],
+    last: dict[int, int],
+    buffers: dict[int, Buffer],
+    hoisted: set[int],
+) -> set[int]:
+    """Changes of entries of an array that was made for nothing else."""
+    found = set()
+    positions = {step.number: i for i, item in enumerate(order) for step in members(item)}
+    for step in [step for item in order for step in members(item)]:
+        if step.call is not None and step.call.style in {"assigned", "updated"}:
+            before = trace.steps[operands(step)[0]]
+            own = before.call is not None and before.number not in buffers
+            own = own and before.number not in hoisted and not _sources(trace, before)
+            if own and last[before.number] == positions[step.number]:
+                found.add(step.number)
+    return found
+
+
+def _needed(trace: Trace, roots: set[int]) -> set[int]:
+    needed: set[int] = set()
+    pending = list(roots)
+    while pending:
+        number = pending.pop()
+        if number not in needed:
+            needed.add(number)
+            step = trace.steps[number]
+            pending += refs_of(step.args) + refs_of(list(step.kwargs.values()))
+    return needed
+
+
+def _sources(trace: Trace, step: Step) -> list[int]:
+    """The steps in whose memory the result may lie."""
+    if step.call is None or step.call.ufunc is not None or not isinstance(step.value, np.ndarray):
+        if step.call is not None and isinstance(step.value, tuple | list):
+            return operands(step)
+        return []
+    if step.call.text == "reshape" or step.call.style == "part":
+        return operands(step)[:1]
+    return [
+        number
+        for number in operands(step)
+        if isinstance(trace.steps[number].value, np.ndarray)
+        and np.may_share_memory(step.value, trace.steps[number].value)
+    ]
+
+
+def _last_uses(order: list[Any], sources: dict[int, list[int]], wanted: set[int]) -> dict[int, int]:
+    """Step -> the position of the last item that reads its memory.
+
+    Those that are wanted are read at the end.
+    """
+    last: dict[int, int] = {}
+    for position, item in reversed(list(enumerate(order))):
+        for step in reversed(members(item)):
+            until = len(order) if step.number in wanted else last.get(step.number, position)
+            last[step.number] = until
+            for number in operands(step):
+                last[number] = max(last.get(number, 0), position)
+            for number in sources[step.number]:
+                last[number] = max(last.get(number, 0), until)
+    return last
+
+
+def writes(step: Step) -> bool:
+    """Whether the call can write its result into an array that it is given."""
+    call, value = step.call, step.value
+    if call is None or not isinstance(value, np.ndarray) or not value.ndim or not value.size:
+        return False
+    if call.ufunc is not None or call.function in _WRITING or call == CLIP:
+        return True
+    owner = getattr(call.function, "__self__", None)
+    return isinstance(owner, np.ufunc) and call.function.__name__ in {"reduce", "accumulate"}
+
+
+class _Memory:
+    """Buffers as they are taken and given back, from one item to the next."""
+
+    def __init__(self, last: dict[int, int]) -> None:
+        self.last = last
+        self.buffers: dict[int, Buffer] = {}
+        #: The actual memory of what is kept or constant.
+        self.arrays: dict[int, Any] = {}
+        self.until: dict[int, int] = {}  # id of a buffer -> the last position that reads it
+        self._free: dict[Any, list[Buffer]] = defaultdict(list)
+        self._ending: dict[int, list[Buffer]] = defaultdict(list)
+
+    def take(self, step: Step, position: int) -> None:
+        """A buffer for a result: that of an operand nobody reads any more, a free one, or new."""
+        key = (step.value.dtype, step.value.shape)
+        buffer = self._in_place(step, position)
+        if buffer is None:
+            free = self._free[key]
+            buffer = free.pop() if free else Buffer(key[1], key[0], step.number)
+        self.buffers[step.number] = buffer
+        self.arrays[step.number] = buffer.array
+        self.until[id(buffer)] = until = max(self.last[step.number], position)
+        self._ending[until].append(buffer)
+
+    def _in_place(self, step: Step, position: int) -> Buffer | None:
+        if not elementwise(step):
+            return None
+        for number in operands(step):
+            buffer = self.buffers.get(number)
+            if buffer is None or self.until[id(buffer)] != position:
+                continue
+            if (buffer.shape, buffer.dtype) == (step.value.shape, step.value.dtype):
+                return buffer
+        return None
+
+    def give_back(self, position: int) -> None:
+        """What nobody reads after this position is free."""
+        for buffer in self._ending.pop(position, ()):
+            free = self._free[buffer.dtype, buffer.shape]
+            if self.until[id(buffer)] == position and buffer not in free:
+                free.append(buffer)
+
+
+def _assigned_buffers(
+    trace: Trace,
+    order: list[Any],
+    sources: dict[int, list[int]],
+    last: dict[int, int],
+    fresh: set[int],
+) -> tuple[dict[int, Buffer], set[int]]:
+    memory = _Memory(last)
+    hoisted: set[int] = set()
+    steps = [step for item in order for step in members(item)]
+    changed = {
+        operands(step)[0]
+        for step in steps
+        if step.call is not None and step.call.style in {"assigned", "updated"}
+    }
+    for position, item in enumerate(order):
+        for step in members(item):
+            number = step.number
+            if isinstance(item, Run):
+                if number not in item.pieces and number not in item.sums and number not in fresh:
+                    memory.take(step, position)
+            elif step.call is not None and step.call.style == "constant":
+                memory.arrays[number] = step.value
+            elif step.uniform is not None and number not in fresh and number not in changed:
+                hoisted.add(number)
+                memory.arrays[number] = step.value
+            elif (
+                step.call is not None
+                and sources[number]
+                and _hoists(step, sources, memory.arrays, trace)
+            ):
+                hoisted.add(number)
+            elif writes(step) and number not in fresh and not sources[number]:
+                memory.take(step, position)
+        memory.give_back(position)
+    return memory.buffers, hoisted
+
+
+def elementwise(step: Step) -> bool:
+    """Whether each entry of the result comes from the entries beside it."""
+    call = step.call
+    return call is not None and (call == CLIP or call.ufunc not in {None, np.matmul})
+
+
+def _hoists(step: Step, sources: Any, arrays: dict[int, Any], trace: Trace) -> bool:
+    """Whether the result is always the same view of something that is kept."""
+    if any(number not in arrays for number in operands(step)):
+        return False
+
+    def actual(place: Any) -> Any:
+        return arrays[place.number] if isinstance(place, Ref) else trace.constants[place.position]
+
+    args = map_refs(actual, list(step.args))
+    options = {key: map_refs(actual, value) for key, value in step.kwargs.items()}
+    assert step.call is not None
+    try:
+        view = step.call.function(*args, **options)
+    except (ValueError, IndexError):
+        return False
+    if not isinstance(view, np.ndarray) or not np.may_share_memory(view, args[0]):
+        return False
+    arrays[step.number] = view
+    return True
+
+
+# ---- where zero times infinity would show
+
+
+def _to_check(trace: Trace, wanted: set[int]) -> list[int]:
+    """Results to test for NaN, so that every product of a derivative that is NaN shows in one.
+
+    In eager mode zero wins over infinity in such a product. Compiled code does not look at each:
+    a NaN goes through arithmetic to the results, and then the call is done again eagerly.
+    """
+    reached: dict[int, set[int]] = {}  # step -> the products that a NaN in it would come from
+    products = {step.number for step in trace.steps if step.product}
+    needed = _needed(trace, set(wanted))
+    lost: set[int] = set()
+    for number in sorted(needed):
+        step = trace.steps[number]
+        own = {number} if number in products else set()
+        inherited: set[int] = set()
+        for operand in operands(step):
+            inherited |= reached.get(operand, set())
+        if step.call is not None and not passes_nan(step):
+            lost |= inherited
+            inherited = set()
+        reached[number] = own | inherited
+    checked = sorted(lost)
+    missing = {number for number in products if number in needed} - lost
+    ends = sorted(
+        (number for number in wanted if _can_be_nan(trace.steps[number])),
+        key=lambda number: np.size(trace.steps[number].value),
+    )
+    while missing:
+        best = max(ends, key=lambda number: len(reached[number] & missing), default=None)
+        if best is None or not reached[best] & missing:
+            return checked + sorted(missing)
+        checked.append(best)
+        missing -= reached[best]
+    return checked
+
+
+def _can_be_nan(step: Step) -> bool:
+    return getattr(step.value, "dtype", np.dtype(float)).kind in "fc"
+
+
+_PASSING = {
+    *(np.add, np.subtract, np.multiply, np.true_divide, np.negative, np.matmul, np.dot, np.square),
+    *(np.conjugate, np.positive, np.exp, np.sin, np.cos, np.tanh, np.sqrt, np.log, np.broadcast_to),
+    *(np.absolute, np.einsum, np.concatenate, np.stack, np.array, np.squeeze, float, np.vdot),
+}
+
+
+def passes_nan(step: Step) -> bool:
+    """Whether a NaN in any entry of an operand makes some entry of the result NaN."""
+    call = step.call
+    assert call is not None
+    if call.style in {"method", "attribute"}:
+        return call.text in _METHODS | {"T"}
+    return call.function in _PASSING or call.function == np.add.reduce
+
+
+# ---- plain numbers
+
+_MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
+_MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
+ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
+
+
+#: Ufuncs that make NaN or infinity of finite numbers only by overflow.
+_CALM = {
+    *(np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.absolute, np.sign),
+    *(
+        np.greater,
+        np.greater_equal,
+        np.less,
+        np.less_equal,
+        np.equal,
+        np.not_equal,
+        np.tanh,
+        np.sin,
+    ),
+    *(np.cos, np.matmul, np.exp, np.conjugate, np.square),
+}
+
+
+def warns(step: Step) -> bool:
+    """Whether NumPy might warn of a call that the traced program told it not to warn of."""
+    if not step.ignoring or step.call is None or step.call.ufunc is None:
+        return False
+    if step.ignoring == ("over",):
+        return step.call.ufunc is np.exp
+    return step.call.ufunc not in _CALM
+
+
+def python_text(call: Call, args: list[str]) -> str | None:
+    """A call on Python's numbers as Python writes it."""
+    if call.ufunc in ARITHMETIC:
+        return f"{args[0]} {ARITHMETIC[call.ufunc]} {args[1]}"
+    if call.ufunc in _MATH:
+        return f"math.{_MATH[call.ufunc]}({args[0]})"
+    if call.ufunc is np.negative:
+        return f"-{args[0]}"
+    return None
+
+
+def is_same_number(step: Step) -> bool:
+    """Whether the call makes a number of a number: NumPy's of Python's, or the other way."""
+    return step.call is not None and (step.call.function in {np.array, float})
+
+
+def _scalars(steps: list[Step]) -> set[int]:
+    """Steps that are Python's numbers: inputs that are, and arithmetic on nothing else."""
+    found: set[int] = set()
+    for step in steps:
+        if step.call is None:
+            if type(step.value) is float:
+                found.add(step.number)
+        elif (
+            not isinstance(step.value, tuple | list)
+            and np.ndim(step.value) == 0
+            and getattr(step.value, "dtype", np.dtype(float)) == float
+            and not step.kwargs
+            and all(number in found for number in operands(step))
+            and not any(isinstance(x, Fixed) for x in step.args)
+            and (
+                python_text(step.call, ["", ""]) is not None
+                or step.uniform is not None
+                or is_same_number(step)
+            )
+        ):
+            found.add(step.number)
+    return found
+
+
+__all__ = ["Plan", "operands", "planned", "python_text", "writes"]

@@ -1,0 +1,352 @@
+"""Calls that need not be made: what they would compute is known or was computed before.
+
+A rule looks at one call while it is recorded, with the value that it gave. None may change a shape
+or a dtype, and none a number by more than the rounding of the last place.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.compiler.calls import Call, attribute, method, spelled
+
+
+class Instead(NamedTuple):
+    """Another call with the same result."""
+
+    call: Call
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Filled(NamedTuple):
+    """A result that is one number everywhere."""
+
+    value: Any
+
+
+class Known(NamedTuple):
+    """A result that no argument has a part in."""
+
+    value: Any
+
+
+def is_known(x: Any) -> bool:
+    """Whether an operand is the same in every call."""
+    step = getattr(x, "step", None)
+    if step is None:
+        return not isinstance(x, list | tuple | slice)
+    return step.uniform is not None or (step.call is not None and step.call.style == "constant")
+
+
+def simplified(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:
+    """An operand that is the result already, `Instead`, `Filled`, `Known`, or None."""
+    if isinstance(value, np.ndarray) and all(is_known(x) for x in args):
+        if all(number_of(x) is None or not hasattr(x, "step") for x in args) or np.ndim(value):
+            uniform = value.size and bool((value == value.flat[0]).all())
+            return Filled(value) if uniform else Known(value)
+    if call.ufunc is not None and not kwargs and not isinstance(value, tuple):
+        return _elementwise(call, args, value)
+    rule = RULES.get((call.style, call.text))
+    return rule(call, args, kwargs, value) if rule is not None else None
+
+
+def number_of(x: Any) -> Any:
+    """The one number that all entries of an operand are, or None."""
+    step = getattr(x, "step", None)
+    if step is not None:
+        return step.uniform
+    if isinstance(x, bool | int | float):
+        return x
+    if isinstance(x, np.generic | np.ndarray) and np.ndim(x) == 0 and x.dtype.kind in "fiub":
+        return x.item()
+    return None
+
+
+def fits(x: Any, value: Any) -> bool:
+    """Whether an operand has the shape, dtype and class that a result has."""
+    return (
+        hasattr(x, "step")
+        and x.shape == np.shape(value)
+        and x.dtype == getattr(value, "dtype", None)
+        and isinstance(x.value, np.ndarray) == isinstance(value, np.ndarray)
+        and isinstance(x.value, np.ndarray | np.generic)
+    )
+
+
+def _elementwise(call: Call, args: tuple[Any, ...], value: Any) -> Any:
+    numbers = [number_of(x) for x in args]
+    if all(n is not None for n in numbers) and np.size(value):
+        return Filled(value)
+    rule = UFUNCS.get(call.ufunc)
+    if rule is not None:
+        found = rule(args, numbers, value)
+        if found is not None:
+            return found
+    return _smaller(call, args, numbers, value)
+
+
+def _smaller(call: Call, args: tuple[Any, ...], numbers: list[Any], value: Any) -> Any:
+    """The same call on operands that were not stretched before."""
+    shorter = list(args)
+    for i, x in enumerate(args):
+        step = getattr(x, "step", None)
+        if step is None or not x.shape:
+            continue
+        others = [shape_of(other) for j, other in enumerate(shorter) if j != i]
+        if numbers[i] is not None and np.broadcast_shapes((), *others) == np.shape(value):
+            same = [other for j, other in enumerate(shorter) if j != i and fits(other, value)]
+            if same or call.ufunc in COMPARISONS:
+                shorter[i] = type(numbers[i])(numbers[i])
+        elif step.call is not None and step.call.text == "np.broadcast_to":
+            source = x.tape.operand(step.args[0])
+            if np.broadcast_shapes(shape_of(source), *others) == np.shape(value):
+                shorter[i] = source
+    if all(a is b for a, b in zip(shorter, args, strict=True)):
+        return None
+    return Instead(call, tuple(shorter), {})
+
+
+COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    return x.shape if hasattr(x, "shape") else np.shape(x)
+
+
+def _multiply(args: Any, numbers: Any, value: Any) -> Any:
+    for x, n, other in ((args[0], numbers[1], args[1]), (args[1], numbers[0], args[0])):
+        if n is None or not fits(x, value):
+            continue
+        if n == 1:
+            return x
+        if type(n) is not float and x.dtype.kind in "fc":
+            n = float(n)
+        if n == -1:
+            return Instead(spelled(np.negative), (x,), {})
+        inner = made_by(x, np.multiply)  # (x · c) · n is x · (c · n)
+        if inner is not None and type(n) is float:
+            for y, c in (inner, inner[::-1]):
+                if type(c) is float and fits(y, value) and c and np.isfinite(c * n) and c * n:
+                    return Instead(spelled(np.multiply), (y, c * n), {})
+        if type(other) is not type(n):
+            return Instead(spelled(np.multiply), (x, n), {})
+    return None
+
+
+def _add(args: Any, numbers: Any, value: Any) -> Any:
+    for x, n in ((args[0], numbers[1]), (args[1], numbers[0])):
+        if n == 0 and n is not None and fits(x, value):
+            return x
+    if args[0] is args[1] or _same(args[0], args[1]):
+        return Instead(spelled(np.multiply), (args[0], 2.0), {}) if fits(args[0], value) else None
+    for x, y in (args, args[::-1]):
+        turned = made_by(y, np.negative)
+        if turned is not None and fits(x, value) and hasattr(turned[0], "step"):
+            return Instead(spelled(np.subtract), (x, turned[0]), {})
+    return None
+
+
+def _same(a: Any, b: Any) -> bool:
+    return hasattr(a, "step") and hasattr(b, "step") and a.number == b.number
+
+
+def _subtract(args: Any, numbers: Any, value: Any) -> Any:
+    if numbers[1] is not None and numbers[1] == 0 and fits(args[0], value):
+        return args[0]
+    if numbers[0] is not None and numbers[0] == 0 and fits(args[1], value):
+        return Instead(spelled(np.negative), (args[1],), {})
+    return None
+
+
+def _divide(args: Any, numbers: Any, value: Any) -> Any:
+    x, n = args[0], numbers[1]
+    if not n or not fits(x, value) or x.dtype.kind not in "fc":
+        return None
+    if n == 1:
+        return x
+    exact = math.frexp(n)[0] in {0.5, -0.5}  # a power of two
+    return Instead(spelled(np.multiply), (x, 1 / n), {}) if exact else None
+
+
+def _negative(args: Any, _numbers: Any, value: Any) -> Any:
+    inner = made_by(args[0], np.negative)
+    if inner is not None and fits(inner[0], value):
+        return inner[0]
+    inner = made_by(args[0], np.multiply)
+    if inner is not None:
+        for y, c in (inner, inner[::-1]):
+            if type(c) is float and fits(y, value):
+                return Instead(spelled(np.multiply), (y, -c), {})
+    return None
+
+
+def _unchanged(args: Any, _numbers: Any, value: Any) -> Any:
+    x = args[0]
+    return x if fits(x, value) and x.dtype.kind != "c" else None
+
+
+def _positive(args: Any, _numbers: Any, value: Any) -> Any:
+    return args[0] if fits(args[0], value) else None
+
+
+def _power(args: Any, numbers: Any, value: Any) -> Any:
+    x, n = args[0], numbers[1]
+    if not fits(x, value) or n is None:
+        return None
+    if n == 1:
+        return x
+    return Instead(spelled(np.multiply), (x, x), {}) if n == 2 else None
+
+
+def made_by(x: Any, ufunc: Any) -> Any:
+    """The operands of the step that made x, if it called this ufunc."""
+    step = getattr(x, "step", None)
+    if step is None or step.call is None or step.call.ufunc is not ufunc or step.kwargs:
+        return None
+    return tuple(x.tape.operand(arg) for arg in step.args)
+
+
+def _matmul(args: Any, _numbers: Any, value: Any) -> Any:
+    """A diagonal matrix times a matrix scales its rows."""
+    scaled = made_by(args[0], np.multiply)
+    if scaled is None or np.ndim(value) != 2:
+        return None
+    for unit, v in (scaled, scaled[::-1]):
+        square = isinstance(unit, np.ndarray) and unit.shape == (np.shape(value)[0],) * 2
+        if square and getattr(v, "ndim", 0) == 1 and np.array_equal(unit, np.eye(len(unit))):
+            if v.dtype == np.result_type(*args):
+                return Instead(spelled(np.multiply), (v.reshape((-1, 1)), args[1]), {})
+    return None
+
+
+UFUNCS = {
+    np.matmul: _matmul,
+    np.multiply: _multiply,
+    np.add: _add,
+    np.subtract: _subtract,
+    np.true_divide: _divide,
+    np.negative: _negative,
+    np.conjugate: _unchanged,
+    np.positive: _positive,
+    np.power: _power,
+}
+
+
+def _reshaped(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
+    x = args[0]
+    if kwargs:
+        return None
+    if x.step.uniform is not None:
+        return Filled(value)
+    if fits(x, value):
+        return x
+    step = x.step
+    if step.call is not None and step.call.text == "np.add.reduce" and step.kwargs.get("keepdims"):
+        whole = x.tape.operand(step.args[0])
+        gone = (
+            {i % whole.ndim for i in np.atleast_1d(step.kwargs["axis"])}
+            if (step.kwargs.get("axis") is not None)
+            else set(range(whole.ndim))
+        )
+        rest = tuple(n for i, n in enumerate(whole.shape) if i not in gone)
+        if rest == np.shape(value) and rest:
+            return Instead(step.call, (whole,), {**step.kwargs, "keepdims": False})
+    if step.call is not None and step.call.text == "reshape" and not step.kwargs:
+        return Instead(method("reshape"), (x.tape.operand(step.args[0]), args[1]), {})
+    return None
+
+
+def _transposed(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+    x = args[0]
+    if x.step.uniform is not None:
+        return Filled(value)
+    if x.ndim < 2:
+        return x if fits(x, value) else None
+    if x.step.call == attribute("T"):
+        return x.tape.operand(x.step.args[0])
+    return None
+
+
+def _swapped(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+    x = args[0]
+    if x.step.uniform is not None:
+        return Filled(value)
+    if x.step.call == method("swapaxes") and x.step.args[1:] == args[1:]:
+        return x.tape.operand(x.step.args[0])
+    return None
+
+
+def _permuted(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+    x, axes = args
+    if x.step.uniform is not None:
+        return Filled(value)
+    if axes == tuple(range(x.ndim)):
+        return x if fits(x, value) else None
+    if x.step.call == method("transpose"):
+        first = x.step.args[1]
+        both = tuple(first[i] for i in axes)
+        return Instead(method("transpose"), (x.tape.operand(x.step.args[0]), both), {})
+    return None
+
+
+def _converted(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+    x = args[0]
+    if x.step.uniform is not None and np.ndim(value):
+        return Filled(value)
+    return x if fits(x, value) else None
+
+
+def _stretched(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+    x = args[0]
+    if not hasattr(x, "step"):
+        return None
+    if x.step.uniform is not None or (not x.shape and number_of(x) is not None):
+        return Filled(value)
+    if fits(x, value):
+        return x
+    if x.step.call is not None and x.step.call.text == "np.broadcast_to":
+        return Instead(spelled(np.broadcast_to), (x.tape.operand(x.step.args[0]), args[1]), {})
+    return None
+
+
+#: Products of more entries are summed pairwise, as NumPy does: their rounding would show.
+_SHORT = 4096
+
+
+def _summed(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
+    x = args[0]
+    factors = made_by(x, np.multiply)
+    if factors is not None and not np.ndim(value) and x.dtype.kind == "f" and x.size <= _SHORT:
+        a, b = factors
+        if all(hasattr(y, "step") and y.shape == x.shape and y.dtype == x.dtype for y in factors):
+            return Instead(spelled(np.vdot), (a, b), {})
+    if x.step.uniform is not None and np.ndim(value) and value.size:
+        return Filled(value)
+    if x.size == np.size(value) and x.dtype == getattr(value, "dtype", None) and np.ndim(value):
+        return Instead(method("reshape"), (x, np.shape(value)), {})  # over axes of length one
+    return None
+
+
+def _entry(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+    x, index = args
+    if type(index) is tuple and not index and x.step.call == spelled(np.array):
+        inner = x.tape.operand(x.step.args[0])
+        if fits(inner, value):
+            return inner
+    return x if type(index) is tuple and not index and fits(x, value) else None
+
+
+RULES = {
+    ("item", "[]"): _entry,
+    ("method", "reshape"): _reshaped,
+    ("method", "transpose"): _permuted,
+    ("method", "swapaxes"): _swapped,
+    ("method", "astype"): _converted,
+    ("attribute", "T"): _transposed,
+    ("function", "np.broadcast_to"): _stretched,
+    ("function", "np.add.reduce"): _summed,
+}

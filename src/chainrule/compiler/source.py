@@ -1,0 +1,378 @@
+"""Straight-line NumPy source of a plan."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.compiler.calls import CLIP, Fixed, Ref, spelled
+from chainrule.compiler.plan import (
+    ARITHMETIC,
+    elementwise,
+    is_same_number,
+    operands,
+    python_text,
+    warns,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chainrule.compiler.calls import Call
+    from chainrule.compiler.plan import Plan
+    from chainrule.compiler.trace import Step, Trace
+
+INDENT = "    "
+#: Names that generated source uses for itself.
+RESERVED = {"np", "math", "make", "Mismatch", "Unusual", "kept"}
+
+
+class Names:
+    """Identifiers, each given once."""
+
+    def __init__(self) -> None:
+        self.taken = set(RESERVED)
+
+    def new(self, wish: str) -> str:
+        """The wish as an identifier, with a number where it is taken."""
+        base = re.sub(r"\W", "_", wish).strip("_") or "v"
+        if base[0].isdigit() or keyword.iskeyword(base):
+            base = f"v{base}"
+        name, count = base, 1
+        while name in self.taken:
+            count += 1
+            name = f"{base}_{count}"
+        self.taken.add(name)
+        return name
+
+
+class Writer:
+    """Writes the statements of a plan, with a name for every result."""
+
+    def __init__(self, trace: Trace, plan: Plan, names: Names, wishes: dict[int, str]) -> None:
+        self.trace, self.plan, self.names = trace, plan, names
+        self.wishes = wishes
+        self.called: dict[int, str] = {}
+        self.constants: dict[int, str] = {}
+        #: Inside of a loop over pieces: the piece of a constant by its position.
+        self.pieces_of: dict[int, str] = {}
+        self.setup: list[str] = []
+        self.body: list[str] = []
+        self.buffer_names: dict[int, str] = {}
+        #: Functions of others, by name.
+        self.outside: dict[str, Any] = {}
+        self._buffer_wishes: dict[int, str] = {}
+        for number, buffer in plan.buffers.items():
+            if wishes.get(number):
+                self._buffer_wishes.setdefault(id(buffer), wishes[number])
+        #: Constant numbers, and functions of NumPy's, by the variables that hold them.
+        self.numbers: dict[Any, str] = {}
+        self.functions: dict[str, str] = {}
+        #: The statements of which NumPy is not to warn.
+        self.quiet: list[int] = []
+
+    # ---- arguments
+
+    def text(self, x: Any) -> str:
+        """An argument as source."""
+        if isinstance(x, Ref):
+            return self.called[x.number]
+        if isinstance(x, Fixed):
+            return self.pieces_of.get(x.position) or self.constant(x.position)
+        if isinstance(x, tuple):
+            inside = ", ".join(self.text(item) for item in x)
+            return f"({inside},)" if len(x) == 1 else f"({inside})"
+        if isinstance(x, list):
+            return f"[{', '.join(self.text(item) for item in x)}]"
+        if isinstance(x, slice):
+            return f"slice({self.text(x.start)}, {self.text(x.stop)}, {self.text(x.step)})"
+        return literal(x)
+
+    def index_text(self, index: Any) -> str:
+        """An index between brackets."""
+        if isinstance(index, slice):
+            parts = ["" if x is None else self.text(x) for x in (index.start, index.stop)]
+            step = "" if index.step is None else f":{self.text(index.step)}"
+            return f"{':'.join(parts)}{step}"
+        if isinstance(index, tuple) and index:
+            return ", ".join(self.index_text(x) for x in index) + "," * (len(index) == 1)
+        return self.text(index)
+
+    def constant(self, position: int) -> str:
+        """The name of a constant."""
+        if position not in self.constants:
+            thing = self.trace.constants[position]
+            wish = "c" if isinstance(thing, np.ndarray | np.generic) else "f"
+            self.constants[position] = self.names.new(self.wishes.get(~position, wish))
+        return self.constants[position]
+
+    def name(self, step: Step, prefix: str = "") -> str:
+        """A new name for the result of a step."""
+        name = self.names.new(self.wishes.get(step.number, "") or prefix or "v")
+        self.called[step.number] = name
+        return name
+
+    def number_text(self, number: int, beside: Step) -> str:
+        """A plain number beside arrays: as NumPy's where it was one."""
+        value = self.trace.steps[number].value
+        if number in self.plan.scalars and beside.number not in self.plan.scalars:
+            if isinstance(value, np.generic | np.ndarray):
+                return f"np.float64({self.called[number]})"
+        return self.called[number]
+
+    # ---- statements
+
+    def write(self, step: Step) -> None:
+        """The statement of a step."""
+        if step.call is None:
+            return
+        if step.uniform is not None and step.number in self.plan.scalars:
+            self.called[step.number] = literal(step.uniform)
+            return
+        if step.number in self.plan.scalars and is_same_number(step):
+            self.called[step.number] = self.text(step.args[0])
+            return
+        if step.call.style == "constant":
+            self.called[step.number] = self.text(step.args[0])
+            return
+        if step.number in self.plan.hoisted:
+            name = self.name(step, self._view_name(step))
+            self.setup.append(f"{name} = {self.expression(step)}")
+            return
+        if step.call.style in {"assigned", "updated"}:
+            self._write_change(step)
+            return
+        if step.number not in self.plan.scalars and (warns(step) or (self.quiet and step.ignoring)):
+            self.quiet.append(len(self.body))
+        buffer = self.plan.buffers.get(step.number)
+        if buffer is None:
+            text = self.expression(step)
+            self.body.append(f"{self.name(step)} = {text}{comment(step)}")
+        else:
+            name = self.buffer_name(step)
+            self.body.append(f"{self.expression(step, name)}{comment(step)}")
+            self.called[step.number] = name
+
+    def buffer_name(self, step: Step) -> str:
+        """The name of the buffer that a result is written into."""
+        buffer = self.plan.buffers[step.number]
+        key = id(buffer)
+        if key not in self.buffer_names:
+            name = self.buffer_names[key] = self.names.new(self._buffer_wishes.get(key, "a"))
+            self.setup.append(
+                f"{name} = np.empty({literal(buffer.shape)}, {literal(buffer.dtype)})"
+            )
+        return self.buffer_names[key]
+
+    def _write_change(self, step: Step) -> None:
+        """Two statements: a copy, and a change of its entries."""
+        call = step.call
+        assert call is not None
+        before, *rest = [self.text(x) for x in step.args]
+        where = self.index_text(step.args[1])
+        if step.number in self.plan.in_place:
+            name = self.called[step.number] = before
+        else:
+            name = self.name(step)
+            self.body.append(f"{name} = {before}.copy(){comment(step)}")
+        if call.style == "assigned":
+            self.body.append(f"{name}[{where}] = {rest[1]}")
+        else:
+            self.body.append(f"{call.text}({name}, {', '.join(rest)})")
+
+    def statements(self) -> list[str]:
+        """The body, with NumPy's warnings off where the traced program had them off."""
+        if not self.quiet:
+            return self.body
+        first, last = self.quiet[0], self.quiet[-1] + 1
+        return [
+            *self.body[:first],
+            'with np.errstate(divide="ignore", invalid="ignore", over="ignore"):',
+            *indented(self.body[first:last], 1),
+            *self.body[last:],
+        ]
+
+    def _view_name(self, step: Step) -> str:
+        first = operands(step)
+        base = self.called.get(first[0], "v") if first else "v"
+        return f"{base}_{step.call.text}" if step.call and step.call.text.isidentifier() else base
+
+    def expression(self, step: Step, out: str = "") -> str:
+        """The call of a step; with `out` it writes into that array."""
+        call = step.call
+        assert call is not None
+        args = [
+            self.number_text(x.number, step) if isinstance(x, Ref) else self.text(x)
+            for x in step.args
+        ]
+        if call.style == "item":
+            return f"{args[0]}[{self.index_text(step.args[1])}]"
+        if step.number in self.plan.scalars:
+            python = python_text(call, [bracketed(arg) for arg in args])
+            if python is not None:
+                return python
+        options = {key: self.text(x) for key, x in step.kwargs.items()}
+        if call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options:
+            return python_text(call, [bracketed(arg) for arg in args]) or ""
+        if elementwise(step) and np.ndim(step.value):
+            args = [self.operand(x, text, step) for x, text in zip(step.args, args, strict=True)]
+        if call.function is np.matmul and not options and self.are_matrices(step):
+            call = spelled(np.dot)  # the same, with less around it
+        if call.style == "foreign":
+            call = call._replace(text=self.outsider(call))
+        if call == CLIP:
+            return f"{args[0]}.clip({', '.join([*args[1:], *([out] if out else [])])})"
+        if is_column_sum(step) and isinstance(step.args[0], Ref):
+            ones = self.ones(np.shape(self.trace.steps[step.args[0].number].value)[0], step)
+            return f"{self.local('np.dot')}({', '.join([ones, args[0], *([out] if out else [])])})"
+        if is_reduction(call) and not set(options) - {"axis", "dtype", "keepdims", "initial"}:
+            return (
+                f"{self.local(call.text)}({', '.join(reduction_arguments(args[0], options, out))})"
+            )
+        if call.style == "function" and (call.ufunc is not None or call.function is np.dot):
+            target = [out] if out and not options else [f"out={out}"] if out else []
+            return f"{self.local(call.text)}({', '.join([*args, *named(options), *target])})"
+        return called(call, args, options, out)
+
+    def are_matrices(self, step: Step) -> bool:
+        """Whether both operands have two axes."""
+        return all(
+            np.ndim(self.trace.steps[x.number].value if isinstance(x, Ref) else self.value(x)) == 2
+            for x in step.args
+        )
+
+    def value(self, x: Any) -> Any:
+        """The object behind a constant argument."""
+        return self.trace.constants[x.position] if isinstance(x, Fixed) else x
+
+    def operand(self, x: Any, text: str, step: Step) -> str:
+        """A plain number beside arrays as an array of shape (): NumPy takes it in faster."""
+        if type(x) not in {int, float}:
+            return text
+        dtypes = {
+            self.trace.steps[other.number].value.dtype
+            for other in step.args
+            if isinstance(other, Ref)
+            and isinstance(self.trace.steps[other.number].value, np.ndarray)
+        }
+        if len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f":
+            return text
+        key = (repr(x), dtype)
+        if key not in self.numbers:
+            name = self.numbers[key] = self.names.new(f"num_{text}".replace("-", "minus_"))
+            self.setup.append(f"{name} = np.array({text}, {literal(dtype)})")
+        return self.numbers[key]
+
+    def outsider(self, call: Call) -> str:
+        """The name of a function that is not NumPy's."""
+        for name, known in self.outside.items():
+            if known is call.function:
+                return name
+        name = self.names.new(call.text)
+        self.outside[name] = call.function
+        return name
+
+    def ones(self, length: int, step: Step) -> str:
+        """A vector of ones: its product with a matrix is the sum of the rows."""
+        key = ("ones", length, step.value.dtype)
+        if key not in self.numbers:
+            name = self.numbers[key] = self.names.new(f"ones_{length}")
+            self.setup.append(f"{name} = np.ones({length}, {literal(step.value.dtype)})")
+        return self.numbers[key]
+
+    def local(self, text: str) -> str:
+        """A function as a variable of the program: NumPy need not be looked into."""
+        if text not in self.functions:
+            name = self.functions[text] = self.names.new(text.removeprefix("np.").replace(".", "_"))
+            self.setup.append(f"{name} = {text}")
+        return self.functions[text]
+
+
+def is_reduction(call: Call) -> bool:
+    """Whether the call is a ufunc's reduction over axes."""
+    owner = getattr(call.function, "__self__", None)
+    return isinstance(owner, np.ufunc) and call.function.__name__ == "reduce"
+
+
+def is_column_sum(step: Step) -> bool:
+    """Whether the call is a sum over the rows of a matrix of floats, which BLAS does faster."""
+    call, axis = step.call, step.kwargs.get("axis")
+    return (
+        call is not None
+        and call.function == np.add.reduce
+        and axis in {0, (0,)}
+        and np.ndim(step.value) == 1
+        and step.value.dtype in _BLAS
+        and not step.kwargs.get("keepdims")
+        and not set(step.kwargs) - {"axis", "keepdims"}
+    )
+
+
+_BLAS = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def reduction_arguments(x: str, options: dict[str, str], out: str) -> list[str]:
+    """The arguments of a reduction by position."""
+    axis = re.sub(r"^\((-?\d+),\)$", r"\1", options.get("axis", "0"))
+    given = [
+        (x, ""),
+        (axis, "0"),
+        (options.get("dtype", "None"), "None"),
+        (out or "None", "None"),
+        (options.get("keepdims", "False"), "False"),
+        (options.get("initial", "np._NoValue"), "np._NoValue"),
+    ]
+    while given[-1][0] == given[-1][1]:
+        given.pop()
+    return [text for text, _ in given]
+
+
+def called(call: Call, args: list[str], options: dict[str, str], out: str) -> str:
+    """A call as text."""
+    if call.style == "part":
+        return f"{args[0]}[{args[1]}]"
+    if call.style == "attribute":
+        return f"{args[0]}.{call.text}"
+    if call.style == "method":
+        return f"{args[0]}.{call.text}({', '.join([*args[1:], *named(options)])})"
+    if out:
+        options = {**options, "out": out}
+    return f"{call.text}({', '.join([*args, *named(options)])})"
+
+
+def named(options: dict[str, str]) -> list[str]:
+    """Keyword arguments as text."""
+    return [f"{key}={text}" for key, text in options.items()]
+
+
+def bracketed(text: str) -> str:
+    """An operand of an operator."""
+    return text if re.fullmatch(r"[\w.]+(\([^()]*\))?", text) else f"({text})"
+
+
+def literal(x: Any) -> str:
+    """A plain object as source."""
+    if isinstance(x, np.dtype):
+        return f"np.{x.name}" if hasattr(np, x.name) else f"np.dtype({x.str!r})"
+    if isinstance(x, type):
+        return f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__
+    if isinstance(x, float) and not np.isfinite(x):
+        return "np.nan" if x != x else ("np.inf" if x > 0 else "-np.inf")  # noqa: PLR0124
+    if isinstance(x, tuple):
+        inside = ", ".join(literal(item) for item in x)
+        return f"({inside},)" if len(x) == 1 else f"({inside})"
+    return "..." if x is ... else repr(x)
+
+
+def comment(step: Step) -> str:
+    """The shape of a result, for who reads."""
+    shape = getattr(step.value, "shape", None)
+    return f"  # {literal(shape)}" if shape else ""
+
+
+def indented(lines: Sequence[str], depth: int) -> list[str]:
+    """Lines further to the right."""
+    return [INDENT * depth + line if line else line for line in lines]

@@ -1,0 +1,149 @@
+"""The list of array operations that a function performs, each recorded once.
+
+A function is run on placeholders that carry actual numbers, so shapes, dtypes and views are those
+of NumPy itself; what is recorded is every call that meets a placeholder.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.compiler.calls import Call, Fixed, Ref
+from chainrule.errors import CompileError
+from chainrule.fingerprint import fingerprint
+from chainrule.sites import Site, site_text, user_site
+
+#: Objects that are written out in source.
+LITERAL = (bool, int, float, complex, str, type(None), type(...), np.dtype, type)
+
+
+class Step:
+    """One recorded call: what is called with what, and what came out."""
+
+    __slots__ = (
+        "args",
+        "call",
+        "ignoring",
+        "kwargs",
+        "number",
+        "product",
+        "site",
+        "uniform",
+        "value",
+    )
+
+    def __init__(
+        self, number: int, call: Call | None, args: Any, kwargs: Any, value: Any, site: Any
+    ) -> None:
+        self.number = number
+        self.call = call
+        self.args = args
+        self.kwargs = kwargs
+        self.value = value
+        self.site: Site | None = site
+        #: The one number that all entries are known to be, or None.
+        self.uniform: float | None = None
+        #: Whether it is a partial times a cotangent, in which zero wins over infinity.
+        self.product = False
+        #: What NumPy was told not to warn of.
+        self.ignoring: tuple[str, ...] = ()
+
+
+class Guard(NamedTuple):
+    """A condition that the library looked at, with its truth then."""
+
+    number: int
+    truth: bool
+
+
+class Trace:
+    """What a function did, on its way to become source."""
+
+    def __init__(self, placeholder: Any) -> None:
+        self._placeholder = placeholder
+        self.steps: list[Step] = []
+        self.known: dict[Any, int] = {}
+        #: Constant arrays and other objects, by reference, with their fingerprints.
+        self.constants: list[Any] = []
+        self.prints: list[Any] = []
+        self._positions: dict[int, int] = {}
+        self.guards: list[Guard] = []
+        self._ambient = _ignored()
+
+    def input(self, value: Any) -> int:
+        """A new step without a call."""
+        if isinstance(value, np.ndarray):
+            value = value.view()
+            value.flags.writeable = False
+        step = Step(len(self.steps), None, (), {}, value, None)
+        self.steps.append(step)
+        return step.number
+
+    def fixed(self, thing: Any) -> Fixed:
+        """A constant by reference."""
+        position = self._positions.get(id(thing))
+        if position is None:
+            position = self._positions[id(thing)] = len(self.constants)
+            self.constants.append(thing)
+            self.prints.append(fingerprint(thing) if isinstance(thing, np.ndarray) else None)
+        return Fixed(position)
+
+    def check_constants(self) -> None:
+        """Raise where a constant was written into while it was in use."""
+        for thing, before in zip(self.constants, self.prints, strict=True):
+            if before is not None and fingerprint(thing) != before:
+                raise CompileError(
+                    f"an array of shape {thing.shape} that is no argument was written into during"
+                    f" tracing: every call would do so only once; make a new array instead, or pass"
+                    f" it as an argument and return what becomes of it"
+                )
+
+    def operand(self, argument: Any) -> Any:
+        """An argument of a step as one that a new call can be made with."""
+        if isinstance(argument, Ref):
+            return self._placeholder(self, argument.number)
+        return self.constants[argument.position] if isinstance(argument, Fixed) else argument
+
+    def step(self, call: Call, args: Any, kwargs: Any, value: Any) -> Step:
+        """The step of a call; an equal one that was recorded before is taken again."""
+        key = (call.text, call.style, id(call.function) if call.style == "foreign" else 0)
+        key = (*key, key_of(args), key_of(kwargs))
+        number = self.known.get(key)
+        if number is not None:
+            return self.steps[number]
+        if isinstance(value, np.ndarray) and value.base is None:
+            value.flags.writeable = False  # what NumPy would write into would not be recorded
+        step = Step(len(self.steps), call, args, kwargs, value, user_site(3))
+        step.ignoring = tuple(kind for kind in _ignored() if kind not in self._ambient)
+        self.known[key] = step.number
+        self.steps.append(step)
+        return step
+
+    def guard(self, number: int, truth: bool) -> None:
+        """Note what a condition of the library's own was."""
+        if Guard(number, truth) not in self.guards:
+            self.guards.append(Guard(number, truth))
+
+    def where(self, number: int) -> str:
+        """The line that recorded a step."""
+        site = self.steps[number].site
+        return f" at {site_text(site)}" if site else ""
+
+
+def key_of(x: Any) -> Any:
+    """Something hashable that is equal for arguments that do the same."""
+    if isinstance(x, Ref | Fixed):
+        return x
+    if isinstance(x, list | tuple):
+        return (type(x).__name__, *[key_of(item) for item in x])
+    if isinstance(x, dict):
+        return tuple((name, key_of(item)) for name, item in sorted(x.items()))
+    if isinstance(x, slice):
+        return ("slice", key_of(x.start), key_of(x.stop), key_of(x.step))
+    return (type(x).__name__, repr(x))
+
+
+def _ignored() -> tuple[str, ...]:
+    return tuple(kind for kind, what in np.geterr().items() if what == "ignore" and kind != "under")

@@ -1,0 +1,670 @@
+"""`cr.compile`: the same results as eager, at other numbers than those it was traced with."""
+
+import collections
+import dataclasses
+import gc
+import random as python_random
+import subprocess
+import sys
+import threading
+import time
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.ops import TABLE
+from chainrule.trees import flatten, map_tree
+from numpy_calls import CALLS
+from samples import SAMPLES
+from test_random_programs import PROGRAMS, SHAPES, numbers, programs, run
+
+#: Functions whose result has a shape that depends on numbers, or whose derivative looks for NaN.
+GROWING = {
+    *("np.extract", "np.unique", "np.bincount", "np.roots", "np.trim_zeros", "np.nanmedian"),
+    *("np.nanquantile", "np.nanpercentile"),
+}
+
+
+def require_same(given, expected, rtol=1e-11):
+    given, expected = flatten(given)[0], flatten(expected)[0]
+    assert len(given) == len(expected)
+    for x, y in zip(given, expected, strict=True):
+        assert type(x) is type(y)
+        assert np.shape(x) == np.shape(y)
+        assert getattr(x, "dtype", None) == getattr(y, "dtype", None)
+        size = np.max(np.abs(y), initial=0, where=np.isfinite(y)) if np.size(y) else 0
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * size)
+
+
+def moved(x):
+    """Other numbers near x."""
+    if getattr(x, "dtype", np.dtype(int)).kind not in "fc":
+        return x
+    return np.asarray(x * 1.0009765625) if isinstance(x, np.ndarray) else x * 1.0009765625
+
+
+def pulled_back(f, wrt, xs):
+    """The value of f and its cotangents for inputs `wrt`, as one function of all."""
+
+    def chosen(*ys):
+        given = list(xs)
+        for i, y in zip(wrt, ys, strict=True):
+            given[i] = y
+        return f(*given)
+
+    y, pullback = cr.vjp(chosen, *[xs[i] for i in wrt])
+    leaves, rebuild = flatten(y)
+    seeds = [
+        np.cos(np.arange(1.0, 1 + np.size(x))).reshape(np.shape(x)).astype(x.dtype) for x in leaves
+    ]
+    return y, pullback(rebuild(seeds))
+
+
+def sampled():
+    for name in sorted(SAMPLES):
+        for i, row in enumerate(SAMPLES[name]):
+            yield pytest.param(TABLE[name], row, id=f"{name}-{i}")
+
+
+@pytest.mark.parametrize(("op", "row"), list(sampled()))
+def test_every_op_compiles(op, row):
+    def f(*xs):
+        return op(list(xs), **row.params) if op.sequence else op(*xs, **row.params)
+
+    with np.errstate(all="ignore"):
+        compiled = cr.compile(f, check=True)
+        compiled(*row.inputs)
+        others = [moved(x) for x in row.inputs]
+        require_same(compiled(*others), f(*others))
+        assert len(compiled.programs) == 1
+        wrt = [
+            i
+            for i, x in enumerate(row.inputs)
+            if getattr(x, "dtype", np.dtype(int)).kind in "fc"
+            and (op.sequence or op.rules[i] is not None)
+        ]
+        if op.differentiable and wrt:
+            back = cr.compile(lambda *xs: pulled_back(f, wrt, xs))
+            try:
+                expected = pulled_back(f, wrt, others)
+            except (TypeError, NotImplementedError):
+                return  # no derivative for these inputs
+            back(*row.inputs)
+            require_same(back(*others), expected)
+            assert len(back.programs) == 1
+
+
+def called():
+    for i, call in enumerate(CALLS):
+        places = [j for j, x in enumerate(call.args) if getattr(x, "dtype", None) == np.float64]
+        if places and call.name not in GROWING:
+            yield pytest.param(call, places, id=f"{call.name}-{i}")
+
+
+@pytest.mark.parametrize(("call", "places"), list(called()))
+def test_numpys_functions_compile(call, places):
+    def f(*xs):
+        given = list(call.args)
+        for i, x in zip(places, xs, strict=True):
+            given[i] = x
+        return call.function(*given, **call.kwargs)
+
+    inputs = [call.args[i] for i in places]
+    others = [moved(x) for x in inputs]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled = cr.compile(f)
+        compiled(*inputs)
+        require_same(compiled(*others), f(*others))
+        try:
+            expected = pulled_back(f, range(len(inputs)), others)
+        except (TypeError, ValueError, AttributeError):
+            return  # integers, or several results of other kinds
+        back = cr.compile(lambda *xs: pulled_back(f, range(len(xs)), xs))
+        back(*inputs)
+        require_same(back(*others), expected)
+
+
+@given(
+    programs(arrays=True),
+    st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=6, max_size=6),
+    st.lists(st.sampled_from(SHAPES), min_size=3, max_size=3),
+)
+@PROGRAMS
+def test_random_programs(steps, data, shapes):
+    rows = [
+        np.array(row)[: max(1, int(np.prod(s)))].reshape(s)
+        for row, s in zip(data, [*shapes, *shapes], strict=True)
+    ]
+
+    def f(inputs):
+        return cr.sum(run(steps, inputs))
+
+    gradient = cr.value_and_grad(f)
+    compiled = cr.compile(gradient)
+    compiled(rows[:3])
+    try:
+        expected = gradient(rows[3:])
+    except np.linalg.LinAlgError:
+        return
+    require_same(compiled(rows[3:]), expected, rtol=1e-9)
+
+
+@pytest.fixture
+def network(random):
+    x, t = random.normal(size=(5, 3)), random.normal(size=(5, 2))
+    parameters = {
+        "W1": random.normal(size=(3, 4)),
+        "b1": random.normal(size=4),
+        "W2": random.normal(size=(4, 2)),
+    }
+
+    def loss(p):
+        h = np.tanh(x @ p["W1"] + p["b1"])
+        e = h @ p["W2"] - t
+        return np.mean(e * e)
+
+    return loss, parameters
+
+
+def test_second_derivatives_compile(network):
+    loss, p = network
+    v = map_tree(np.cos, p)
+    q = map_tree(moved, p)
+    hvp = cr.compile(lambda p, v: cr.hvp(loss, p, v))
+    hvp(p, v)
+    require_same(hvp(q, v), cr.hvp(loss, q, v))
+    hessian = cr.compile(cr.hessian(lambda w: loss({**p, "W2": w})))
+    hessian(p["W2"])
+    require_same(hessian(q["W2"]), cr.hessian(lambda w: loss({**p, "W2": w}))(q["W2"]))
+    jacobian = cr.compile(cr.jacobian(lambda w: np.tanh(w @ p["W2"]), mode="reverse"))
+    jacobian(p["W1"])
+    expected = cr.jacobian(lambda w: np.tanh(w @ p["W2"]), mode="reverse")(q["W1"])
+    require_same(jacobian(q["W1"]), expected)
+    tangent = cr.compile(lambda p, v: cr.jvp(loss, (p,), (v,)))
+    tangent(p, v)
+    require_same(tangent(q, v), cr.jvp(loss, (q,), (v,)))
+
+
+def test_results_belong_to_the_caller(network):
+    loss, p = network
+    compiled = cr.compile(cr.value_and_grad(loss))
+    _, first = compiled(p)
+    kept = map_tree(np.copy, first)
+    second = compiled(map_tree(lambda x: x + 1, p))[1]
+    require_same(first, kept)
+    for a in flatten(first)[0]:
+        a[...] = 7.0  # writable, and nothing that the next call needs
+        assert not any(np.may_share_memory(a, b) for b in flatten(second)[0])
+    require_same(compiled(p), cr.value_and_grad(loss)(p))
+
+
+def test_an_argument_is_never_handed_out():
+    same = cr.compile(lambda x: (x, x.T, x[1:], x, np.ones(2)))
+    x = np.arange(6.0).reshape(2, 3)
+    results = same(x)
+    results[0][...] = 0
+    results[4][...] = 0
+    assert x[1, 2] == 5.0
+    require_same(same(x), (x.copy(), x.T.copy(), x[1:].copy(), x.copy(), np.ones(2)))
+
+
+def test_another_shape_or_dtype_compiles_anew():
+    compiled = cr.compile(cr.grad(lambda x: np.sum(np.sin(x) ** 2)))
+    for x in (np.ones(3), np.ones(4), np.ones(4, np.float32), np.ones(3), np.ones((3, 1))):
+        require_same(compiled(x), cr.grad(lambda x: np.sum(np.sin(x) ** 2))(x), rtol=1e-6)
+    assert len(compiled.programs) == 4
+    with pytest.raises(ValueError, match="broadcast"):
+        cr.compile(lambda a, b: a + b)(np.ones(2), np.ones(3))
+
+
+def test_floats_move_and_whole_numbers_are_fixed():
+    compiled = cr.compile(lambda x, rate, n: x * rate**2 + n)
+    x = np.ones(2)
+    for rate in (0.5, 0.25, -3.0):
+        require_same(compiled(x, rate, 2), x * rate**2 + 2)
+    assert len(compiled.programs) == 1
+    require_same(compiled(x, 0.5, 3), x * 0.25 + 3)
+    assert len(compiled.programs) == 2
+    require_same(compiled(x, 0.5, True), x * 0.25 + 1)
+    single = np.ones(2, np.float32)
+    assert compiled(single, 0.1, 2).dtype == np.float32
+
+
+def test_many_signatures_are_warned_of():
+    compiled = cr.compile(lambda x, n: x * n)
+    with pytest.warns(RuntimeWarning, match="pass a float"):
+        for n in range(20):
+            assert compiled(1.5, n) == 1.5 * n
+    assert len(compiled.programs) == 16
+
+
+def test_decisions_by_numbers_are_refused_with_the_line():
+    def f(x):
+        y = x * 2
+        if y.sum() > 1:
+            return y
+        return -y
+
+    with pytest.raises(cr.CompileError, match=r"test_compile.py, line \d+.*np.where"):
+        cr.compile(f)(np.ones(2))
+    with pytest.raises(cr.CompileError, match="np.where"):
+        cr.compile(cr.grad(lambda x: (x if x > 0 else -x) * 1.0))(2.0)
+    for taken in (
+        lambda x: float(x[0]),
+        lambda x: x[0].item(),
+        lambda x: np.array([1.0, x[0]]),
+        lambda x: range(x[0]),
+        lambda x: x.tolist(),
+    ):
+        with pytest.raises(cr.CompileError, match="test_compile.py"):
+            cr.compile(taken)(np.ones(2))
+
+
+def test_shapes_that_depend_on_numbers_are_refused():
+    for f in (
+        lambda x: x[x > 0],
+        np.flatnonzero,
+        np.unique,
+        lambda x: np.where(x > 0),
+        lambda x: np.compress(x > 0, x),
+    ):
+        with pytest.raises(cr.CompileError, match="shape"):
+            cr.compile(f)(np.array([1.0, -1.0]))
+
+
+def test_randomness_is_refused():
+    generator = np.random.default_rng(0)
+    for draw in (
+        lambda x: x * np.random.normal(size=2),  # noqa: NPY002
+        lambda x: x * generator.normal(size=2),
+        lambda x: x * python_random.random(),
+        lambda x: x if python_random.random() < 2 else -x,
+        lambda x: x * time.perf_counter_ns(),
+    ):
+        with pytest.raises(cr.CompileError, match="random"):
+            cr.compile(draw)(np.ones(2))
+    count = []
+
+    def counting(x):
+        count.append(1)
+        return x * len(count)
+
+    with pytest.raises(cr.CompileError, match="counter"):
+        cr.compile(counting)(np.ones(2))
+
+
+def test_printing_is_refused():
+    def f(x):
+        print("loss")
+        return x
+
+    with pytest.raises(cr.CompileError, match="prints"):
+        cr.compile(f)(np.ones(2))
+    with pytest.raises(cr.CompileError, match="printed"):
+        cr.compile(lambda x: f"{x.sum():.3f}")(np.ones(2))
+
+
+def test_writing_into_arguments_and_constants_is_refused():
+    def into(x):
+        x[0] = 1.0
+        return x
+
+    def plus(x):
+        x += 1
+        return x
+
+    for f in (into, plus):
+        with pytest.raises(cr.CompileError, match="argument"):
+            cr.compile(f)(np.ones(2))
+    outside = np.zeros(2)
+
+    def constant(x):
+        y = x * outside
+        outside[...] += 1
+        return y
+
+    with pytest.raises(cr.CompileError, match="written into"):
+        cr.compile(constant)(np.ones(2))
+    with pytest.raises(cr.CompileError, match="np.zeros_like"):
+        cr.compile(lambda x: np.add.at(outside, [0], x[:1]))(np.ones(2))
+
+
+def test_changes_in_place_follow_numpy():
+    def f(x):
+        y = x.copy()
+        y[1:] *= 2
+        row = y[0]
+        row += 10
+        part = y[1:, :2]
+        y[1, 1] = -1.0
+        np.multiply(part, 3, out=part)
+        z = np.zeros_like(x)
+        z[::2] = y[::2]
+        z += part.sum()
+        np.add.at(z, ([0, 0], [1, 1]), 5.0)
+        np.copyto(z, y, where=y > 11)
+        return y, z, row, part
+
+    x = np.arange(9.0).reshape(3, 3)
+    compiled = cr.compile(f)
+    compiled(x)
+    require_same(compiled(x + 1), f(x + 1))
+
+    def through(x):
+        y = x.copy()
+        y.T[0] = 1.0
+        return y
+
+    with pytest.raises(cr.CompileError, match="view"):
+        cr.compile(through)(x)
+
+
+def test_zero_wins_as_in_eager():
+    def f(x):
+        return np.sum(np.where(x > 0, np.sqrt(np.where(x > 0, x, 0.0)), 0.0))
+
+    gradient = cr.value_and_grad(f)
+    compiled = cr.compile(gradient)
+    for x in (np.array([4.0, 1.0]), np.array([4.0, 0.0]), np.array([0.0, -1.0])):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            require_same(compiled(x), gradient(x))
+    assert len(compiled.programs) == 1
+
+    def hidden(x):  # the NaN of the inner derivative is not in the result
+        return np.sum(np.where(cr.grad(f)(x) > 0.3, x, -x))
+
+    compiled = cr.compile(hidden)
+    compiled(np.array([4.0, 1.0]))
+    x = np.array([1.0, 0.0])
+    require_same(compiled(x), hidden(x))
+
+
+def test_numbers_that_overflow():
+    def f(w, b):
+        return cr.sigmoid(w * 3.0 + b) / w
+
+    gradient = cr.value_and_grad(f, argnums=(0, 1))
+    compiled = cr.compile(gradient)
+    require_same(compiled(0.5, 0.1), gradient(0.5, 0.1))
+    for w in (-1000.0, 1000.0, 1e308, -1e308):
+        with np.errstate(all="ignore"):
+            require_same(compiled(w, 0.1), gradient(w, 0.1))
+    with np.errstate(all="ignore"):
+        require_same(compiled(0.0, 0.1), gradient(0.0, 0.1))
+
+
+def test_conditions_of_the_library_are_looked_at_in_every_call():
+    def f(z, labels):
+        return cr.nn.cross_entropy(z, labels)
+
+    compiled = cr.compile(cr.value_and_grad(f))
+    z = np.arange(6.0).reshape(2, 3)
+    for labels in (np.array([0, 2]), np.array([1, 1])):
+        require_same(compiled(z, labels), cr.value_and_grad(f)(z, labels))
+    with pytest.raises(ValueError, match="labels go from 0 to 2"):
+        compiled(z, np.array([0, 3]))
+    with pytest.raises(ValueError, match="labels go from 0 to 2"):
+        compiled(z, np.array([0, -1]))
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+@dataclasses.dataclass
+class Pair:
+    left: object
+    right: object
+
+
+def test_containers():
+    def f(p, *, options):
+        (a, b), pair, names = p
+        scaled = a * options["scale"]
+        return {"sum": scaled + b.x, "pair": Pair(pair.left, [pair.right]), "b": Point(*b)}, names
+
+    tree = [(np.ones(2), Point(np.zeros(2), 1.5)), Pair(2.0, np.ones(1)), None]
+    compiled = cr.compile(f)
+    compiled(tree, options={"scale": 2.0})
+    tree[0][0][...] = 5.0
+    given, expected = compiled(tree, options={"scale": 3.0}), f(tree, options={"scale": 3.0})
+    assert type(given[0]["pair"]) is Pair
+    assert type(given[0]["b"]) is Point
+    assert given[1] is None
+    require_same(given, expected)
+    assert len(compiled.programs) == 1
+
+
+def test_inside_of_other_computations_it_is_the_function(network):
+    loss, p = network
+    compiled = cr.compile(loss)
+    compiled(p)
+    require_same(cr.grad(compiled)(p), cr.grad(loss)(p))
+    w = cr.Tensor(p["W2"])
+    compiled({**p, "W2": w}).backward()
+    require_same(w.grad, cr.grad(loss)(p)["W2"])
+    outer = cr.compile(cr.grad(lambda p: compiled(p) * 2.0))
+    require_same(outer(p), cr.grad(lambda p: loss(p) * 2.0)(p))
+    with cr.detect_anomaly():
+        require_same(compiled(p), loss(p))
+
+
+def training(compiled):
+    net = cr.nn.MLP([3, 4, 2], "tanh", seed=1)
+    opt = cr.optim.GradientDescent(net.parameters(), 0.1)
+    x, t = np.random.default_rng(0).normal(size=(2, 6, 3))
+    t = t[:, :2]
+
+    def step():
+        opt.zero_grad()
+        error = cr.nn.mean_squared_error(net(x), t)
+        error.backward()
+        opt.step()
+        return error
+
+    return net, cr.compile(step) if compiled else step
+
+
+def test_a_training_step_changes_the_parameters():
+    (eager, step), (net, compiled) = training(False), training(True)
+    for i in range(6):
+        error, number = step(), compiled()
+        require_same(number, error.data[()])
+        for p, q in zip(net.parameters(), eager.parameters(), strict=True):
+            require_same(p.data, q.data)
+            require_same(p.grad, q.grad)
+        if i == 3:
+            for p in (*net.parameters(), *eager.parameters()):
+                p.data *= 0.5  # seen by the next call
+    assert "W1" in compiled.source
+    assert len(compiled.programs) == 1
+
+
+def test_gradients_from_before_are_not_added_to_silently():
+    w = cr.Tensor([1.0, 2.0], label="w")
+
+    def step():
+        np.sum(w * w).backward()
+
+    with pytest.raises(cr.CompileError, match=r"adds to the gradient of w"):
+        cr.compile(step)()
+    assert w.grad is None
+    assert np.array_equal(w.data, [1.0, 2.0])
+
+
+def test_values_compile():
+    w, b = cr.Value(0.5, label="w"), cr.Value(-0.2, label="b")
+
+    def loss(x):
+        for p in (w, b):
+            p.grad = None
+        y = cr.sigmoid(w * x + b) ** 2
+        y.backward()
+        return y
+
+    compiled = cr.compile(loss)
+    for x in (0.3, -2.0):
+        y = loss(x)
+        expected = [y.data, w.grad, b.grad]
+        w.grad = b.grad = None
+        assert [compiled(x), w.grad, b.grad] == pytest.approx(expected, rel=1e-14)
+    w.data = 0.75
+    y = loss(1.0)
+    expected = [y.data, w.grad, b.grad]
+    assert [compiled(1.0), w.grad, b.grad] == pytest.approx(expected, rel=1e-14)
+
+
+def test_the_source_is_what_a_person_would_write(random):
+    x, t = random.normal(size=(4, 3)), random.normal(size=(4, 2))
+
+    def loss(W, b):
+        h = x @ W + b
+        e = cr.relu(h) - t
+        return np.mean(e * e)
+
+    compiled = cr.compile(cr.value_and_grad(loss, argnums=(0, 1)))
+    compiled(random.normal(size=(3, 2)), random.normal(size=2))
+    source = compiled.source
+    assert "def loss(W, b):" in source
+    assert "dot(x, W, h)" in source  # the caller's names, and no array made anew
+    assert source.count(" dot(") == 3  # x @ W, xᵀ @ h_bar, and the sum of its rows
+    assert "copy" not in source
+    with pytest.raises(cr.CompileError, match="first call"):
+        cr.compile(loss).source  # noqa: B018
+
+
+def test_what_is_computed_twice_is_computed_once():
+    compiled = cr.compile(lambda a: np.exp(a * 2) + np.exp(a * 2) * np.exp(2 * a / 1))
+    compiled(np.ones(3))
+    assert compiled.source.count("exp(") == 1
+
+
+def test_constants_and_results_are_told_apart():
+    y = np.array([1.0, 2.0])
+
+    def f(a, b):
+        return np.exp(a) + y, np.exp(a) + b, (b + y) * (y + a)
+
+    compiled = cr.compile(f)
+    a, b = np.array([0.5, 0.25]), np.array([3.0, -1.0])
+    require_same(compiled(a, b), f(a, b))
+
+
+def test_long_arrays_are_computed_piece_by_piece(random):
+    x, a = random.normal(size=(2, 70_001))
+
+    def f(x, c):
+        y = np.tanh(x * a + c)
+        z = cr.sigmoid(y) * x
+        return np.sum(z) + np.sum(z * y) ** 2
+
+    gradient = cr.value_and_grad(f)
+    compiled = cr.compile(gradient)
+    compiled(x, 0.5)
+    assert "for part" in compiled.source
+    require_same(compiled(-x, 0.25), gradient(-x, 0.25), rtol=1e-9)
+    rows = random.normal(size=(600, 200)), random.normal(size=200)
+    gradient = cr.value_and_grad(lambda p: np.sum(cr.relu(p[0] + p[1]) / np.sum(p[0] ** 2)))
+    compiled = cr.compile(gradient)
+    compiled([-rows[0], rows[1]])
+    require_same(compiled(list(rows)), gradient(list(rows)), rtol=1e-9)
+
+
+def test_saved_modules_need_nothing_but_numpy(tmp_path, network):
+    loss, p = network
+    compiled = cr.compile(cr.value_and_grad(loss))
+    compiled(p)
+    compiled.save(tmp_path / "net.py")
+    np.savez(tmp_path / "p.npz", **p)
+    program = (
+        "import sys; sys.modules['chainrule'] = None\n"
+        "import numpy as np, net\n"
+        "p = dict(np.load('p.npz'))\n"
+        "value, g = net.loss({k: p[k] for k in ('W1', 'b1', 'W2')})\n"
+        "np.savez('g.npz', value=value, **g)\n"
+        "try:\n"
+        "    net.loss({'W1': np.ones((2, 2)), 'b1': p['b1'], 'W2': p['W2']})\n"
+        "except net.Mismatch as error:\n"
+        "    assert 'W1 (3, 4)' in str(error)\n"
+        "else:\n"
+        "    raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    saved = dict(np.load(tmp_path / "g.npz"))
+    value, gradient = cr.value_and_grad(loss)(p)
+    assert saved.pop("value") == value
+    require_same({k: saved[k] for k in gradient}, gradient)
+    own = cr.op(lambda x: np.asarray(x) ** 2, lambda y_bar, _y, x: 2 * x * y_bar, name="own")
+    compiled = cr.compile(cr.grad(lambda x: np.sum(own(x))))
+    with pytest.raises(cr.CompileError, match="converted"):
+        compiled(np.ones(2))
+
+
+def test_threads_do_not_share_memory(network):
+    loss, p = network
+    compiled = cr.compile(cr.value_and_grad(loss))
+    compiled(p)
+    wrong = []
+
+    def work(k):
+        q = map_tree(lambda x: x + 0.01 * k, p)
+        expected = cr.value_and_grad(loss)(q)[0]
+        for _ in range(300):
+            if abs(compiled(q)[0] - expected) > 1e-12:
+                wrong.append(k)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_nothing_is_kept_by_cycles(network, no_garbage):
+    loss, p = network
+    compiled = cr.compile(cr.value_and_grad(loss))
+    compiled(p)
+    compiled(p)
+    del compiled
+
+
+def test_check_finds_a_wrong_result(monkeypatch):
+    def exponential(x):
+        return np.exp(x)
+
+    compiled = cr.compile(exponential, check=True)
+    original = cr.compiler.program.Program.__call__
+    monkeypatch.setattr(
+        cr.compiler.program.Program, "__call__", lambda *args: original(*args) * 1.000001
+    )
+    with pytest.raises(cr.CompileError, match="please"):
+        compiled(np.ones(2))
+
+
+def test_time_to_compile_is_linear():
+    def chain(n):
+        def f(x):
+            for _ in range(n):
+                x = np.sin(x) * 0.5 + 0.1
+            return x
+
+        return f
+
+    times = []
+    for n in (300, 3000):
+        gc.collect()
+        start = time.process_time()
+        cr.compile(chain(n))(np.ones(3))
+        times.append(time.process_time() - start)
+    assert times[1] < 40 * times[0]
+
+
+def test_only_functions():
+    with pytest.raises(TypeError, match="takes a function"):
+        cr.compile(np.ones(2))
