@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from chainrule.errors import ChangedDataError
-from chainrule.recording import flaw, views_as_they_were, watching
+from chainrule.recording import flaw, shown, tracers, views_as_they_were, watching
 from chainrule.sites import Site, site_text
 from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
 
@@ -363,6 +363,8 @@ def swept(
     """
     with np.errstate(divide="ignore", invalid="ignore"), views_as_they_were(record):
         pairs = sweep(root, seed, record=record, since=since)
+        if tracers:
+            pairs = shown(pairs)
         return [pair for pair in pairs if wanted(pair[0])]
 
 

@@ -46,6 +46,15 @@ def traced_by(capture: Any) -> Iterator[None]:
         tracers.remove(capture)
 
 
+def shown(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """The nodes of a sweep with their cotangents, shown to what traces here."""
+    capture = _tracer.get()
+    for pair in pairs:
+        if capture is not None:
+            capture.note_cotangent(*pair)
+        yield pair
+
+
 def lift(inputs: Any) -> None:
     """Show the inputs of an op to what traces here."""
     capture = _tracer.get()

@@ -93,7 +93,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, *, has_aux: bool
         y, aux = _pair(result) if has_aux else (result, None)
         gradients = chosen.results(gradients_of(_one_number(y), chosen.variables, None))
         value = _like(chosen.leaves[0] if chosen.leaves else None, released(y, chosen.variables))
-        value = value if isinstance(value, Traced | float) else value[()]
+        value = value[()] if hasattr(value, "shape") and not isinstance(value, Traced) else value
         chosen.finish()
         if has_aux:
             value = (value, map_tree(lambda x: released(x, chosen.variables), aux))

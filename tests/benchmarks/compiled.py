@@ -1,6 +1,5 @@
 """chainrule's compiled side of the comparison with its peers; see the README beside this file."""
 
-
 import common as C
 import numpy as np
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import inspect
+import linecache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.compiler.placeholder import Placeholder
-from chainrule.compiler.plan import planned
+from chainrule.compiler.plan import members, planned
 from chainrule.compiler.run_source import write_run
 from chainrule.compiler.source import INDENT, Names, Writer, indented, literal
 from chainrule.compiler.tiles import Run
@@ -20,8 +21,14 @@ from chainrule.trees import flatten, vars_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import CodeType
 
     from chainrule.compiler.capture import Recording
+    from chainrule.compiler.trace import Step
+
+
+#: Longer conditions go on several lines.
+WIDTH = 88
 
 
 class Entry:
@@ -38,9 +45,14 @@ class Entry:
         self.arrays: dict[str, np.ndarray] = {}
         self.kept: dict[str, Any] = {}
 
-    def require(self, condition: str, what: str) -> None:
-        """A line that raises unless a condition holds."""
-        self.lines += [f"if not ({condition}):", f"{INDENT}raise Mismatch({what!r})"]
+    def require(self, what: str, *conditions: str) -> None:
+        """Lines that raise unless conditions hold."""
+        line = f"if not ({' and '.join(conditions)}):"
+        if len(line) > WIDTH:
+            first, *rest = conditions
+            line = f"if not (\n{INDENT}{first}"
+            line += "".join(f"\n{INDENT}and {condition}" for condition in rest) + "\n):"
+        self.lines += [*line.split("\n"), f"{INDENT}raise Mismatch({what!r})"]
 
     def take(self, tree: Any, name: str) -> None:
         """Lines for an argument that is in the variable `name`."""
@@ -48,16 +60,18 @@ class Entry:
             self.require(f"{name} is None", f"{name} is None")
         elif isinstance(tree, dict):
             self.require(
-                f"type({name}) is {self.kind(tree)} and list({name}) == {list(tree)!r}",
                 f"{name} has the keys {', '.join(map(str, tree))}",
+                f"type({name}) is {self.kind(tree)}",
+                f"list({name}) == {list(tree)!r}",
             )
             inner = [self.names.new(str(key)) for key in tree]
             self.lines += [f"{n} = {name}[{key!r}]" for n, key in zip(inner, tree, strict=True)]
             self.take_all(tree.values(), inner)
         elif isinstance(tree, list | tuple):
             self.require(
-                f"type({name}) is {self.kind(tree)} and len({name}) == {len(tree)}",
                 f"{name} has {len(tree)} items",
+                f"type({name}) is {self.kind(tree)}",
+                f"len({name}) == {len(tree)}",
             )
             wishes = list(getattr(tree, "_fields", ())) or unpacked_names(
                 self.code, name, len(tree)
@@ -68,7 +82,7 @@ class Entry:
                 self.lines.append(f"{', '.join(inner)}{',' * (len(inner) == 1)} = {name}")
             self.take_all(tree, inner)
         elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-            self.require(f"type({name}) is {self.kind(tree)}", f"{name} is a {type(tree).__name__}")
+            self.require(f"{name} is a {type(tree).__name__}", f"type({name}) is {self.kind(tree)}")
             fields = vars_of(tree)
             inner = [self.names.new(key) for key in fields]
             self.lines += [f"{n} = {name}.{key}" for n, key in zip(inner, fields, strict=True)]
@@ -90,18 +104,19 @@ class Entry:
                 self.arrays[name] = x
             else:
                 kind = f"np.{type(x).__name__}" if isinstance(x, np.generic) else type(x).__name__
-                self.require(f"type({name}) is {kind}", f"{name} is a {type(x).__name__}")
+                self.require(f"{name} is a {type(x).__name__}", f"type({name}) is {kind}")
         elif type(x) in {bool, int, str}:
             self.require(
-                f"type({name}) is {type(x).__name__} and {name} == {x!r}", f"{name} is {x!r}"
+                f"{name} is {x!r}", f"type({name}) is {type(x).__name__}", f"{name} == {x!r}"
             )
         else:
-            self.require(f"{name} is {self.keep(x, name)}", f"{name} is the object it was")
+            self.require(f"{name} is the object it was", f"{name} is {self.keep(x, name)}")
 
     def require_arrays(self) -> None:
         """Lines that look at all arrays at once."""
         if not self.arrays:
             return
+        self.setup.append("ndarray = np.ndarray")
         expected = ", ".join(f"{n} {x.shape} {x.dtype}" for n, x in self.arrays.items())
         classes = " is ".join(f"type({name})" for name in self.arrays)
         shapes = ", ".join(f"{name}.shape" for name in self.arrays)
@@ -117,7 +132,10 @@ class Entry:
             )
         wanted = literal(tuple(x.shape for x in self.arrays.values()))
         self.require(
-            f"{classes} is ndarray and ({shapes},) == {wanted} and {dtypes}", f"arrays: {expected}"
+            f"arrays: {expected}",
+            f"{classes} is ndarray",
+            f"({shapes},) == {wanted}",
+            dtypes,
         )
 
     def kind(self, tree: Any) -> str:
@@ -176,11 +194,11 @@ class Results:
             return f"{{{', '.join(items)}}}"
         if isinstance(tree, list | tuple):
             inside = ", ".join(self.tree_text(x, writer) for x in tree)
-            if hasattr(tree, "_fields"):
-                return f"{self.entry.keep(type(tree), type(tree).__name__)}({inside})"
-            if isinstance(tree, list):
-                return f"[{inside}]"
-            return f"({inside},)" if len(tree) == 1 else f"({inside})"
+            kind = (
+                self.entry.keep(type(tree), type(tree).__name__) if hasattr(tree, "_fields") else ""
+            )
+            comma = "," if len(tree) == 1 and not kind else ""
+            return f"[{inside}]" if isinstance(tree, list) else f"{kind}({inside}{comma})"
         leaves, rebuild = flatten(tree)
         if len(leaves) == 1 and leaves[0] is tree:
             return self.leaf_text(tree, writer)
@@ -226,15 +244,20 @@ def parameter_names(f: Any, count: int) -> list[str]:
     return (names + [f"x{i}" for i in range(len(names), count)])[:count]
 
 
-def wishes_of(recording: Recording) -> dict[int, str]:
-    """What results are called in the program that was traced."""
+def wishes_of(recording: Recording, given: dict[int, str]) -> dict[int, str]:
+    """What results are called in the program that was traced; a cotangent after its own."""
     steps = recording.trace.steps
-    wishes = {}
+    wishes: dict[int, str] = {}
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         if step.site != recording.caller and (following is None or following.site != step.site):
             name = assigned_name(step.site)
             if name:
                 wishes[step.number] = name
+    wishes |= recording.labels
+    for number, of in recording.cotangents.items():
+        name = given.get(of) or wishes.get(of, "")
+        if name and number not in wishes:
+            wishes[number] = f"{name}_bar"
     return wishes
 
 
@@ -254,6 +277,33 @@ def constant_names(constants: list[Any], f: Any) -> dict[int, str]:
         if name or base:
             wishes[~position] = name or f"{base}_view"
     return wishes
+
+
+class Lines:
+    """The lines of the traced program, each as a comment before what it became."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.caller = recording.caller
+        self.last = ""
+
+    def before(self, step: Step) -> list[str]:
+        """A comment, where a step comes from another line than the one before."""
+        if step.site is None or step.uniform is not None:
+            return []
+        code, offset = step.site
+        text = "derivatives" if step.site == self.caller else line_of(code, offset)
+        if not text or text == self.last:
+            return []
+        self.last = text
+        return [f"# {text}"]
+
+
+def line_of(code: CodeType, offset: int) -> str:
+    """The line of a program that an instruction belongs to, where it can be had."""
+    for start, end, number in code.co_lines():
+        if start <= offset < end and number:
+            return linecache.getline(code.co_filename, number).strip()
+    return ""
 
 
 def looks(writer: Writer, recording: Recording, step: Any) -> None:
@@ -292,12 +342,15 @@ def built(
         entry.take(kwargs[key], name)
     entry.require_arrays()
     results = Results(recording, entry)
-    wishes = wishes_of(recording) | constant_names(trace.constants, inner)
+    given = entry.called | {
+        leaf.number: name for leaf, name in zip(recording.leaves, state, strict=True)
+    }
+    wishes = wishes_of(recording, given) | constant_names(trace.constants, inner)
     writer = Writer(trace, planned(trace, results.wanted), names, wishes)
-    writer.called |= entry.called
-    for leaf, name in zip(recording.leaves, state, strict=True):
-        writer.called[leaf.number] = name
+    writer.called |= given
+    program = Lines(recording)
     for item in writer.plan.order:
+        writer.body += program.before(members(item)[0])
         if isinstance(item, Run):
             write_run(writer, item, lambda step: looks(writer, recording, step))
         else:
@@ -312,7 +365,7 @@ def built(
         entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = state")
     lines = [
         f"def make({', '.join(outside)}):",
-        *indented(["ndarray = np.ndarray", *entry.setup, *writer.setup, ""], 1),
+        *indented([*entry.setup, *writer.functions_text(), *writer.setup, ""], 1),
         *indented([f"def {title}({heading}):"], 1),
         *indented([*entry.lines, *writer.statements(), f"return {returned}"], 2),
         "",

@@ -17,7 +17,7 @@ from chainrule.engine import Node, tick
 from chainrule.errors import CompileError
 from chainrule.recording import record_graph, traced_by
 from chainrule.sites import site_text, user_site
-from chainrule.traced import Traced
+from chainrule.traced import Traced, plain
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
@@ -60,6 +60,9 @@ class Capture:
         self.trace = trace
         self.leaves: list[Leaf] = []
         self._known: set[int] = set()
+        #: step -> the label of the node that it computes, and the step it is the cotangent of.
+        self.labels: dict[int, str] = {}
+        self.cotangents: dict[int, int] = {}
         self._start = tick()
 
     def lift(self, inputs: Any) -> None:
@@ -71,6 +74,16 @@ class Capture:
                     number = self.trace.input(x._held)
                     self.leaves.append(Leaf(x, x._held, x.grad, x.index, number))
                     x._held = Placeholder(self.trace, number)
+
+    def note_cotangent(self, node: Any, y_bar: Any) -> None:
+        """Remember what a result is the cotangent of, and the label of a node."""
+        y = plain(node)
+        if isinstance(y, Placeholder):
+            if node.label:
+                self.labels.setdefault(y.number, node.label)
+            y_bar = plain(y_bar)
+            if isinstance(y_bar, Placeholder):
+                self.cotangents.setdefault(y_bar.number, y.number)
 
     def changes(self) -> list[Change]:
         """What became of the leaves."""
@@ -104,6 +117,9 @@ class Recording(NamedTuple):
     changes: list[Change]
     #: The result, with placeholders.
     result: Any
+    #: step -> the label of its node; step -> the step that it is the cotangent of.
+    labels: dict[int, str]
+    cotangents: dict[int, int]
     #: The place that called the compiled function: what is computed there has no name inside.
     caller: Any
 
@@ -140,11 +156,12 @@ def recorded_call(
             leaf.node.grad = grad
     if not all(a == b for a, b in zip(states, _random_states(), strict=True)):
         raise CompileError(
-            "the function draws random numbers, which a compiled one would draw only once: draw them"
-            " outside and pass them as an argument"
+            "the function draws random numbers, which a compiled one would draw only once: draw"
+            " them outside and pass them as an argument"
         )
     trace.check_constants()
-    return Recording(trace, numbers, capture.leaves, changes, result, caller)
+    names = capture.labels, capture.cotangents
+    return Recording(trace, numbers, capture.leaves, changes, result, *names, caller)
 
 
 def is_dynamic(x: Any) -> bool:

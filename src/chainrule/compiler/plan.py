@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import CLIP, Call, Fixed, Ref, map_refs, refs_of
-from chainrule.compiler.tiles import Run, operands, scheduled
+from chainrule.compiler.calls import CLIP, Ref, map_refs
+from chainrule.compiler.nan import to_check
+from chainrule.compiler.scalars import scalars_of
+from chainrule.compiler.tiles import Run, elementwise, needed, operands, scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Functions besides ufuncs and their reductions that write into an array they are given.
 _WRITING = {np.matmul, np.dot, np.einsum, np.concatenate, np.stack, np.take, np.cumsum}
-#: Functions through which a NaN in any input comes out in every result that it has a part in.
-_METHODS = {"reshape", "transpose", "swapaxes", "astype", "clip"}
 
 
 class Buffer:
@@ -55,9 +55,9 @@ class Plan(NamedTuple):
 def planned(trace: Trace, wanted: Iterable[int]) -> Plan:
     """A plan for the results that are wanted; they are arrays of their own."""
     wanted = set(wanted)
-    checked = _to_check(trace, wanted)
-    needed = _needed(trace, wanted | set(checked) | {g.number for g in trace.guards})
-    order = scheduled(trace, [trace.steps[i] for i in sorted(needed)])
+    checked = to_check(trace, wanted)
+    read = needed(trace, wanted | set(checked) | {g.number for g in trace.guards})
+    order = scheduled(trace, [trace.steps[i] for i in sorted(read)])
     steps = [step for item in order for step in members(item)]
     sources = {step.number: _sources(trace, step) for step in steps}
     last = _last_uses(order, sources, wanted)
@@ -67,7 +67,7 @@ def planned(trace: Trace, wanted: Iterable[int]) -> Plan:
             item.plan_pieces(_used_elsewhere(item, steps, sources, wanted))
     buffers, hoisted = _assigned_buffers(trace, order, sources, last, fresh)
     in_place = _in_place_changes(trace, order, last, buffers, hoisted)
-    scalars = _scalars(steps)
+    scalars = scalars_of(steps)
     return Plan(order, buffers, hoisted, sources, checked, scalars, copied, in_place)
 
 
@@ -135,18 +135,6 @@ def _in_place_changes(
             if own and last[before.number] == positions[step.number]:
                 found.add(step.number)
     return found
-
-
-def _needed(trace: Trace, roots: set[int]) -> set[int]:
-    needed: set[int] = set()
-    pending = list(roots)
-    while pending:
-        number = pending.pop()
-        if number not in needed:
-            needed.add(number)
-            step = trace.steps[number]
-            pending += refs_of(step.args) + refs_of(list(step.kwargs.values()))
-    return needed
 
 
 def _sources(trace: Trace, step: Step) -> list[int]:
@@ -262,11 +250,7 @@ def _assigned_buffers(
             elif step.uniform is not None and number not in fresh and number not in changed:
                 hoisted.add(number)
                 memory.arrays[number] = step.value
-            elif (
-                step.call is not None
-                and sources[number]
-                and _hoists(step, sources, memory.arrays, trace)
-            ):
+            elif step.call is not None and sources[number] and _hoists(step, memory.arrays, trace):
                 hoisted.add(number)
             elif writes(step) and number not in fresh and not sources[number]:
                 memory.take(step, position)
@@ -274,13 +258,7 @@ def _assigned_buffers(
     return memory.buffers, hoisted
 
 
-def elementwise(step: Step) -> bool:
-    """Whether each entry of the result comes from the entries beside it."""
-    call = step.call
-    return call is not None and (call == CLIP or call.ufunc not in {None, np.matmul})
-
-
-def _hoists(step: Step, sources: Any, arrays: dict[int, Any], trace: Trace) -> bool:
+def _hoists(step: Step, arrays: dict[int, Any], trace: Trace) -> bool:
     """Whether the result is always the same view of something that is kept."""
     if any(number not in arrays for number in operands(step)):
         return False
@@ -299,137 +277,3 @@ def _hoists(step: Step, sources: Any, arrays: dict[int, Any], trace: Trace) -> b
         return False
     arrays[step.number] = view
     return True
-
-
-# ---- where zero times infinity would show
-
-
-def _to_check(trace: Trace, wanted: set[int]) -> list[int]:
-    """Results to test for NaN, so that every product of a derivative that is NaN shows in one.
-
-    In eager mode zero wins over infinity in such a product. Compiled code does not look at each:
-    a NaN goes through arithmetic to the results, and then the call is done again eagerly.
-    """
-    reached: dict[int, set[int]] = {}  # step -> the products that a NaN in it would come from
-    products = {step.number for step in trace.steps if step.product}
-    needed = _needed(trace, set(wanted))
-    lost: set[int] = set()
-    for number in sorted(needed):
-        step = trace.steps[number]
-        own = {number} if number in products else set()
-        inherited: set[int] = set()
-        for operand in operands(step):
-            inherited |= reached.get(operand, set())
-        if step.call is not None and not passes_nan(step):
-            lost |= inherited
-            inherited = set()
-        reached[number] = own | inherited
-    checked = sorted(lost)
-    missing = {number for number in products if number in needed} - lost
-    ends = sorted(
-        (number for number in wanted if _can_be_nan(trace.steps[number])),
-        key=lambda number: np.size(trace.steps[number].value),
-    )
-    while missing:
-        best = max(ends, key=lambda number: len(reached[number] & missing), default=None)
-        if best is None or not reached[best] & missing:
-            return checked + sorted(missing)
-        checked.append(best)
-        missing -= reached[best]
-    return checked
-
-
-def _can_be_nan(step: Step) -> bool:
-    return getattr(step.value, "dtype", np.dtype(float)).kind in "fc"
-
-
-_PASSING = {
-    *(np.add, np.subtract, np.multiply, np.true_divide, np.negative, np.matmul, np.dot, np.square),
-    *(np.conjugate, np.positive, np.exp, np.sin, np.cos, np.tanh, np.sqrt, np.log, np.broadcast_to),
-    *(np.absolute, np.einsum, np.concatenate, np.stack, np.array, np.squeeze, float, np.vdot),
-}
-
-
-def passes_nan(step: Step) -> bool:
-    """Whether a NaN in any entry of an operand makes some entry of the result NaN."""
-    call = step.call
-    assert call is not None
-    if call.style in {"method", "attribute"}:
-        return call.text in _METHODS | {"T"}
-    return call.function in _PASSING or call.function == np.add.reduce
-
-
-# ---- plain numbers
-
-_MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
-_MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
-ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-
-
-#: Ufuncs that make NaN or infinity of finite numbers only by overflow.
-_CALM = {
-    *(np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.absolute, np.sign),
-    *(
-        np.greater,
-        np.greater_equal,
-        np.less,
-        np.less_equal,
-        np.equal,
-        np.not_equal,
-        np.tanh,
-        np.sin,
-    ),
-    *(np.cos, np.matmul, np.exp, np.conjugate, np.square),
-}
-
-
-def warns(step: Step) -> bool:
-    """Whether NumPy might warn of a call that the traced program told it not to warn of."""
-    if not step.ignoring or step.call is None or step.call.ufunc is None:
-        return False
-    if step.ignoring == ("over",):
-        return step.call.ufunc is np.exp
-    return step.call.ufunc not in _CALM
-
-
-def python_text(call: Call, args: list[str]) -> str | None:
-    """A call on Python's numbers as Python writes it."""
-    if call.ufunc in ARITHMETIC:
-        return f"{args[0]} {ARITHMETIC[call.ufunc]} {args[1]}"
-    if call.ufunc in _MATH:
-        return f"math.{_MATH[call.ufunc]}({args[0]})"
-    if call.ufunc is np.negative:
-        return f"-{args[0]}"
-    return None
-
-
-def is_same_number(step: Step) -> bool:
-    """Whether the call makes a number of a number: NumPy's of Python's, or the other way."""
-    return step.call is not None and (step.call.function in {np.array, float})
-
-
-def _scalars(steps: list[Step]) -> set[int]:
-    """Steps that are Python's numbers: inputs that are, and arithmetic on nothing else."""
-    found: set[int] = set()
-    for step in steps:
-        if step.call is None:
-            if type(step.value) is float:
-                found.add(step.number)
-        elif (
-            not isinstance(step.value, tuple | list)
-            and np.ndim(step.value) == 0
-            and getattr(step.value, "dtype", np.dtype(float)) == float
-            and not step.kwargs
-            and all(number in found for number in operands(step))
-            and not any(isinstance(x, Fixed) for x in step.args)
-            and (
-                python_text(step.call, ["", ""]) is not None
-                or step.uniform is not None
-                or is_same_number(step)
-            )
-        ):
-            found.add(step.number)
-    return found
-
-
-__all__ = ["Plan", "operands", "planned", "python_text", "writes"]

@@ -28,9 +28,8 @@ def write_run(writer: Writer, run: Run, looks: Callable[[Step], None]) -> None:
         )
     whole = f"({', '.join(pieces)}{',' * (len(pieces) == 1)})"
     tiles, part = names.new("tiles"), names.new("part")
-    writer.setup += [
-        f"{tiles} = [(slice(i, i + {rows}), {whole}) for i in range(0, {length - length % rows}, {rows})]"
-    ]
+    starts = f"range(0, {length - length % rows}, {rows})"
+    writer.setup.append(f"{tiles} = [(slice(i, i + {rows}), {whole}) for i in {starts}]")
     if length % rows:
         short = ", ".join(f"{name}[:{length % rows}]" for name in pieces)
         last = f"slice({length - length % rows}, {length})"

@@ -23,7 +23,7 @@ class Mismatch(TypeError):
 
 
 class Unusual(ArithmeticError):
-    """Numbers came up that only chainrule itself treats as it should: infinities that meet zeros."""
+    """Numbers came up that only chainrule itself treats as it should: infinity times zero."""
 
 
 def array(text, dtype, shape):

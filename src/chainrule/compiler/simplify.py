@@ -44,10 +44,9 @@ def is_known(x: Any) -> bool:
 
 def simplified(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:
     """An operand that is the result already, `Instead`, `Filled`, `Known`, or None."""
-    if isinstance(value, np.ndarray) and all(is_known(x) for x in args):
-        if all(number_of(x) is None or not hasattr(x, "step") for x in args) or np.ndim(value):
-            uniform = value.size and bool((value == value.flat[0]).all())
-            return Filled(value) if uniform else Known(value)
+    if isinstance(value, np.ndarray) and value.ndim and all(is_known(x) for x in args):
+        uniform = value.size and bool((value == value.flat[0]).all())
+        return Filled(value) if uniform else Known(value)
     if call.ufunc is not None and not kwargs and not isinstance(value, tuple):
         return _elementwise(call, args, value)
     rule = RULES.get((call.style, call.text))
@@ -123,8 +122,7 @@ def _multiply(args: Any, numbers: Any, value: Any) -> Any:
             continue
         if n == 1:
             return x
-        if type(n) is not float and x.dtype.kind in "fc":
-            n = float(n)
+        n = float(n) if x.dtype.kind in "fc" else n  # noqa: PLW2901
         if n == -1:
             return Instead(spelled(np.negative), (x,), {})
         inner = made_by(x, np.multiply)  # (x · c) · n is x · (c · n)
@@ -217,9 +215,9 @@ def _matmul(args: Any, _numbers: Any, value: Any) -> Any:
         return None
     for unit, v in (scaled, scaled[::-1]):
         square = isinstance(unit, np.ndarray) and unit.shape == (np.shape(value)[0],) * 2
-        if square and getattr(v, "ndim", 0) == 1 and np.array_equal(unit, np.eye(len(unit))):
-            if v.dtype == np.result_type(*args):
-                return Instead(spelled(np.multiply), (v.reshape((-1, 1)), args[1]), {})
+        row = square and getattr(v, "ndim", 0) == 1 and v.dtype == np.result_type(*args)
+        if row and np.array_equal(unit, np.eye(len(unit))):
+            return Instead(spelled(np.multiply), (v.reshape((-1, 1)), args[1]), {})
     return None
 
 
@@ -317,7 +315,7 @@ def _stretched(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
 _SHORT = 4096
 
 
-def _summed(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
+def _summed(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
     x = args[0]
     factors = made_by(x, np.multiply)
     if factors is not None and not np.ndim(value) and x.dtype.kind == "f" and x.size <= _SHORT:

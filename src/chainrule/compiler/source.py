@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.calls import CLIP, Fixed, Ref, spelled
-from chainrule.compiler.plan import (
-    ARITHMETIC,
-    elementwise,
-    is_same_number,
-    operands,
-    python_text,
-    warns,
-)
+from chainrule.compiler.calls import CLIP, Fixed, Ref
+from chainrule.compiler.scalars import ARITHMETIC, is_same_number, python_text, warns
+from chainrule.compiler.tiles import elementwise, operands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,9 +112,9 @@ class Writer:
     def number_text(self, number: int, beside: Step) -> str:
         """A plain number beside arrays: as NumPy's where it was one."""
         value = self.trace.steps[number].value
-        if number in self.plan.scalars and beside.number not in self.plan.scalars:
-            if isinstance(value, np.generic | np.ndarray):
-                return f"np.float64({self.called[number]})"
+        plain = number in self.plan.scalars and beside.number not in self.plan.scalars
+        if plain and isinstance(value, np.generic | np.ndarray):
+            return f"np.float64({self.called[number]})"
         return self.called[number]
 
     # ---- statements
@@ -208,34 +202,41 @@ class Writer:
             self.number_text(x.number, step) if isinstance(x, Ref) else self.text(x)
             for x in step.args
         ]
+        options = {key: self.text(x) for key, x in step.kwargs.items()}
         if call.style == "item":
             return f"{args[0]}[{self.index_text(step.args[1])}]"
-        if step.number in self.plan.scalars:
+        number = call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options
+        if number or step.number in self.plan.scalars:
             python = python_text(call, [bracketed(arg) for arg in args])
             if python is not None:
                 return python
-        options = {key: self.text(x) for key, x in step.kwargs.items()}
-        if call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options:
-            return python_text(call, [bracketed(arg) for arg in args]) or ""
         if elementwise(step) and np.ndim(step.value):
             args = [self.operand(x, text, step) for x, text in zip(step.args, args, strict=True)]
-        if call.function is np.matmul and not options and self.are_matrices(step):
-            call = spelled(np.dot)  # the same, with less around it
+        return self.shorter(step, call, args, options, out) or called(call, args, options, out)
+
+    def shorter(
+        self, step: Step, call: Call, args: list[str], options: dict[str, str], out: str
+    ) -> str:
+        """A call with less around it than NumPy's function has, or nothing."""
+        target = [out] if out else []
+        text = ""
         if call.style == "foreign":
-            call = call._replace(text=self.outsider(call))
-        if call == CLIP:
-            return f"{args[0]}.clip({', '.join([*args[1:], *([out] if out else [])])})"
-        if is_column_sum(step) and isinstance(step.args[0], Ref):
+            text = called(call._replace(text=self.outsider(call)), args, options, out)
+        elif call == CLIP:
+            text = f"{args[0]}.clip({', '.join([*args[1:], *target])})"
+        elif is_column_sum(step) and isinstance(step.args[0], Ref):
             ones = self.ones(np.shape(self.trace.steps[step.args[0].number].value)[0], step)
-            return f"{self.local('np.dot')}({', '.join([ones, args[0], *([out] if out else [])])})"
-        if is_reduction(call) and not set(options) - {"axis", "dtype", "keepdims", "initial"}:
-            return (
+            text = f"{self.local('np.dot')}({', '.join([ones, args[0], *target])})"
+        elif is_reduction(call) and not set(options) - REDUCTION_OPTIONS:
+            text = (
                 f"{self.local(call.text)}({', '.join(reduction_arguments(args[0], options, out))})"
             )
-        if call.style == "function" and (call.ufunc is not None or call.function is np.dot):
-            target = [out] if out and not options else [f"out={out}"] if out else []
-            return f"{self.local(call.text)}({', '.join([*args, *named(options), *target])})"
-        return called(call, args, options, out)
+        elif call.function is np.matmul and not options and self.are_matrices(step):
+            text = f"{self.local('np.dot')}({', '.join([*args, *target])})"
+        elif call.ufunc is not None or call.function is np.dot:
+            target = [f"out={out}"] if out and options else target
+            text = f"{self.local(call.text)}({', '.join([*args, *named(options), *target])})"
+        return text
 
     def are_matrices(self, step: Step) -> bool:
         """Whether both operands have two axes."""
@@ -286,9 +287,16 @@ class Writer:
     def local(self, text: str) -> str:
         """A function as a variable of the program: NumPy need not be looked into."""
         if text not in self.functions:
-            name = self.functions[text] = self.names.new(text.removeprefix("np.").replace(".", "_"))
-            self.setup.append(f"{name} = {text}")
+            self.functions[text] = self.names.new(text.removeprefix("np.").replace(".", "_"))
         return self.functions[text]
+
+    def functions_text(self) -> list[str]:
+        """The variables that hold functions."""
+        return [f"{name} = {text}" for text, name in self.functions.items()]
+
+
+#: What a reduction can be given by position.
+REDUCTION_OPTIONS = {"axis", "dtype", "keepdims", "initial"}
 
 
 def is_reduction(call: Call) -> bool:

@@ -68,6 +68,24 @@ def operands(step: Step) -> list[int]:
     return refs_of(step.args) + refs_of(list(step.kwargs.values()))
 
 
+def elementwise(step: Step) -> bool:
+    """Whether each entry of the result comes from the entries beside it."""
+    call = step.call
+    return call is not None and (call == CLIP or call.ufunc not in {None, np.matmul})
+
+
+def needed(trace: Trace, roots: set[int]) -> set[int]:
+    found: set[int] = set()
+    pending = list(roots)
+    while pending:
+        number = pending.pop()
+        if number not in found:
+            found.add(number)
+            step = trace.steps[number]
+            pending += refs_of(step.args) + refs_of(list(step.kwargs.values()))
+    return found
+
+
 def scheduled(trace: Trace, steps: list[Step]) -> list[Any]:
     """The steps in an order that brings elementwise ones together; a `Run` stands for its own."""
     order: list[Any] = []
@@ -127,8 +145,12 @@ def run_shape(trace: Trace, step: Step) -> tuple[int, ...] | None:
         large = isinstance(x, np.ndarray) and x.nbytes >= LARGE and x.dtype.kind == "f"
         return x.shape if large else None  # type: ignore[union-attr]
     value = step.value
-    plain = step.call == CLIP or step.call.ufunc not in {None, np.matmul}
-    if not plain or step.kwargs or not isinstance(value, np.ndarray) or value.nbytes < LARGE:
+    if (
+        not elementwise(step)
+        or step.kwargs
+        or not isinstance(value, np.ndarray)
+        or value.nbytes < LARGE
+    ):
         return None
     whole = all(_goes_along(_value(trace, x), value.shape) for x in step.args)
     rows = value.nbytes // value.shape[0] <= MOST_PIECE

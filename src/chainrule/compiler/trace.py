@@ -62,7 +62,7 @@ class Trace:
     """What a function did, on its way to become source."""
 
     def __init__(self, placeholder: Any) -> None:
-        self._placeholder = placeholder
+        self._class = placeholder
         self.steps: list[Step] = []
         self.known: dict[Any, int] = {}
         #: Constant arrays and other objects, by reference, with their fingerprints.
@@ -80,6 +80,10 @@ class Trace:
         step = Step(len(self.steps), None, (), {}, value, None)
         self.steps.append(step)
         return step.number
+
+    def placeholder(self, number: int) -> Any:
+        """A placeholder for the result of a step."""
+        return self._class(self, number)
 
     def fixed(self, thing: Any) -> Fixed:
         """A constant by reference."""
@@ -103,13 +107,13 @@ class Trace:
     def operand(self, argument: Any) -> Any:
         """An argument of a step as one that a new call can be made with."""
         if isinstance(argument, Ref):
-            return self._placeholder(self, argument.number)
+            return self.placeholder(argument.number)
         return self.constants[argument.position] if isinstance(argument, Fixed) else argument
 
     def step(self, call: Call, args: Any, kwargs: Any, value: Any) -> Step:
         """The step of a call; an equal one that was recorded before is taken again."""
-        key = (call.text, call.style, id(call.function) if call.style == "foreign" else 0)
-        key = (*key, key_of(args), key_of(kwargs))
+        foreign = id(call.function) if call.style == "foreign" else 0
+        key = (call.text, call.style, foreign, key_of(args), key_of(kwargs))
         number = self.known.get(key)
         if number is not None:
             return self.steps[number]

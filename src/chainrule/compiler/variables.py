@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 from functools import cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def _stores(code: CodeType) -> dict[int, str]:
     instructions = [
         i for i in dis.get_instructions(code) if i.opname not in {"CACHE", "EXTENDED_ARG"}
     ]
-    for now, following in zip(instructions, instructions[1:], strict=False):
+    for now, following in pairwise(instructions):
         if following.opname.startswith("STORE_") and isinstance(following.argval, str | tuple):
             name = following.argval
             found[now.offset] = name if isinstance(name, str) else name[0]

@@ -1,0 +1,161 @@
+"""Writing calls down: what is computed, with what, and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.compiler.calls import CONSTANT, OPERATORS, PART, Call, Ref, spelled
+from chainrule.compiler.simplify import Filled, Instead, Known, simplified
+from chainrule.compiler.trace import LITERAL, Step, Trace
+from chainrule.errors import CompileError
+from chainrule.sites import site_text, user_site
+
+
+class Origin(NamedTuple):
+    """How a view was made."""
+
+    base: Any
+    call: Call
+    rest: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    number: int
+
+
+class Operand:
+    """What a call that is written down can be given besides constants; `Placeholder` is one."""
+
+    __slots__ = ()
+    tape: Trace
+    number: int
+    value: Any
+    origin: Origin | None
+    dtype: Any
+
+    def now(self) -> Any:
+        """This, as it is after all changes of what it is a view of."""
+        raise NotImplementedError
+
+
+#: Functions of which the length of the result depends on the numbers.
+_GROWING = {
+    *(np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_values, np.unique_counts),
+    *(np.unique_inverse, np.unique_all, np.extract, np.trim_zeros, np.intersect1d, np.union1d),
+    *(np.setdiff1d, np.setxor1d, np.bincount, np.compress, np.delete, np.insert, np.repeat),
+}
+
+
+def require_fixed_shape(call: Call, args: Any) -> None:
+    """Refuse what has another shape for other numbers."""
+    if call.style in {"item", "assigned", "updated"}:
+        parts = args[1] if isinstance(args[1], tuple) else (args[1],)
+        masks = any(isinstance(part, Operand) and part.dtype.kind == "b" for part in parts)
+        grows = masks and (call.style == "item" or np.ndim(concrete(args[2])) > 0)
+    elif call.function is np.where:
+        grows = len(args) == 1
+    elif call.function in {np.delete, np.insert, np.repeat}:
+        grows = len(args) > 1 and isinstance(args[1], Operand)
+    elif call.function is np.compress:
+        grows = isinstance(args[0], Operand)
+    else:
+        grows = call.function in _GROWING
+    if grows:
+        raise refused(
+            f"the shape of what {call.text} gives depends on numbers",
+            "keep all entries, and choose with np.where(mask, x, 0)",
+        )
+
+
+def concrete(x: Any) -> Any:
+    """The actual values behind placeholders, also in lists and slices."""
+    if isinstance(x, Operand):
+        return x.now().value
+    if isinstance(x, list | tuple):
+        items = [concrete(item) for item in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    if isinstance(x, slice):
+        return slice(*[concrete(part) for part in (x.start, x.stop, x.step)])
+    return x
+
+
+def packed(trace: Trace, x: Any) -> Any:
+    """Arguments with references in place of placeholders and of constant arrays."""
+    if isinstance(x, Operand):
+        if x.tape is not trace:
+            raise CompileError("a placeholder of another tracing is in use: it was kept from then")
+        return Ref(x.now().number)
+    if isinstance(x, list | tuple):
+        return type(x)([packed(trace, item) for item in x])
+    if isinstance(x, slice):
+        return slice(*[packed(trace, part) for part in (x.start, x.stop, x.step)])
+    if isinstance(x, np.ndarray) or not isinstance(x, LITERAL):
+        return trace.fixed(x)
+    return x
+
+
+def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
+    """The result of a call, written down."""
+    kwargs = kwargs or {}
+    require_fixed_shape(call, args)
+    actual = concrete(list(args))
+    options = {key: concrete(value) for key, value in kwargs.items()}
+    value = _evaluated(call, actual, options)
+    simple = simplified(call, tuple(args), kwargs, value)
+    if isinstance(simple, Instead):
+        return recorded(trace, *simple)
+    if isinstance(simple, Filled):
+        return constant(trace, simple.value)
+    if isinstance(simple, Known):
+        step = trace.step(CONSTANT, (trace.fixed(simple.value),), {}, simple.value)
+        return trace.placeholder(step.number)
+    if simple is not None:
+        return _of_origin(trace.placeholder(simple.number), call, args, kwargs)
+    options_packed = {key: packed(trace, option) for key, option in kwargs.items()}
+    step = trace.step(call, packed(trace, tuple(args)), options_packed, value)
+    if isinstance(value, tuple | list):
+        parts = [_part(trace, step, i) for i in range(len(value))]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    result = trace.placeholder(step.number)
+    return _of_origin(result, call, args, kwargs)
+
+
+def _of_origin(result: Any, call: Call, args: Any, kwargs: Any) -> Any:
+    """A result that remembers what it is a view of."""
+    source = args[0]
+    if isinstance(source, Operand) and isinstance(result.value, np.ndarray):
+        made_anew = call.ufunc is not None or call.text in {"astype", "clip"}
+        if not made_anew and np.may_share_memory(result.value, source.value):
+            result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number)
+    return result
+
+
+def _evaluated(call: Call, actual: list[Any], options: dict[str, Any]) -> Any:
+    """The actual result; Python's own operator where all inputs are Python's numbers."""
+    if call.function in OPERATORS and not options and all(type(x) in PYTHON for x in actual):
+        return OPERATORS[call.function][0](*actual)
+    return call.function(*actual, **options)
+
+
+PYTHON = {float, int, bool, complex}
+
+
+def _part(trace: Trace, whole: Step, i: int) -> Any:
+    step = trace.step(PART, (Ref(whole.number), i), {}, whole.value[i])
+    return trace.placeholder(step.number)
+
+
+def constant(trace: Trace, array: Any) -> Any:
+    """A constant of one number everywhere, as a placeholder."""
+    array = np.asarray(array)
+    fill = array.flat[0].item() if array.size else 0.0
+    step = trace.step(spelled(np.full), (array.shape, fill, array.dtype), {}, array)
+    step.uniform = fill
+    return trace.placeholder(step.number)
+
+
+def refused(what: str, way_out: str) -> CompileError:
+    return CompileError(
+        f"{what} at {site_text(user_site(2))}, which a compiled function cannot do anew in every"
+        f" call: {way_out}"
+    )

@@ -1,0 +1,85 @@
+"""Calls as Python writes them, and what NumPy would warn of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.compiler.calls import Fixed
+from chainrule.compiler.tiles import operands
+
+if TYPE_CHECKING:
+    from chainrule.compiler.calls import Call
+    from chainrule.compiler.trace import Step
+
+DOUBLE = np.dtype(np.float64)
+_MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
+_MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
+ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
+
+
+#: Ufuncs that make NaN or infinity of finite numbers only by overflow.
+_CALM = {
+    *(np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.absolute, np.sign),
+    *(
+        np.greater,
+        np.greater_equal,
+        np.less,
+        np.less_equal,
+        np.equal,
+        np.not_equal,
+        np.tanh,
+        np.sin,
+    ),
+    *(np.cos, np.matmul, np.exp, np.conjugate, np.square),
+}
+
+
+def warns(step: Step) -> bool:
+    """Whether NumPy might warn of a call that the traced program told it not to warn of."""
+    if not step.ignoring or step.call is None or step.call.ufunc is None:
+        return False
+    if step.ignoring == ("over",):
+        return step.call.ufunc is np.exp
+    return step.call.ufunc not in _CALM
+
+
+def python_text(call: Call, args: list[str]) -> str | None:
+    """A call on Python's numbers as Python writes it."""
+    if call.ufunc in ARITHMETIC:
+        return f"{args[0]} {ARITHMETIC[call.ufunc]} {args[1]}"
+    if call.ufunc in _MATH:
+        return f"math.{_MATH[call.ufunc]}({args[0]})"
+    if call.ufunc is np.negative:
+        return f"-{args[0]}"
+    return None
+
+
+def is_same_number(step: Step) -> bool:
+    """Whether the call makes a number of a number: NumPy's of Python's, or the other way."""
+    return step.call is not None and (step.call.function in {np.array, float})
+
+
+def scalars_of(steps: list[Step]) -> set[int]:
+    """Steps that are Python's numbers: inputs that are, and arithmetic on nothing else."""
+    found: set[int] = set()
+    for step in steps:
+        if step.call is None:
+            if type(step.value) is float:
+                found.add(step.number)
+        elif (
+            not isinstance(step.value, tuple | list)
+            and np.ndim(step.value) == 0
+            and getattr(step.value, "dtype", DOUBLE) == DOUBLE
+            and not step.kwargs
+            and all(number in found for number in operands(step))
+            and not any(isinstance(x, Fixed) for x in step.args)
+            and (
+                python_text(step.call, ["", ""]) is not None
+                or step.uniform is not None
+                or is_same_number(step)
+            )
+        ):
+            found.add(step.number)
+    return found
