@@ -37,11 +37,14 @@ def test_page(page, tmp_path, monkeypatch):
         monkeypatch.setattr(op, "misconceptions", list(op.misconceptions))
     namespace = {"__name__": "__main__"}
     printed = ""
-    for language, body in BLOCK.findall(page.read_text(encoding="utf-8")):
+    content = page.read_text(encoding="utf-8")
+    for block in BLOCK.finditer(content):
+        language, body = block.groups()
         if language == "python":
             out = io.StringIO()
+            above = "\n" * content.count("\n", 0, block.start(2))  # lines are those of the page
             with contextlib.redirect_stdout(out):
-                exec(compile(body, str(page), "exec"), namespace)  # noqa: S102
+                exec(compile(above + body, str(page), "exec"), namespace)  # noqa: S102
             printed = out.getvalue()
         elif language == "text":
             assert printed == body, f"{page.name} prints:\n{printed}"
