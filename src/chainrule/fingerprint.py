@@ -1,6 +1,7 @@
 """Noticing that an array was written into: a short value that changes with any entry.
 
-An array is read as 64-bit integers. In each the high bits are mixed into the low ones (a sign, or
+Python hashes the bytes of an array of medium size (SipHash, 64 bits). A larger array is read as
+64-bit integers. In each the high bits are mixed into the low ones (a sign, or
 the exponent of a small whole number, lives in the high bits alone), then rows of 1,024 are folded
 with fixed odd multipliers modulo 2^64. Neither step loses anything of a single integer, so a change
 of one always shows; changes of several cancel only by an accident of about 2^-64.
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 ROW = 1024
 BLOCK = 32 * ROW  # stays in the cache between the passes
 SMALL = 512  # bytes; such an array is its own fingerprint
+MEDIUM = 2**16  # bytes; Python's own hash of so many is faster
 
 
 def _odd_numbers(count: int) -> np.ndarray:
@@ -35,6 +37,8 @@ def fingerprint(array: np.ndarray) -> Hashable:
     """A value that two arrays of one shape and dtype share only if their bytes are equal."""
     if array.nbytes <= SMALL:
         return array.tobytes()
+    if array.nbytes <= MEDIUM:
+        return hash(array.tobytes())
     raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     whole = raw.size - raw.size % 8
     return _folded(raw[:whole].view(np.uint64)), raw[whole:].tobytes()

@@ -26,6 +26,10 @@ _new = object.__new__
 READY = frozenset({float, int, bool, np.float64, np.float32, complex, np.complex128})
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
+#: In place of the fingerprint of a leaf's array that is part of a longer one.
+LENT = object()
+#: Not empty from the first such leaf on.
+loans: list[bool] = []
 
 
 class Tensor(Assignable):
@@ -70,9 +74,10 @@ class Tensor(Assignable):
             self.refresh()
         if tracers:
             lift((self,))
-        array: np.ndarray = self._held
         if self.op is None:
             self._hand_out()
+        array: np.ndarray = self._held
+        if self.op is None:
             return array
         if _is_foreign(array):
             return np.copy(array)
@@ -96,12 +101,30 @@ class Tensor(Assignable):
         self.first_seen = None
         self.renew()
 
+    def lend(self, array: np.ndarray) -> None:
+        """Keep a leaf's data in a part of a longer array, which somebody else writes into.
+
+        Nobody sees that array: it is copied when the data is asked for.
+        """
+        array[...] = self._held
+        self._held = array
+        self.first_seen = LENT
+        if not loans:
+            loans.append(True)
+
+    def _take_back(self) -> None:
+        """Have an array of one's own again."""
+        self._held = _private(np.array(self._held))
+        self.first_seen = None
+
     def _hand_out(self) -> None:
         """Let a leaf's array out of here for the first time.
 
         Until now nobody could write into it, so nodes recorded so far hold no fingerprint of it;
         the one taken here is as good.
         """
+        if self.first_seen is LENT:
+            self._take_back()
         array = self._held
         if isinstance(array, np.ndarray) and self.first_seen is None:
             self.first_seen = fingerprint(array)
@@ -136,6 +159,8 @@ class Tensor(Assignable):
             refresh_views(inputs)
         if tracers:
             lift(inputs)
+        if loans and op.views and inputs[0].__class__ is Tensor and inputs[0].first_seen is LENT:
+            inputs[0]._take_back()  # a view stays as it is when the lent array is written into
         for i, x in enumerate(inputs):
             if x.__class__ is Tensor:
                 arrays.append(x._held)

@@ -6,10 +6,11 @@ import contextlib
 import dataclasses
 import inspect
 import linecache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.compiler.lanes import merged
 from chainrule.compiler.placeholder import Placeholder
 from chainrule.compiler.plan import members, planned
 from chainrule.compiler.run_source import write_run
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType
 
-    from chainrule.compiler.capture import Recording
+    from chainrule.compiler.capture import Change, Recording
+    from chainrule.compiler.lanes import Update
     from chainrule.compiler.trace import Step
 
 
@@ -167,15 +169,32 @@ class Results:
     def __init__(self, recording: Recording, entry: Entry) -> None:
         self.entry = entry
         self.tree = recording.result
-        changed = [part for change in recording.changes for part in (change.data, change.grad)]
-        self.changed = [part for part in changed if part is not None]
-        self.wanted = {x.number for x in (*flatten(self.tree)[0], *self.changed) if is_step(x)}
-        self.wanted |= {
-            x._held.number
-            for x in flatten(self.tree)[0]
-            if isinstance(x, Node) and is_step(x._held)
-        }
+        #: What leaves get, in the order of the changes.
+        self.changes = list(recording.changes)
+        held = [x._held if isinstance(x, Node) else x for x in flatten(self.tree)[0]]
+        grads = [change.grad for change in self.changes]
+        #: The steps of results other than new data of leaves.
+        self.outputs: set[int] = {x.number for x in (*held, *grads) if is_step(x)}
         self.given: set[int] = set()
+
+    @property
+    def changed(self) -> list[Any]:
+        """New data and gradients of leaves."""
+        parts = [part for change in self.changes for part in (change.data, change.grad)]
+        return [part for part in parts if part is not None]
+
+    @property
+    def wanted(self) -> set[int]:
+        """The steps of all results."""
+        return self.outputs | {part.number for part in self.changed}
+
+    def leave_out(self, update: Update | None) -> None:
+        """Leaves that lie in long arrays are written there."""
+        own = update.leaves if update is not None else set()
+        self.changes = [
+            change._replace(data=None) if change.position in own else change
+            for change in self.changes
+        ]
 
     def text(self, writer: Writer) -> str:
         """The expression that is returned."""
@@ -279,6 +298,54 @@ def constant_names(constants: list[Any], f: Any) -> dict[int, str]:
     return wishes
 
 
+class Built(NamedTuple):
+    """A program before it runs."""
+
+    name: str
+    source: str
+    #: The objects from outside that its `make` takes, by name.
+    outside: dict[str, Any]
+    changes: list[Change]
+    update: Update | None
+
+
+def write_arenas(writer: Writer, update: Update) -> dict[str, Any]:
+    """Names for long arrays and for the arrays in them; the kept ones come from outside."""
+    trace, outside = writer.trace, {}
+    for arena in (*update.kept, *update.passing):
+        kept = arena in update.kept
+        name = writer.names.new("parameters" if kept else "gradients")
+        writer.called[arena.number] = name
+        if kept:
+            outside[name] = arena.array
+        else:
+            dtype = literal(arena.array.dtype)
+            writer.setup.append(f"{name} = np.empty({arena.array.size}, {dtype})")
+            writer.buffer_names[id(writer.plan.buffers[arena.number])] = name
+        for number, place in arena.parts:
+            shape = trace.steps[number].value.shape
+            reshaped = "" if len(shape) == 1 else f".reshape({literal(shape)})"
+            part = f"{name}[{place.start}:{place.stop}]{reshaped}"
+            if kept:
+                inner = writer.called[number]
+            elif number in writer.plan.brought:
+                inner = writer.places[number] = writer.names.new(f"{name}_part")
+            else:
+                inner = writer.names.new(writer.wishes.get(number, "") or f"{name}_part")
+                writer.buffer_names[id(writer.plan.buffers[number])] = inner
+            writer.setup.append(f"{inner} = {part}")
+    for number, arena in update.written.items():
+        writer.buffer_names[id(writer.plan.buffers[number])] = writer.called[arena.number]
+    return outside
+
+
+def bring(writer: Writer, brought: list[int]) -> None:
+    """Copy results to their places in long arrays."""
+    while brought:
+        number = brought.pop(0)
+        writer.body.append(f"{writer.places[number]}[...] = {writer.called[number]}")
+
+
 class Lines:
     """The lines of the traced program, each as a comment before what it became."""
 
@@ -326,10 +393,8 @@ def looks(writer: Writer, recording: Recording, step: Any) -> None:
             ]
 
 
-def built(
-    f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any
-) -> tuple[str, str, dict[str, Any]]:
-    """The name of a program, its source, and the objects from outside that its `make` takes."""
+def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -> Built:
+    """The source of a program, and what it needs."""
     trace, names = recording.trace, Names()
     title = names.new(getattr(f, "__name__", "f").strip("<>"))
     parameters = [names.new(name) for name in parameter_names(f, len(args))]
@@ -342,14 +407,21 @@ def built(
         entry.take(kwargs[key], name)
     entry.require_arrays()
     results = Results(recording, entry)
+    update = merged(recording, results.outputs)
+    results.leave_out(update)
     given = entry.called | {
         leaf.number: name for leaf, name in zip(recording.leaves, state, strict=True)
     }
     wishes = wishes_of(recording, given) | constant_names(trace.constants, inner)
-    writer = Writer(trace, planned(trace, results.wanted), names, wishes)
+    writer = Writer(trace, planned(trace, results.wanted, update), names, wishes)
     writer.called |= given
+    arenas = write_arenas(writer, update) if update is not None else {}
     program = Lines(recording)
+    steps = {step.number for step in update.steps} if update is not None else set()
+    brought = list(writer.plan.brought)
     for item in writer.plan.order:
+        if brought and members(item)[0].number in steps:
+            bring(writer, brought)
         writer.body += program.before(members(item)[0])
         if isinstance(item, Run):
             write_run(writer, item, lambda step: looks(writer, recording, step))
@@ -358,10 +430,13 @@ def built(
             looks(writer, recording, item)
     returned = results.text(writer)
     outside = {name: trace.constants[i] for i, name in writer.constants.items()}
-    outside |= writer.outside | entry.kept
+    outside |= writer.outside | entry.kept | arenas
     heading = ", ".join([*parameters, *(["*"] if keywords else []), *keywords])
+    own = update.leaves if update is not None else set()
+    state = [name for i, name in enumerate(state) if i not in own]
     if recording.leaves:
         heading = f"state{', ' * bool(heading)}{heading}"
+    if state:
         entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = state")
     lines = [
         f"def make({', '.join(outside)}):",
@@ -374,4 +449,5 @@ def built(
     imports = ["import numpy as np"]
     if any("math." in line for line in writer.body):
         imports.insert(0, "import math")
-    return title, "\n".join([*imports, "", "", *lines, ""]), outside
+    source = "\n".join([*imports, "", "", *lines, ""])
+    return Built(title, source, outside, results.changes, update)

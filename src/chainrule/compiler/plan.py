@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.compiler.calls import CLIP, Ref, map_refs
+from chainrule.compiler.lanes import Update
 from chainrule.compiler.nan import to_check
 from chainrule.compiler.scalars import scalars_of
 from chainrule.compiler.tiles import Run, elementwise, needed, operands, scheduled
@@ -50,25 +52,36 @@ class Plan(NamedTuple):
     copied: set[int]
     #: Changes of entries that nobody needs the old array after.
     in_place: set[int]
+    #: Results that are copied to their place in a long array.
+    brought: list[int]
 
 
-def planned(trace: Trace, wanted: Iterable[int]) -> Plan:
+def planned(trace: Trace, wanted: Iterable[int], update: Update | None) -> Plan:
     """A plan for the results that are wanted; they are arrays of their own."""
     wanted = set(wanted)
-    checked = to_check(trace, wanted)
-    read = needed(trace, wanted | set(checked) | {g.number for g in trace.guards})
+    update = update or Update()
+    placed = {number for arena in update.passing for number, _ in arena.parts}
+    merged = [number for step in update.steps for number in operands(step)]
+    checked = to_check(trace, wanted | placed)
+    roots = wanted | placed | set(checked) | set(merged) | {g.number for g in trace.guards}
+    read = needed(trace, roots) - {step.number for step in update.steps}
     order = scheduled(trace, [trace.steps[i] for i in sorted(read)])
+    order += scheduled(trace, update.steps)
+    written = wanted | set(update.written)
     steps = [step for item in order for step in members(item)]
     sources = {step.number: _sources(trace, step) for step in steps}
-    last = _last_uses(order, sources, wanted)
+    last = _last_uses(order, sources, written | placed)
     fresh, copied = _handed_out(trace, steps, sources, wanted)
     for item in order:
         if isinstance(item, Run):
-            item.plan_pieces(_used_elsewhere(item, steps, sources, wanted))
-    buffers, hoisted = _assigned_buffers(trace, order, sources, last, fresh)
+            item.plan_pieces(_used_elsewhere(item, steps, sources, written | placed))
+    memory = _Memory(last)
+    brought = _placed(trace, update, memory, sources, fresh)
+    hoisted = _assigned_buffers(trace, order, sources, memory, fresh)
+    buffers = memory.buffers
     in_place = _in_place_changes(trace, order, last, buffers, hoisted)
     scalars = scalars_of(steps)
-    return Plan(order, buffers, hoisted, sources, checked, scalars, copied, in_place)
+    return Plan(order, buffers, hoisted, sources, checked, scalars, copied, in_place, brought)
 
 
 def members(item: Any) -> list[Step]:
@@ -193,6 +206,12 @@ class _Memory:
         self._free: dict[Any, list[Buffer]] = defaultdict(list)
         self._ending: dict[int, list[Buffer]] = defaultdict(list)
 
+    def keep(self, number: int, array: np.ndarray, until: int = sys.maxsize) -> None:
+        """Let a result be written into an array that is there already."""
+        buffer = self.buffers[number] = Buffer(array.shape, array.dtype, number)
+        buffer.array = self.arrays[number] = array
+        self.until[id(buffer)] = until
+
     def take(self, step: Step, position: int) -> None:
         """A buffer for a result: that of an operand nobody reads any more, a free one, or new."""
         key = (step.value.dtype, step.value.shape)
@@ -224,14 +243,34 @@ class _Memory:
                 free.append(buffer)
 
 
+def _placed(
+    trace: Trace, update: Update, memory: _Memory, sources: dict[int, list[int]], fresh: set[int]
+) -> list[int]:
+    """Give results their places in long arrays; return those that must be copied there."""
+    brought = []
+    for arena in update.kept:
+        memory.arrays |= {arena.number: arena.array, **arena.views(trace)}
+    for number, arena in update.written.items():
+        memory.keep(number, arena.array)
+    for arena in update.passing:
+        memory.keep(arena.number, arena.array, memory.last[arena.number])
+        for number, view in arena.views(trace).items():
+            step = trace.steps[number]
+            if writes(step) and number not in fresh and not sources[number]:
+                memory.keep(number, view)
+            else:
+                brought.append(number)
+    return brought
+
+
 def _assigned_buffers(
     trace: Trace,
     order: list[Any],
     sources: dict[int, list[int]],
-    last: dict[int, int],
+    memory: _Memory,
     fresh: set[int],
-) -> tuple[dict[int, Buffer], set[int]]:
-    memory = _Memory(last)
+) -> set[int]:
+    """Take buffers for all results; return those that are views or constants, made once."""
     hoisted: set[int] = set()
     steps = [step for item in order for step in members(item)]
     changed = {
@@ -242,6 +281,8 @@ def _assigned_buffers(
     for position, item in enumerate(order):
         for step in members(item):
             number = step.number
+            if number in memory.buffers:
+                continue
             if isinstance(item, Run):
                 if number not in item.pieces and number not in item.sums and number not in fresh:
                     memory.take(step, position)
@@ -255,7 +296,7 @@ def _assigned_buffers(
             elif writes(step) and number not in fresh and not sources[number]:
                 memory.take(step, position)
         memory.give_back(position)
-    return memory.buffers, hoisted
+    return hoisted
 
 
 def _hoists(step: Step, arrays: dict[int, Any], trace: Trace) -> bool:

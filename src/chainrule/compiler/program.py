@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.compiler.building import built
 from chainrule.compiler.saving import module_text
+from chainrule.errors import CompileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+
+    from chainrule.compiler.building import Built
     from chainrule.compiler.capture import Recording
+    from chainrule.compiler.lanes import Update
 
 
 class Mismatch(TypeError):  # noqa: N818 -- a signal, not an error
@@ -25,16 +30,21 @@ class Unusual(ArithmeticError):  # noqa: N818
 class Program:
     """One compiled signature."""
 
-    def __init__(
-        self, name: str, source: str, outside: dict[str, Any], leaves: Any, changes: Any
-    ) -> None:
-        self.name = name
-        self.source = source
-        self.constants = outside
-        self._make = _executed(source)
+    def __init__(self, recording: Recording, made: Built) -> None:
+        self.name = made.name
+        self.source = made.source
+        self.constants = made.outside
+        self._make = _executed(made.source)
         self._free: list[Any] = []
-        self._leaves = [leaf.node for leaf in leaves]
-        self._changes = changes
+        self._leaves = [leaf.node for leaf in recording.leaves]
+        own = made.update.leaves if made.update is not None else set()
+        #: The leaves whose data is passed in every call; those that lie in long arrays; and which.
+        self._read = [leaf for i, leaf in enumerate(self._leaves) if i not in own]
+        self._lent = lent(recording, made.update)
+        self._changes = [
+            (self._leaves[change.position], change.data is not None, change.grad is not None)
+            for change in made.changes
+        ]
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         free = self._free
@@ -43,10 +53,12 @@ class Program:
         except IndexError:
             run = self._make(**self.constants)
         try:
-            if self._leaves:
-                result, changed = run([leaf._held for leaf in self._leaves], *args, **kwargs)
-            else:
+            if not self._leaves:
                 return run(*args, **kwargs)
+            for leaf, view in self._lent:
+                if leaf._held is not view:
+                    leaf.lend(view)
+            result, changed = run([leaf._held for leaf in self._read], *args, **kwargs)
         except (OverflowError, ZeroDivisionError, ValueError) as error:
             raise Unusual from error
         finally:
@@ -56,25 +68,38 @@ class Program:
 
     def save(self, path: str | Path) -> None:
         """Write the source as a module."""
+        if self._leaves:
+            raise CompileError(
+                f"{self.name} cannot be saved: it computes with Tensors or Values that are no"
+                f" arguments; compile a function of their data, such as cr.grad of a loss"
+            )
         text = module_text(self.name, self.source, self.constants)
         Path(path).write_text(text, encoding="utf-8")
 
     def _commit(self, changed: Any) -> None:
+        for leaf, _ in self._lent:
+            leaf.renew()
         values = iter(changed)
-        for position, data, grad in self._changes:
-            leaf = self._leaves[position]
-            if data is not None:
+        for leaf, data, grad in self._changes:
+            if data:
                 leaf.replace_data(next(values))
-            if grad is not None:
+            if grad:
                 leaf.grad = next(values)
+
+
+def lent(recording: Recording, update: Update | None) -> list[tuple[Any, np.ndarray]]:
+    """The leaves that lie in long arrays, each with its place there."""
+    views: dict[int, np.ndarray] = {}
+    for arena in update.kept if update is not None else ():
+        views |= arena.views(recording.trace)
+    return [(leaf.node, views[leaf.number]) for leaf in recording.leaves if leaf.number in views]
 
 
 def program_of(
     f: Callable[..., Any], recording: Recording, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Program:
     """The program of what was recorded."""
-    name, source, outside = built(f, recording, args, kwargs)
-    return Program(name, source, outside, recording.leaves, recording.changes)
+    return Program(recording, built(f, recording, args, kwargs))
 
 
 def _executed(source: str) -> Any:

@@ -65,6 +65,8 @@ class Writer:
         #: Constant numbers, and functions of NumPy's, by the variables that hold them.
         self.numbers: dict[Any, str] = {}
         self.functions: dict[str, str] = {}
+        #: Places in long arrays that results are copied to.
+        self.places: dict[int, str] = {}
         #: The statements of which NumPy is not to warn.
         self.quiet: list[int] = []
 
