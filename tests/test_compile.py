@@ -669,3 +669,111 @@ def test_time_to_compile_is_linear():
 def test_only_functions():
     with pytest.raises(TypeError, match="takes a function"):
         cr.compile(np.ones(2))
+
+
+def descent(compiled, optimizer_of, dtype=np.float64):
+    random = np.random.default_rng(2)
+    parameters = [
+        cr.Tensor(random.normal(size=shape).astype(dtype), label=name)
+        for name, shape in (("W1", (3, 4)), ("b1", 4), ("W2", (4, 2)), ("b2", 2))
+    ]
+    x, t = (random.normal(size=shape).astype(dtype) for shape in ((6, 3), (6, 2)))
+    optimizer = optimizer_of(parameters)
+
+    def step():
+        W1, b1, W2, b2 = parameters
+        e = cr.relu(x @ W1 + b1) @ W2 + b2 - t
+        np.mean(e * e).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return parameters, cr.compile(step) if compiled else step
+
+
+OPTIMIZERS = {
+    "descent": lambda parameters: cr.optim.GradientDescent(parameters, 0.1),
+    "adam": lambda parameters: cr.optim.Adam(parameters, 0.05, betas=(0.8, 0.95)),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_all_parameters_are_updated_at_once(name, dtype):
+    plain, eager = descent(False, OPTIMIZERS[name], dtype)
+    parameters, step = descent(True, OPTIMIZERS[name], dtype)
+    rtol = 1e-11 if dtype is np.float64 else 1e-4
+    seen = []
+    for i in range(8):
+        eager()
+        step()
+        if i % 3 == 0:
+            seen.append(parameters[0].data)  # an array of the caller's
+            require_same(seen[-1], plain[0].data, rtol)
+            copies = [array.copy() for array in seen]
+        if i == 4:
+            for p in (parameters[1], plain[1]):
+                p.data[0] = 0.25
+        if i == 5:
+            for p in (parameters[2], plain[2]):
+                p.data = p.data * 0.5
+    for p, q in zip(parameters, plain, strict=True):
+        assert p.grad is None
+        require_same(p.data, q.data, rtol)
+    require_same(seen, copies)  # nothing was written into what was handed out
+    assert "subtract(parameters" in step.source
+    assert step.source.count(" subtract(") == 2  # the error, and all parameters
+
+
+def test_what_was_computed_from_parameters_before_a_step_stays():
+    parameters, step = descent(True, OPTIMIZERS["descent"])
+    step()
+    W = parameters[0]
+    row, product = W[0], W * 2.0
+    before = row.data.copy(), product.data.copy()
+    step()
+    require_same((row.data.copy(), product.data.copy()), before)
+    y = np.sum(W * W)
+    step()
+    with pytest.raises(cr.ChangedDataError):
+        y.backward()
+
+
+def test_a_long_update_goes_piece_by_piece(random):
+    def trained(compiled):
+        w, b = (cr.Tensor(np.linspace(-1, 1, n)) for n in (60_000, 30_000))
+        optimizer = cr.optim.Adam([w, b], 0.01)
+
+        def step():
+            (np.sum(w**2) + np.sum(cr.sigmoid(b)) * 3.0).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        step = cr.compile(step) if compiled else step
+        for _ in range(3):
+            step()
+        return w.data, b.data, step
+
+    *given, step = trained(True)
+    *expected, _ = trained(False)
+    assert "for part" in step.source
+    require_same(given, expected)
+    with pytest.raises(cr.CompileError, match="cannot be saved"):
+        step.save("nowhere.py")
+
+
+def test_updates_that_differ_are_done_one_by_one():
+    def trained(compiled):
+        w, b = cr.Tensor([1.0, 2.0], label="w"), cr.Tensor([[3.0], [4.0]], label="b")
+
+        def step():
+            w.grad = b.grad = None
+            np.sum(w * b).backward()
+            w.data = w.data - 0.1 * w.grad
+            b.data = b.data * 0.9 - 0.2 * b.grad
+            return w.data.sum()
+
+        step = cr.compile(step) if compiled else step
+        totals = [step() for _ in range(3)]
+        return totals, w.data, b.data, w.grad
+
+    require_same(trained(True), trained(False))

@@ -360,3 +360,28 @@ def test_scalar_layer_and_neuron():
     layer = scalar.Layer(2, 3, seed=1)
     assert len(layer.parameters()) == 9
     assert len(layer([1.0, 2.0])) == 3
+
+
+def test_adam_follows_its_formula():
+    random = np.random.default_rng(0)
+    A = random.normal(size=(4, 4))
+    for dtype, rtol in ((np.float64, 1e-13), (np.float32, 1e-5)):
+        w = cr.Tensor(np.ones(4, dtype))
+        optimizer = cr.optim.Adam([w], 0.1, betas=(0.7, 0.9), eps=1e-3)
+        expected, m, v = np.ones(4), 0.0, 0.0
+        for t in range(1, 20):
+            optimizer.zero_grad()
+            np.sum(np.cos(A.astype(dtype) @ w)).backward()
+            optimizer.step()
+            g = -A.T @ np.sin(A @ expected)
+            m, v = 0.7 * m + 0.3 * g, 0.9 * v + 0.1 * g * g
+            root = np.sqrt(v / (1 - 0.9**t))
+            expected = expected - 0.1 * m / (1 - 0.7**t) / (root + 1e-3)
+            assert w.data.dtype == dtype
+            np.testing.assert_allclose(w.data, expected, rtol=rtol)
+    with pytest.raises(ValueError, match="betas"):
+        cr.optim.Adam([w], betas=(0.9, 1.0))
+    with pytest.raises(TypeError, match="real"):
+        cr.optim.Adam([cr.Value(1.0)])
+    with pytest.raises(ValueError, match="no gradient"):
+        cr.optim.Adam([cr.Tensor([1.0])]).step()

@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.engine import Node
 from chainrule.history import History
 from chainrule.ops.base import shape_of
-from chainrule.optim import GradientDescent
+from chainrule.optim import Optimizer
 from chainrule.recording import no_grad
 from chainrule.summaries import by_layer
 
@@ -43,7 +43,7 @@ class DivergedError(ArithmeticError):
 
 def fit(
     loss: Callable[..., Any],
-    optimizer: GradientDescent,
+    optimizer: Optimizer,
     epochs: int = 1000,
     *,
     threshold: float | None = None,
@@ -107,15 +107,13 @@ def _check_arguments(
         raise ValueError("batch_size needs data to take batches from")
     if not callable(loss):
         raise TypeError(f"loss is a function that computes the error, got {type(loss).__name__}")
-    if not isinstance(optimizer, GradientDescent):
+    if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"an optimizer such as cr.optim.GradientDescent expected, got {optimizer!r}"
         )
 
 
-def _watcher(
-    history: History, optimizer: GradientDescent, epochs: int
-) -> Callable[[int, int], None]:
+def _watcher(history: History, optimizer: Optimizer, epochs: int) -> Callable[[int, int], None]:
     """Notes the gradients at the first update of some epochs."""
     layers = by_layer(optimizer.parameters)
     every = -(-epochs // MOST_NOTES)
@@ -128,7 +126,7 @@ def _watcher(
 
 
 def _full_epochs(
-    loss: Callable[[], Any], optimizer: GradientDescent, watch: Callable[[int, int], None]
+    loss: Callable[[], Any], optimizer: Optimizer, watch: Callable[[int, int], None]
 ) -> Iterator[float]:
     """The error before training, then after each epoch; one forward serves both ends of it."""
     for epoch in itertools.count():
@@ -139,7 +137,7 @@ def _full_epochs(
 
 def _batched_epochs(
     loss: Callable[..., Any],
-    optimizer: GradientDescent,
+    optimizer: Optimizer,
     data: Sequence[Any],
     batch_size: int,
     random: np.random.Generator,
@@ -170,14 +168,14 @@ def _number(error: Any) -> float:
     return error.item()
 
 
-def _update(error: Any, optimizer: GradientDescent, watch: Callable[[], None]) -> None:
+def _update(error: Any, optimizer: Optimizer, watch: Callable[[], None]) -> None:
     optimizer.zero_grad()
     error.backward()
     watch()
     optimizer.step()
 
 
-def _next_error(errors: Iterator[float], optimizer: GradientDescent, history: History) -> float:
+def _next_error(errors: Iterator[float], optimizer: Optimizer, history: History) -> float:
     try:
         error = next(errors)
     except ArithmeticError as problem:
@@ -189,14 +187,14 @@ def _next_error(errors: Iterator[float], optimizer: GradientDescent, history: Hi
     return error
 
 
-def _check_growth(optimizer: GradientDescent, history: History) -> None:
+def _check_growth(optimizer: Optimizer, history: History) -> None:
     recent = history.errors[-RISING_EPOCHS - 1 :]
     rising = all(a < b for a, b in pairwise(recent))
     if len(recent) > RISING_EPOCHS and rising and recent[-1] > RISING_FACTOR * history.errors[0]:
         raise _diverged(f"the error grew to {recent[-1]:.3g}", optimizer, history)
 
 
-def _diverged(what: str, optimizer: GradientDescent, history: History) -> DivergedError:
+def _diverged(what: str, optimizer: Optimizer, history: History) -> DivergedError:
     start = f" from {history.errors[0]:.3g}" if history.errors else ""
     rate = optimizer.learning_rate
     return DivergedError(

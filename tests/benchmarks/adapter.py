@@ -125,6 +125,21 @@ def W4(dtype):
     return _training(start, loss, C.W4_LR)
 
 
+def W5():
+    x, y, start = C.w5()
+    parameters = [cr.Tensor(p) for p in start]
+    optimizer = cr.optim.Adam(parameters, C.W5_LR, betas=(C.B1, C.B2), eps=C.EPS)
+
+    def step():
+        W1, b1, W2, b2, W3, b3 = parameters
+        h = cr.relu(cr.relu(x @ W1 + b1) @ W2 + b2)
+        optimizer.zero_grad()
+        cr.nn.cross_entropy(h @ W3 + b3, y).backward()
+        optimizer.step()
+
+    return step, lambda: [p.data for p in parameters]
+
+
 def W6():
     x, t, start = C.w6()
 

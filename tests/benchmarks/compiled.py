@@ -17,17 +17,16 @@ def _gradients(start, loss):
 
 
 def _training(start, loss, rate):
-    state = [np.array(p) for p in start]
-    gradient = cr.grad(loss)
+    parameters = [cr.Tensor(p) for p in start]
+    optimizer = cr.optim.GradientDescent(parameters, rate)
 
     @cr.compile
-    def update(parameters):
-        return [p - rate * g for p, g in zip(parameters, gradient(parameters), strict=True)]
-
     def step():
-        state[:] = update(state)
+        loss(parameters).backward()
+        optimizer.step()
+        optimizer.zero_grad()
 
-    return step, lambda: state
+    return step, lambda: [p.data for p in parameters]
 
 
 def W1():
@@ -85,6 +84,22 @@ def W4(dtype):
         return cr.nn.cross_entropy(h @ W3 + b3, y)
 
     return _training(start, loss, C.W4_LR)
+
+
+def W5():
+    x, y, start = C.w5()
+    parameters = [cr.Tensor(p) for p in start]
+    optimizer = cr.optim.Adam(parameters, C.W5_LR, betas=(C.B1, C.B2), eps=C.EPS)
+
+    @cr.compile
+    def step():
+        W1, b1, W2, b2, W3, b3 = parameters
+        h = cr.relu(cr.relu(x @ W1 + b1) @ W2 + b2)
+        cr.nn.cross_entropy(h @ W3 + b3, y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step, lambda: [p.data for p in parameters]
 
 
 def W6():

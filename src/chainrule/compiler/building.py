@@ -2,165 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import inspect
-import linecache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.compiler.entry import Entry
 from chainrule.compiler.lanes import merged
 from chainrule.compiler.placeholder import Placeholder
 from chainrule.compiler.plan import members, planned
 from chainrule.compiler.run_source import write_run
 from chainrule.compiler.source import INDENT, Names, Writer, indented, literal
 from chainrule.compiler.tiles import Run
-from chainrule.compiler.variables import assigned_name, unpacked_names
+from chainrule.compiler.variables import Lines, constant_names, parameter_names, wishes_of
 from chainrule.engine import Node
-from chainrule.trees import flatten, vars_of
+from chainrule.trees import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
 
     from chainrule.compiler.capture import Change, Recording
     from chainrule.compiler.lanes import Update
-    from chainrule.compiler.trace import Step
-
-
-#: Longer conditions go on several lines.
-WIDTH = 88
-
-
-class Entry:
-    """The lines that take the arguments apart and look whether they are those expected."""
-
-    def __init__(self, names: Names, recording: Recording, code: Any) -> None:
-        self.names, self.recording, self.code = names, recording, code
-        self.numbers = iter(recording.inputs)
-        self.lines: list[str] = []
-        self.setup: list[str] = []
-        self.dtypes: dict[str, str] = {}
-        self.called: dict[int, str] = {}
-        #: The arrays among the arguments by their names.
-        self.arrays: dict[str, np.ndarray] = {}
-        self.kept: dict[str, Any] = {}
-
-    def require(self, what: str, *conditions: str) -> None:
-        """Lines that raise unless conditions hold."""
-        line = f"if not ({' and '.join(conditions)}):"
-        if len(line) > WIDTH:
-            first, *rest = conditions
-            line = f"if not (\n{INDENT}{first}"
-            line += "".join(f"\n{INDENT}and {condition}" for condition in rest) + "\n):"
-        self.lines += [*line.split("\n"), f"{INDENT}raise Mismatch({what!r})"]
-
-    def take(self, tree: Any, name: str) -> None:
-        """Lines for an argument that is in the variable `name`."""
-        if tree is None:
-            self.require(f"{name} is None", f"{name} is None")
-        elif isinstance(tree, dict):
-            self.require(
-                f"{name} has the keys {', '.join(map(str, tree))}",
-                f"type({name}) is {self.kind(tree)}",
-                f"list({name}) == {list(tree)!r}",
-            )
-            inner = [self.names.new(str(key)) for key in tree]
-            self.lines += [f"{n} = {name}[{key!r}]" for n, key in zip(inner, tree, strict=True)]
-            self.take_all(tree.values(), inner)
-        elif isinstance(tree, list | tuple):
-            self.require(
-                f"{name} has {len(tree)} items",
-                f"type({name}) is {self.kind(tree)}",
-                f"len({name}) == {len(tree)}",
-            )
-            wishes = list(getattr(tree, "_fields", ())) or unpacked_names(
-                self.code, name, len(tree)
-            )
-            wishes = wishes or [f"{name}_{i}" for i in range(len(tree))]
-            inner = [self.names.new(wish) for wish in wishes]
-            if inner:
-                self.lines.append(f"{', '.join(inner)}{',' * (len(inner) == 1)} = {name}")
-            self.take_all(tree, inner)
-        elif dataclasses.is_dataclass(tree) and not isinstance(tree, type):
-            self.require(f"{name} is a {type(tree).__name__}", f"type({name}) is {self.kind(tree)}")
-            fields = vars_of(tree)
-            inner = [self.names.new(key) for key in fields]
-            self.lines += [f"{n} = {name}.{key}" for n, key in zip(inner, fields, strict=True)]
-            self.take_all(fields.values(), inner)
-        else:
-            self.leaf(tree, name)
-
-    def take_all(self, trees: Any, names: list[str]) -> None:
-        """Lines for several arguments."""
-        for tree, name in zip(trees, names, strict=True):
-            self.take(tree, name)
-
-    def leaf(self, x: Any, name: str) -> None:
-        """A number, an array, or something fixed."""
-        number = next(self.numbers)
-        if number is not None:
-            self.called[number] = name
-            if isinstance(x, np.ndarray):
-                self.arrays[name] = x
-            else:
-                kind = f"np.{type(x).__name__}" if isinstance(x, np.generic) else type(x).__name__
-                self.require(f"{name} is a {type(x).__name__}", f"type({name}) is {kind}")
-        elif type(x) in {bool, int, str}:
-            self.require(
-                f"{name} is {x!r}", f"type({name}) is {type(x).__name__}", f"{name} == {x!r}"
-            )
-        else:
-            self.require(f"{name} is the object it was", f"{name} is {self.keep(x, name)}")
-
-    def require_arrays(self) -> None:
-        """Lines that look at all arrays at once."""
-        if not self.arrays:
-            return
-        self.setup.append("ndarray = np.ndarray")
-        expected = ", ".join(f"{n} {x.shape} {x.dtype}" for n, x in self.arrays.items())
-        classes = " is ".join(f"type({name})" for name in self.arrays)
-        shapes = ", ".join(f"{name}.shape" for name in self.arrays)
-        dtypes = " == ".join(
-            [
-                *[f"{name}.dtype" for name in self.arrays],
-                self.dtype(next(iter(self.arrays.values())).dtype),
-            ]
-        )
-        if len({x.dtype for x in self.arrays.values()}) > 1:
-            dtypes = " and ".join(
-                f"{n}.dtype == {self.dtype(x.dtype)}" for n, x in self.arrays.items()
-            )
-        wanted = literal(tuple(x.shape for x in self.arrays.values()))
-        self.require(
-            f"arrays: {expected}",
-            f"{classes} is ndarray",
-            f"({shapes},) == {wanted}",
-            dtypes,
-        )
-
-    def kind(self, tree: Any) -> str:
-        """The name of the class of a container."""
-        if type(tree) in {list, tuple, dict}:
-            return type(tree).__name__
-        return self.keep(type(tree), type(tree).__name__)
-
-    def dtype(self, dtype: np.dtype[Any]) -> str:
-        """The name of a dtype."""
-        if dtype.str not in self.dtypes:
-            self.dtypes[dtype.str] = self.names.new(f"{dtype.name}_")
-            self.setup.append(f"{self.dtypes[dtype.str]} = np.dtype({dtype.str!r})")
-        return self.dtypes[dtype.str]
-
-    def keep(self, thing: Any, wish: str) -> str:
-        """The name of an object from outside."""
-        for name, known in self.kept.items():
-            if known is thing:
-                return name
-        name = self.names.new(f"the_{wish}")
-        self.kept[name] = thing
-        return name
 
 
 class Results:
@@ -250,54 +112,6 @@ def is_step(x: Any) -> bool:
     return isinstance(x, Placeholder)
 
 
-def parameter_names(f: Any, count: int) -> list[str]:
-    """The names of the positional parameters."""
-    try:
-        names = [
-            p.name
-            for p in inspect.signature(f).parameters.values()
-            if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}
-        ]
-    except (TypeError, ValueError):
-        names = []
-    return (names + [f"x{i}" for i in range(len(names), count)])[:count]
-
-
-def wishes_of(recording: Recording, given: dict[int, str]) -> dict[int, str]:
-    """What results are called in the program that was traced; a cotangent after its own."""
-    steps = recording.trace.steps
-    wishes: dict[int, str] = {}
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
-        if step.site != recording.caller and (following is None or following.site != step.site):
-            name = assigned_name(step.site)
-            if name:
-                wishes[step.number] = name
-    wishes |= recording.labels
-    for number, of in recording.cotangents.items():
-        name = given.get(of) or wishes.get(of, "")
-        if name and number not in wishes:
-            wishes[number] = f"{name}_bar"
-    return wishes
-
-
-def constant_names(constants: list[Any], f: Any) -> dict[int, str]:
-    """What constants are called in the function, by the complement of their position."""
-    code = getattr(f, "__code__", None)
-    if code is None:
-        return {}
-    known = {id(f.__globals__[name]): name for name in code.co_names if name in f.__globals__}
-    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-        with contextlib.suppress(ValueError):  # not bound yet
-            known[id(cell.cell_contents)] = name
-    wishes = {}
-    for position, thing in enumerate(constants):
-        name = known.get(id(thing), "")
-        base = known.get(id(getattr(thing, "base", None)), "")
-        if name or base:
-            wishes[~position] = name or f"{base}_view"
-    return wishes
-
-
 class Built(NamedTuple):
     """A program before it runs."""
 
@@ -344,33 +158,6 @@ def bring(writer: Writer, brought: list[int]) -> None:
     while brought:
         number = brought.pop(0)
         writer.body.append(f"{writer.places[number]}[...] = {writer.called[number]}")
-
-
-class Lines:
-    """The lines of the traced program, each as a comment before what it became."""
-
-    def __init__(self, recording: Recording) -> None:
-        self.caller = recording.caller
-        self.last = ""
-
-    def before(self, step: Step) -> list[str]:
-        """A comment, where a step comes from another line than the one before."""
-        if step.site is None or step.uniform is not None:
-            return []
-        code, offset = step.site
-        text = "derivatives" if step.site == self.caller else line_of(code, offset)
-        if not text or text == self.last:
-            return []
-        self.last = text
-        return [f"# {text}"]
-
-
-def line_of(code: CodeType, offset: int) -> str:
-    """The line of a program that an instruction belongs to, where it can be had."""
-    for start, end, number in code.co_lines():
-        if start <= offset < end and number:
-            return linecache.getline(code.co_filename, number).strip()
-    return ""
 
 
 def looks(writer: Writer, recording: Recording, step: Any) -> None:

@@ -1,14 +1,20 @@
-"""Names for results, read from the bytecode of the program that computed them."""
+"""The names and lines of the program that is traced, read from its bytecode."""
 
 from __future__ import annotations
 
+import contextlib
 import dis
+import inspect
+import linecache
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from types import CodeType
+
+    from chainrule.compiler.capture import Recording
+    from chainrule.compiler.trace import Step
 
 
 @cache
@@ -52,3 +58,78 @@ def unpacked_names(code: Any, variable: str, count: int) -> list[str]:
             if len(names) >= count:
                 return names[:count]
     return []
+
+
+def parameter_names(f: Any, count: int) -> list[str]:
+    """The names of the positional parameters."""
+    try:
+        names = [
+            p.name
+            for p in inspect.signature(f).parameters.values()
+            if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}
+        ]
+    except (TypeError, ValueError):
+        names = []
+    return (names + [f"x{i}" for i in range(len(names), count)])[:count]
+
+
+def wishes_of(recording: Recording, given: dict[int, str]) -> dict[int, str]:
+    """What results are called in the program that was traced; a cotangent after its own."""
+    steps = recording.trace.steps
+    wishes: dict[int, str] = {}
+    for step, following in zip(steps, [*steps[1:], None], strict=True):
+        if step.site != recording.caller and (following is None or following.site != step.site):
+            name = assigned_name(step.site)
+            if name:
+                wishes[step.number] = name
+    wishes |= recording.labels
+    for number, of in recording.cotangents.items():
+        name = given.get(of) or wishes.get(of, "")
+        if name and number not in wishes:
+            wishes[number] = f"{name}_bar"
+    return wishes
+
+
+def constant_names(constants: list[Any], f: Any) -> dict[int, str]:
+    """What constants are called in the function, by the complement of their position."""
+    code = getattr(f, "__code__", None)
+    if code is None:
+        return {}
+    known = {id(f.__globals__[name]): name for name in code.co_names if name in f.__globals__}
+    for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):  # not bound yet
+            known[id(cell.cell_contents)] = name
+    wishes = {}
+    for position, thing in enumerate(constants):
+        name = known.get(id(thing), "")
+        base = known.get(id(getattr(thing, "base", None)), "")
+        if name or base:
+            wishes[~position] = name or f"{base}_view"
+    return wishes
+
+
+class Lines:
+    """The lines of the traced program, each as a comment before what it became."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.caller = recording.caller
+        self.last = ""
+
+    def before(self, step: Step) -> list[str]:
+        """A comment, where a step comes from another line than the one before."""
+        if step.site is None or step.uniform is not None:
+            return []
+        code, offset = step.site
+        text = "derivatives" if step.site == self.caller else line_of(code, offset)
+        if not text or text == self.last:
+            return []
+        self.last = text
+        return [f"# {text}"]
+
+
+def line_of(code: CodeType, offset: int) -> str:
+    """The line of a program that an instruction belongs to, where it can be had."""
+    for start, end, number in code.co_lines():
+        if start <= offset < end and number:
+            return linecache.getline(code.co_filename, number).strip()
+    return ""
