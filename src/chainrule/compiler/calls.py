@@ -119,12 +119,10 @@ def map_refs(function: Any, argument: Any) -> Any:
 
 def refs_of(argument: Any) -> list[int]:
     """The numbers of the steps that an argument refers to."""
-    found: list[int] = []
-
-    def note(place: Any) -> Any:
-        if isinstance(place, Ref):
-            found.append(place.number)
-        return place
-
-    map_refs(note, argument)
-    return found
+    if isinstance(argument, Ref):
+        return [argument.number]
+    if isinstance(argument, list | tuple):
+        return [number for item in argument for number in refs_of(item)]
+    if isinstance(argument, slice):
+        return refs_of((argument.start, argument.stop, argument.step))
+    return []

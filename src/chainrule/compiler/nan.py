@@ -19,35 +19,38 @@ def to_check(trace: Trace, wanted: set[int]) -> list[int]:
     """Results to test for NaN, so that every product of a derivative that is NaN shows in one.
 
     In eager mode zero wins over infinity in such a product. Compiled code does not look at each:
-    a NaN goes through arithmetic to the results, and then the call is done again eagerly.
+    a NaN goes through arithmetic to the results, and then the call is done again eagerly. Small
+    results are tested first; a product that none of them would show is tested itself.
     """
-    reached: dict[int, set[int]] = {}  # step -> the products that a NaN in it would come from
-    products = {step.number for step in trace.steps if step.product}
-    read = needed(trace, set(wanted))
-    lost: set[int] = set()
-    for number in sorted(read):
-        step = trace.steps[number]
-        own = {number} if number in products else set()
-        inherited: set[int] = set()
-        for operand in operands(step):
-            inherited |= reached.get(operand, set())
-        if step.call is not None and not passes_nan(step):
-            lost |= inherited
-            inherited = set()
-        reached[number] = own | inherited
-    checked = sorted(lost)
-    missing = {number for number in products if number in read} - lost
+    missing = {number for number in needed(trace, wanted) if trace.steps[number].product}
     ends = sorted(
         (number for number in wanted if _can_be_nan(trace.steps[number])),
         key=lambda number: np.size(trace.steps[number].value),
     )
-    while missing:
-        best = max(ends, key=lambda number: len(reached[number] & missing), default=None)
-        if best is None or not reached[best] & missing:
-            return checked + sorted(missing)
-        checked.append(best)
-        missing -= reached[best]
-    return checked
+    checked = []
+    seen: set[int] = set()
+    for end in ends:
+        shown = missing & _shown_by(trace, end, seen)
+        if shown:
+            checked.append(end)
+            missing -= shown
+    return checked + sorted(missing)
+
+
+def _shown_by(trace: Trace, end: int, seen: set[int]) -> set[int]:
+    """The steps, of those not seen yet, in which a NaN would make a result NaN."""
+    shown: set[int] = set()
+    pending = [end]
+    while pending:
+        number = pending.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        shown.add(number)
+        step = trace.steps[number]
+        if step.call is not None and passes_nan(step):
+            pending += operands(step)
+    return shown
 
 
 def _can_be_nan(step: Step) -> bool:

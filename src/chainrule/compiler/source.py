@@ -29,16 +29,18 @@ class Names:
 
     def __init__(self) -> None:
         self.taken = set(RESERVED)
+        self._counts: dict[str, int] = {}
 
     def new(self, wish: str) -> str:
         """The wish as an identifier, with a number where it is taken."""
         base = re.sub(r"\W", "_", wish).strip("_") or "v"
         if base[0].isdigit() or keyword.iskeyword(base):
             base = f"v{base}"
-        name, count = base, 1
+        name, count = base, self._counts.get(base, 1)
         while name in self.taken:
             count += 1
             name = f"{base}_{count}"
+        self._counts[base] = count
         self.taken.add(name)
         return name
 

@@ -65,7 +65,7 @@ class Run:
 
 def operands(step: Step) -> list[int]:
     """The steps that a step reads."""
-    return refs_of(step.args) + refs_of(list(step.kwargs.values()))
+    return step.reads
 
 
 def elementwise(step: Step) -> bool:
@@ -91,17 +91,19 @@ def scheduled(trace: Trace, steps: list[Step]) -> list[Any]:
     order: list[Any] = []
     run: Run | None = None
     after: list[Step] = []  # steps that need the open run
+    own: set[int] = set()  # the steps of the open run
     late: set[int] = set()  # what cannot be had before the run is over
     for step in steps:
         needs = set(operands(step))
         shape = run_shape(trace, step)
         if run is not None and shape == run.shape and not needs & late:
             run.steps.append(step)
+            own.add(step.number)
             if is_total(step):
                 run.sums.add(step.number)
                 late.add(step.number)
             continue
-        if run is not None and needs & (run.numbers | late):
+        if run is not None and (needs & own or needs & late):
             if shape is None:
                 after.append(step)
                 late.add(step.number)
@@ -114,6 +116,7 @@ def scheduled(trace: Trace, steps: list[Step]) -> list[Any]:
                 after, late = [], set()
             run = Run(shape)
             run.steps.append(step)
+            own = {step.number}
         else:
             order.append(step)
     return order + (_closed(run, after) if run is not None else [])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import Call, Fixed, Ref
+from chainrule.compiler.calls import Call, Fixed, Ref, refs_of
 from chainrule.errors import CompileError
 from chainrule.fingerprint import fingerprint
 from chainrule.sites import Site, site_text, user_site
@@ -29,6 +29,7 @@ class Step:
         "kwargs",
         "number",
         "product",
+        "reads",
         "site",
         "uniform",
         "value",
@@ -42,6 +43,8 @@ class Step:
         self.args = args
         self.kwargs = kwargs
         self.value = value
+        #: The steps that this one reads.
+        self.reads = refs_of(args) + (refs_of(list(kwargs.values())) if kwargs else [])
         self.site: Site | None = site
         #: The one number that all entries are known to be, or None.
         self.uniform: float | None = None
