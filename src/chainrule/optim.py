@@ -76,13 +76,7 @@ class Optimizer:
 class GradientDescent(Optimizer):
     """w ← w - learning_rate · ∂E/∂w, every weight from the gradients of the same backward.
 
-    Args:
-        parameters: leaves, `Value` or `Tensor`.
-        learning_rate: a positive number.
-
-    Raises:
-        ValueError: if there are no parameters or the learning rate is not positive.
-        TypeError: if a parameter was computed; only leaves can be changed.
+    Arguments and errors are those of `Optimizer`.
     """
 
     def update(self) -> None:

@@ -1,9 +1,19 @@
-"""chainrule's compiled side of the comparison with its peers; see the README beside this file."""
+"""chainrule's compiled side of the comparison with its peers; see the README beside this file.
+
+The workloads are those of `adapter.py`, with `cr.compile` around the gradient or the training step.
+"""
+
+import importlib.util
+from pathlib import Path
 
 import common as C
 import numpy as np
 
 import chainrule as cr
+
+_spec = importlib.util.spec_from_file_location("eager", Path(__file__).with_name("adapter.py"))
+eager = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(eager)
 
 
 def _gradients(start, loss):
@@ -29,6 +39,10 @@ def _training(start, loss, rate):
     return step, lambda: [p.data for p in parameters]
 
 
+eager._gradients, eager._training = _gradients, _training
+W2v, W3, W4, W6, W7, W10 = eager.W2v, eager.W3, eager.W4, eager.W6, eager.W7, eager.W10
+
+
 def W1():
     d = C.w1()
     x, t = d["x"], d["t"]
@@ -49,43 +63,6 @@ def W1():
     return step, lambda: [np.asarray(v) for v in (result[0], *result[1])]
 
 
-def W2v():
-    X, y, start = C.w2()
-    y = y[:, None]
-
-    def loss(parameters):
-        W1, b1, W2, b2, W3, b3 = parameters
-        h = cr.relu(cr.relu(X @ W1 + b1) @ W2 + b2)
-        data_loss = cr.mean(cr.relu(1 - y * (h @ W3 + b3)))
-        squares = [cr.sum(p * p) for p in parameters]
-        return data_loss + C.W2_ALPHA * sum(squares[1:], squares[0])
-
-    return _training(start, loss, C.W2_LR)
-
-
-def W3():
-    d = C.w3()
-    x, t = d["x"], d["t"]
-
-    def loss(parameters):
-        W1, b1, W2, b2 = parameters
-        e = cr.sigmoid(x @ W1 + b1) @ W2 + b2 - t
-        return cr.mean(e * e)
-
-    return _gradients(d["P"], loss)
-
-
-def W4(dtype):
-    x, y, start = C.w4(dtype)
-
-    def loss(parameters):
-        W1, b1, W2, b2, W3, b3 = parameters
-        h = cr.relu(cr.relu(x @ W1 + b1) @ W2 + b2)
-        return cr.nn.cross_entropy(h @ W3 + b3, y)
-
-    return _training(start, loss, C.W4_LR)
-
-
 def W5():
     x, y, start = C.w5()
     parameters = [cr.Tensor(p) for p in start]
@@ -100,34 +77,6 @@ def W5():
         optimizer.zero_grad()
 
     return step, lambda: [p.data for p in parameters]
-
-
-def W6():
-    x, t, start = C.w6()
-
-    def loss(parameters):
-        W1, b1, W2, b2 = parameters
-        e = cr.relu(x @ W1 + b1) @ W2 + b2 - t
-        return cr.mean(e * e)
-
-    return _gradients(start, loss)
-
-
-def W7(dtype):
-    x, a, b = C.w7(dtype)
-
-    def loss(parameters):
-        (y,) = parameters
-        for name in C.W7_OPS:
-            if name == "tanh":
-                y = cr.tanh(y)
-            elif name == "sigmoid":
-                y = cr.sigmoid(y)
-            else:
-                y = y * a if name == "mul" else y + b
-        return cr.sum(y)
-
-    return _gradients([x], loss)
 
 
 def W9h():
@@ -156,17 +105,3 @@ def W9j():
         result[:] = [compiled(x)]
 
     return step, lambda: result
-
-
-def W10():
-    tokens, targets, start = C.w10()
-
-    def loss(parameters):
-        E, Wq, Wk, Wv, Wo = parameters
-        x = cr.nn.embedding(tokens, E)
-        q, k, v = (np.einsum("btd,dhk->bhtk", x, W) for W in (Wq, Wk, Wv))
-        scores = np.einsum("bhtk,bhsk->bhts", q, k) * np.float32(1 / np.sqrt(8))
-        o = np.einsum("bhts,bhsk->bthk", cr.softmax(scores), v)
-        return np.mean((np.einsum("bthk,hkd->btd", o, Wo) - targets) ** 2)
-
-    return _gradients(start, loss)

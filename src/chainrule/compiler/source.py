@@ -231,6 +231,8 @@ class Writer:
         elif is_column_sum(step) and isinstance(step.args[0], Ref):
             ones = self.ones(np.shape(self.trace.steps[step.args[0].number].value)[0], step)
             text = f"{self.local('np.dot')}({', '.join([ones, args[0], *target])})"
+        elif is_row_sum(step) and operands(step)[0] in self.plan.buffers:
+            text = self.row_sum(step, args[0], out)
         elif is_reduction(call) and not set(options) - REDUCTION_OPTIONS:
             text = (
                 f"{self.local(call.text)}({', '.join(reduction_arguments(args[0], options, out))})"
@@ -269,6 +271,24 @@ class Writer:
         if key not in self.numbers:
             name = self.numbers[key] = self.names.new(f"num_{text}".replace("-", "minus_"))
             self.setup.append(f"{name} = np.array({text}, {literal(dtype)})")
+        return self.numbers[key]
+
+    def row_sum(self, step: Step, x: str, out: str) -> str:
+        """The sum over the last axis of a buffer as a product with ones."""
+        length = self.trace.steps[operands(step)[0]].value.shape[-1]
+        product = (
+            f"{self.local('np.dot')}({self.flat(x, f'(-1, {length})')}, {self.ones(length, step)}"
+        )
+        if out:
+            return f"{product}, {self.flat(out, '-1')})"
+        return f"{product}).reshape({literal(step.value.shape)})"
+
+    def flat(self, buffer: str, shape: str) -> str:
+        """A buffer in another shape, made once."""
+        key = ("flat", buffer, shape)
+        if key not in self.numbers:
+            self.numbers[key] = self.names.new(f"{buffer}_flat")
+            self.setup.append(f"{self.numbers[key]} = {buffer}.reshape({shape})")
         return self.numbers[key]
 
     def outsider(self, call: Call) -> str:
@@ -321,6 +341,18 @@ def is_column_sum(step: Step) -> bool:
         and not step.kwargs.get("keepdims")
         and not set(step.kwargs) - {"axis", "keepdims"}
     )
+
+
+def is_row_sum(step: Step) -> bool:
+    """Whether the call is a sum over the last axis of floats, of which there are some."""
+    call, axis = step.call, step.kwargs.get("axis")
+    if call is None or call.function != np.add.reduce or set(step.kwargs) - {"axis", "keepdims"}:
+        return False
+    x, y = step.args[0], step.value
+    last = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+    ndim = np.ndim(y) + (not step.kwargs.get("keepdims"))
+    plain = isinstance(x, Ref) and type(last) is int and last in {-1, ndim - 1}
+    return plain and ndim > 1 and y.dtype in _BLAS and y.size > 0
 
 
 _BLAS = {np.dtype(np.float32), np.dtype(np.float64)}

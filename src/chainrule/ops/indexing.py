@@ -10,6 +10,9 @@ from chainrule.errors import CompileError
 from chainrule.ops.kinds import Linear
 from chainrule.ops.notation import INDEX
 
+#: Of so many numbers each, rows are sorted before they are added.
+ROWS = 16
+
 
 def _is_basic(index: Any) -> bool:
     """Whether an index picks every entry at most once by construction: slices, integers, None."""
@@ -38,9 +41,21 @@ def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
     x = np.zeros_like(y if model is None else model, shape=shape, dtype=y.dtype)
     if _is_basic(index):
         x[index] = y
+    elif type(index) is np.ndarray and index.dtype.kind in "iu" and y.size >= ROWS * index.size:
+        _add_rows(x, np.arange(shape[0])[index.reshape(-1)], y.reshape((-1, *shape[1:])))
     else:
         np.add.at(x, index, y)
     return x
+
+
+def _add_rows(x: Any, rows: np.ndarray, y: Any) -> None:
+    """Add y to rows of x: those for one row lie together when they are sorted."""
+    if not rows.size:
+        return
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    starts = np.flatnonzero(np.append(True, rows[1:] != rows[:-1]))
+    x[rows[starts]] = np.add.reduceat(y[order], starts)
 
 
 def _flat_positions(shape: tuple[int, ...], index: Any) -> Any:
