@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.capture import is_traced, recorded_call, require_same
 from chainrule.compiler.program import Mismatch, Program, Unusual, program_of
+from chainrule.compiler.tracing.capture import is_traced, recorded_call, require_same
 from chainrule.engine import Node
 from chainrule.errors import CompileError
 from chainrule.recording import tracer, tracers, watching

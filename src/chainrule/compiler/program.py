@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.compiler.building import built
-from chainrule.compiler.saving import module_text
+from chainrule.compiler.writing.building import built
+from chainrule.compiler.writing.saving import module_text
 from chainrule.errors import CompileError
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from chainrule.compiler.building import Built
-    from chainrule.compiler.capture import Recording
-    from chainrule.compiler.lanes import Update
+    from chainrule.compiler.planning.lanes import Update
+    from chainrule.compiler.tracing.capture import Recording
+    from chainrule.compiler.writing.building import Built
 
 
 class Mismatch(TypeError):  # noqa: N818 -- a signal, not an error

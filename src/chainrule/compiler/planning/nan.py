@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.compiler.tiles import needed, operands
+from chainrule.compiler.planning.tiles import needed, operands
 
 if TYPE_CHECKING:
-    from chainrule.compiler.trace import Step, Trace
+    from chainrule.compiler.tracing.trace import Step, Trace
 
 #: Methods through which NaN passes.
 _METHODS = {"reshape", "transpose", "swapaxes", "astype", "clip", "T"}

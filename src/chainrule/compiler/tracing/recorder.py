@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import CONSTANT, OPERATORS, PART, Call, Ref, spelled
-from chainrule.compiler.simplify import Filled, Instead, Known, simplified
-from chainrule.compiler.trace import LITERAL, Step, Trace
+from chainrule.compiler.tracing.calls import CONSTANT, OPERATORS, PART, Call, Ref, spelled
+from chainrule.compiler.tracing.simplify import Filled, Instead, Known, simplified
+from chainrule.compiler.tracing.trace import LITERAL, Step, Trace
 from chainrule.errors import CompileError
 from chainrule.sites import site_text, user_site
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.source import INDENT, Names, literal
-from chainrule.compiler.variables import unpacked_names
+from chainrule.compiler.writing.source import INDENT, Names, literal
+from chainrule.compiler.writing.variables import unpacked_names
 from chainrule.trees import vars_of
 
 if TYPE_CHECKING:
-    from chainrule.compiler.capture import Recording
+    from chainrule.compiler.tracing.capture import Recording
 
 #: Longer conditions go on several lines.
 WIDTH = 88

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.calls import CLIP, Fixed, Ref, refs_of
+from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref, refs_of
 
 if TYPE_CHECKING:
-    from chainrule.compiler.trace import Step, Trace
+    from chainrule.compiler.tracing.trace import Step, Trace
 
 #: Arrays of fewer bytes stay in the cache as they are.
 LARGE = 2**18

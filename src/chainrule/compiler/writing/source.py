@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.calls import CLIP, Fixed, Ref
-from chainrule.compiler.scalars import ARITHMETIC, is_same_number, python_text, warns
-from chainrule.compiler.tiles import elementwise, operands
+from chainrule.compiler.planning.scalars import ARITHMETIC, is_same_number, python_text, warns
+from chainrule.compiler.planning.tiles import elementwise, operands
+from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
+from chainrule.compiler.writing.sums import (
+    REDUCTION_OPTIONS,
+    is_column_sum,
+    is_reduction,
+    is_row_sum,
+    reduction_arguments,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chainrule.compiler.calls import Call
-    from chainrule.compiler.plan import Plan
-    from chainrule.compiler.trace import Step, Trace
+    from chainrule.compiler.planning.plan import Plan
+    from chainrule.compiler.tracing.calls import Call
+    from chainrule.compiler.tracing.trace import Step, Trace
 
 INDENT = "    "
 #: Names that generated source uses for itself.
@@ -317,61 +324,6 @@ class Writer:
     def functions_text(self) -> list[str]:
         """The variables that hold functions."""
         return [f"{name} = {text}" for text, name in self.functions.items()]
-
-
-#: What a reduction can be given by position.
-REDUCTION_OPTIONS = {"axis", "dtype", "keepdims", "initial"}
-
-
-def is_reduction(call: Call) -> bool:
-    """Whether the call is a ufunc's reduction over axes."""
-    owner = getattr(call.function, "__self__", None)
-    return isinstance(owner, np.ufunc) and call.function.__name__ == "reduce"
-
-
-def is_column_sum(step: Step) -> bool:
-    """Whether the call is a sum over the rows of a matrix of floats, which BLAS does faster."""
-    call, axis = step.call, step.kwargs.get("axis")
-    return (
-        call is not None
-        and call.function == np.add.reduce
-        and axis in {0, (0,)}
-        and np.ndim(step.value) == 1
-        and step.value.dtype in _BLAS
-        and not step.kwargs.get("keepdims")
-        and not set(step.kwargs) - {"axis", "keepdims"}
-    )
-
-
-def is_row_sum(step: Step) -> bool:
-    """Whether the call is a sum over the last axis of floats, of which there are some."""
-    call, axis = step.call, step.kwargs.get("axis")
-    if call is None or call.function != np.add.reduce or set(step.kwargs) - {"axis", "keepdims"}:
-        return False
-    x, y = step.args[0], step.value
-    last = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
-    ndim = np.ndim(y) + (not step.kwargs.get("keepdims"))
-    plain = isinstance(x, Ref) and type(last) is int and last in {-1, ndim - 1}
-    return plain and ndim > 1 and y.dtype in _BLAS and y.size > 0
-
-
-_BLAS = {np.dtype(np.float32), np.dtype(np.float64)}
-
-
-def reduction_arguments(x: str, options: dict[str, str], out: str) -> list[str]:
-    """The arguments of a reduction by position."""
-    axis = re.sub(r"^\((-?\d+),\)$", r"\1", options.get("axis", "0"))
-    given = [
-        (x, ""),
-        (axis, "0"),
-        (options.get("dtype", "None"), "None"),
-        (out or "None", "None"),
-        (options.get("keepdims", "False"), "False"),
-        (options.get("initial", "np._NoValue"), "np._NoValue"),
-    ]
-    while given[-1][0] == given[-1][1]:
-        given.pop()
-    return [text for text, _ in given]
 
 
 def called(call: Call, args: list[str], options: dict[str, str], out: str) -> str:

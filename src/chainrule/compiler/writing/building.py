@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.entry import Entry
-from chainrule.compiler.lanes import merged
-from chainrule.compiler.placeholder import Placeholder
-from chainrule.compiler.plan import members, planned
-from chainrule.compiler.run_source import write_run
-from chainrule.compiler.source import INDENT, Names, Writer, indented, literal
-from chainrule.compiler.tiles import Run
-from chainrule.compiler.variables import Lines, constant_names, parameter_names, wishes_of
+from chainrule.compiler.planning.lanes import merged
+from chainrule.compiler.planning.plan import members, planned
+from chainrule.compiler.planning.tiles import Run
+from chainrule.compiler.tracing.placeholder import Placeholder
+from chainrule.compiler.writing.entry import Entry
+from chainrule.compiler.writing.loops import write_run
+from chainrule.compiler.writing.source import INDENT, Names, Writer, indented, literal
+from chainrule.compiler.writing.variables import Lines, constant_names, parameter_names, wishes_of
 from chainrule.engine import Node
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.compiler.capture import Change, Recording
-    from chainrule.compiler.lanes import Update
+    from chainrule.compiler.planning.lanes import Update
+    from chainrule.compiler.tracing.capture import Change, Recording
 
 
 class Results:

@@ -8,9 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.answers import FLOAT, answer, array_of
-from chainrule.compiler.calls import ASSIGNED, CLIP, ITEM, UPDATED, Call, attribute, method, spelled
-from chainrule.compiler.recorder import (
+from chainrule.compiler.tracing.answers import FLOAT, answer, array_of
+from chainrule.compiler.tracing.calls import (
+    ASSIGNED,
+    CLIP,
+    ITEM,
+    UPDATED,
+    Call,
+    attribute,
+    method,
+    spelled,
+)
+from chainrule.compiler.tracing.recorder import (
     PYTHON,
     Operand,
     Origin,
@@ -26,7 +35,7 @@ from chainrule.traced import Traced
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from chainrule.compiler.trace import Step, Trace
+    from chainrule.compiler.tracing.trace import Step, Trace
 
 
 class Placeholder(Operand):

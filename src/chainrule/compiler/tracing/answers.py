@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.calls import UPDATED, Call, attribute, spelled
-from chainrule.compiler.contraction import contracted
-from chainrule.compiler.recorder import Operand, concrete, constant, recorded, refused
+from chainrule.compiler.tracing.calls import UPDATED, Call, attribute, spelled
+from chainrule.compiler.tracing.contraction import contracted
+from chainrule.compiler.tracing.recorder import Operand, concrete, constant, recorded, refused
 
 if TYPE_CHECKING:
-    from chainrule.compiler.trace import Trace
+    from chainrule.compiler.tracing.trace import Trace
 
 #: Python's number of one of NumPy's.
 FLOAT = Call("float", "function", float)

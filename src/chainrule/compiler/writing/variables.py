@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import CodeType
 
-    from chainrule.compiler.capture import Recording
-    from chainrule.compiler.trace import Step
+    from chainrule.compiler.tracing.capture import Recording
+    from chainrule.compiler.tracing.trace import Step
 
 
 @cache

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import CLIP, Ref, map_refs
-from chainrule.compiler.lanes import Update
-from chainrule.compiler.nan import to_check
-from chainrule.compiler.scalars import scalars_of
-from chainrule.compiler.tiles import Run, elementwise, needed, operands, scheduled
+from chainrule.compiler.planning.lanes import Update
+from chainrule.compiler.planning.nan import to_check
+from chainrule.compiler.planning.scalars import scalars_of
+from chainrule.compiler.planning.tiles import Run, elementwise, needed, operands, scheduled
+from chainrule.compiler.tracing.calls import CLIP, Ref, map_refs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from chainrule.compiler.trace import Step, Trace
+    from chainrule.compiler.tracing.trace import Step, Trace
 
 #: Functions besides ufuncs and their reductions that write into an array they are given.
 _WRITING = {np.matmul, np.dot, np.einsum, np.concatenate, np.stack, np.take, np.cumsum}

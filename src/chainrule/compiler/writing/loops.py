@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.calls import Fixed, Ref
-from chainrule.compiler.source import INDENT, Writer, comment, literal
-from chainrule.compiler.tiles import Run, is_cut, operands
+from chainrule.compiler.planning.tiles import Run, is_cut, operands
+from chainrule.compiler.tracing.calls import Fixed, Ref
+from chainrule.compiler.writing.source import INDENT, Writer, comment, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from chainrule.compiler.trace import Step
+    from chainrule.compiler.tracing.trace import Step
 
 
 def write_run(writer: Writer, run: Run, looks: Callable[[Step], None]) -> None:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.compiler.calls import Fixed
-from chainrule.compiler.tiles import operands
+from chainrule.compiler.planning.tiles import operands
+from chainrule.compiler.tracing.calls import Fixed
 
 if TYPE_CHECKING:
-    from chainrule.compiler.calls import Call
-    from chainrule.compiler.trace import Step
+    from chainrule.compiler.tracing.calls import Call
+    from chainrule.compiler.tracing.trace import Step
 
 DOUBLE = np.dtype(np.float64)
 _MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.calls import Ref, map_refs, refs_of
-from chainrule.compiler.tiles import elementwise, needed, operands
-from chainrule.compiler.trace import Step
+from chainrule.compiler.planning.tiles import elementwise, needed, operands
+from chainrule.compiler.tracing.calls import Ref, map_refs, refs_of
+from chainrule.compiler.tracing.trace import Step
 
 if TYPE_CHECKING:
-    from chainrule.compiler.capture import Recording
-    from chainrule.compiler.trace import Trace
+    from chainrule.compiler.tracing.capture import Recording
+    from chainrule.compiler.tracing.trace import Trace
 
 
 class Arena:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import Fixed, Ref
-from chainrule.compiler.placeholder import Placeholder
-from chainrule.compiler.trace import Trace, key_of
+from chainrule.compiler.tracing.calls import Fixed, Ref
+from chainrule.compiler.tracing.placeholder import Placeholder
+from chainrule.compiler.tracing.trace import Trace, key_of
 from chainrule.engine import Node, tick
 from chainrule.errors import CompileError
 from chainrule.recording import record_graph, traced_by

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import Call, attribute, method, spelled
+from chainrule.compiler.tracing.calls import Call, attribute, method, spelled
 
 
 class Instead(NamedTuple):

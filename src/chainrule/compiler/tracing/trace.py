@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.calls import Call, Fixed, Ref, refs_of
+from chainrule.compiler.tracing.calls import Call, Fixed, Ref, refs_of
 from chainrule.errors import CompileError
 from chainrule.fingerprint import fingerprint
 from chainrule.sites import Site, site_text, user_site

@@ -1,0 +1,1 @@
+"""What is needed, and which array it is written into."""

@@ -1,0 +1,1 @@
+"""What a function does, written down."""
