@@ -1,6 +1,7 @@
 """`cr.compile`: the same results as eager, at other numbers than those it was traced with."""
 
 import dataclasses
+import enum
 import gc
 import random as python_random
 import subprocess
@@ -775,5 +776,312 @@ def test_updates_that_differ_are_done_one_by_one():
         step = cr.compile(step) if compiled else step
         totals = [step() for _ in range(3)]
         return totals, w.data, b.data, w.grad
+
+    require_same(trained(True), trained(False))
+
+
+def require_alike(f, *calls):
+    """Compiled with the first arguments, called with all."""
+    compiled = cr.compile(f)
+    with np.errstate(all="ignore"):
+        for args in calls:
+            require_same(compiled(*args), f(*args))
+    return compiled
+
+
+def test_long_runs_read_before_they_write(random):
+    x = random.normal(size=(200, 200))
+
+    def f(x):
+        c = x @ x
+        r = c * 2
+        s = np.sin(c)
+        d = np.sin(c) + c.T
+        e = d * c + c[::-1] + c[0]
+        return r @ x, s @ x, e @ x, d
+
+    require_alike(f, (x,), (x * 0.5,))
+    z, w = random.normal(size=(2000, 64)), random.normal(size=(64, 64)) / 8
+
+    def normed(p):
+        a = z @ p["w"]
+        a = (a - a.mean(axis=0)) / np.sqrt(np.var(a, axis=0) + 1e-5)
+        h = a / (1 + np.exp(-a)) + z
+        return np.mean(np.sum(cr.softmax(h @ p["v"]) * h, axis=1) ** 2)
+
+    require_alike(cr.value_and_grad(normed), ({"w": w, "v": w.T},), ({"w": w * 1.1, "v": w},))
+
+
+def test_whole_numbers_stay_whole():
+    for x in (np.array([1, 2]), np.array([100, 7], np.int8), np.array([True, False])):
+        require_alike(lambda x: (x + x, x * 1, x + 0, x - 0 * x), (x,))
+        require_alike(lambda x: x**2, (x.astype(int),))
+    require_alike(lambda x, i: x[i + i], (np.arange(9.0), np.array([1, 2])))
+    require_alike(lambda x: np.ldexp(x, 3), (np.ones(3),))
+
+
+def test_options_of_sums_count():
+    x = np.array([[1.0, -2.0, 3.0]])
+    require_alike(
+        lambda x: (
+            np.sum(x * x, initial=10.0),
+            np.sum(x * x, where=x > 1),
+            np.sum(x * x, dtype=np.float32),
+            np.sum(x, axis=0, initial=10.0),
+            np.sum(x, axis=0, where=x > 0),
+            np.sum(np.ones_like(x), axis=0, where=x > 0),
+            np.concatenate([x, x], dtype=np.float32),
+        ),
+        (x,),
+        (-x,),
+    )
+
+
+def test_arguments_by_name_are_arguments():
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([-4.0, 5.0, 0.5])
+    grid = np.array([0.5, 1.5])
+    require_alike(
+        lambda x: (
+            np.sort(a=x),
+            np.interp(grid, np.arange(3.0), fp=x),
+            np.clip(np.arange(3.0), a_min=x, a_max=None),
+            np.average(np.ones((3, 2)), axis=0, weights=x**2),
+            np.searchsorted(grid, v=x),
+            np.max(a=x, axis=0),
+            np.sum(a=x),
+            np.mean(a=x),
+            np.linalg.norm(x=x),
+            np.zeros_like(a=x),
+        ),
+        (x,),
+        (y,),
+    )
+
+
+def test_products_of_matrices_do_not_broadcast():
+    v, B = np.array([1.0, 2.0, 3.0]), np.arange(9.0).reshape(3, 3)
+    require_alike(
+        lambda v, B: (
+            np.broadcast_to(v, (3, 3)) @ B,
+            B @ np.broadcast_to(v, (3, 3)),
+            B @ np.ones_like(B),
+            np.vecdot(B, np.ones_like(B)),
+            np.einsum("ij,j->i", B, [1.0, 2.0, 3.0]),
+        ),
+        (v, B),
+        (v - 5, B.T),
+    )
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda y, v: (y.__setitem__(..., 0.0), v[1])[1],
+        lambda y, v: (y.T.copy(), y.__setitem__(0, 0.0), v[2])[2],
+        lambda y, v: (v[0].__setitem__(0, 50.0), y * 1)[1],
+        lambda y, v: (y.__setitem__(0, 50.0), v[0] * 1.5)[1],
+    ],
+)
+def test_views_are_views(f):
+    def g(x):
+        y = x.copy()
+        try:
+            return f(y, [*np.split(y, 2), y[1:], y.T])
+        except cr.CompileError:  # a part of a split is not written through
+            return None
+
+    x = np.arange(16.0).reshape(4, 4)
+    compiled = cr.compile(g)
+    for args in (x, x + 1):
+        given = compiled(args)
+        if given is not None:
+            require_same(given, g(args))
+
+
+def test_more_views():
+    def f(x):
+        y = x.copy()
+        v = y.view()
+        v[0] = 50.0
+        w = y.astype(float, copy=False)
+        w[1] = 5.0
+        y.real[2] = 7.0
+        z = y[3, ...]
+        z += 1
+        flat = y.flatten()
+        flat[0] = -1.0
+        return y * 1, flat, v
+
+    require_alike(f, (np.arange(5.0),), (np.ones(5),))
+
+    def number(x):
+        y = x.copy()
+        z = y
+        y += 1
+        return z
+
+    require_alike(number, (np.array(2.0),))
+
+    def through(x):
+        y = x.copy()
+        v = y.reshape(-1)
+        return v * 2, y
+
+    require_alike(through, (np.asfortranarray(np.arange(6.0).reshape(2, 3)),))
+
+
+def test_lengths_that_depend_on_numbers_are_refused():
+    x = np.array([1.0, 2.0, 3.0])
+    for f in (
+        lambda x: x[: np.argmax(x)] * 2,
+        lambda x: np.roots(x) * 2,
+        lambda x: np.repeat(x, repeats=np.argmax(x)),
+        lambda x: np.diff(x, n=np.argmax(x)),
+        lambda x: np.broadcast_to(x, (np.argmax(x), 3)),
+        lambda x: np.mean(x[np.argmin(x) :]),
+    ):
+        with pytest.raises(cr.CompileError, match="test_compile.py"):
+            cr.compile(f)(x)
+
+
+def test_placeholders_are_of_the_class_of_what_they_stand_for():
+    x = np.array([1.0, 2.0])
+    require_alike(lambda x: x * 2 if isinstance(x, np.ndarray) else x * 3, (x,))
+    require_alike(lambda x: x * 2 if isinstance(x, float) else x * 3, (3.0,))
+    require_alike(lambda x: x * 2 if np.isscalar(x) else x * 3, (3.0,))
+
+
+def test_a_leaf_that_is_only_written():
+    w, v = cr.Tensor(np.zeros(2)), cr.Value(1.0)
+
+    def f(x):
+        w.data = x * 2
+        v.data = 5.0
+
+    compiled = cr.compile(f)
+    for x in (np.array([1.0, 2.0]), np.array([3.0, 4.0])):
+        compiled(x)
+        require_same(w.data, x * 2)
+        assert v.data == 5.0
+
+
+def test_results_must_be_containers_that_are_known():
+    for f in (lambda x: {x.sum()}, lambda x: iter([x])):
+        with pytest.raises(cr.CompileError, match="the result holds"):
+            cr.compile(f)(np.ones(2))
+    assert cr.compile(lambda: 3.0)() == 3.0
+    require_same(cr.compile(lambda: np.ones(2))(), np.ones(2))
+
+
+def test_zero_wins_in_forward_mode_too():
+    for f in (np.sqrt, np.log):
+        require_alike(
+            lambda x, v, f=f: cr.jvp(lambda y: np.sum(f(y)), (x,), (v,)),
+            (np.array([1.0, 2.0]), np.array([1.0, 2.0])),
+            (np.array([0.0, 1.0]), np.array([0.0, 1.0])),
+        )
+
+
+def test_constants_that_change_while_tracing():
+    def f(x):
+        m = np.ones(3)
+        a = x * m
+        m[0] = 0
+        b = x * m
+        m[0] = 1
+        return a, b
+
+    with pytest.raises(cr.CompileError, match="written into"):
+        cr.compile(f)(np.ones(3))
+
+    def grows(x):
+        y = np.kron(np.ones_like(x), np.array([1.0, 2.0]))
+        y[0] += x[0]
+        return y
+
+    require_alike(grows, *[(np.arange(1.0, 4.0),)] * 3)
+
+
+def test_numbers_at_the_ends_of_the_range():
+    single = np.array([1e-30, 1.0], np.float32)
+    require_alike(lambda x: x * 1e20 * 1e20, (single,))
+    require_alike(lambda x: x * 1e-30 * 1e-30, (1 / single,))
+    require_alike(lambda x: x * 300 * 300, (np.array([0.1], np.float16),))
+    require_alike(lambda x: x / 2.0**-140, (single * 1e-20,))
+    require_alike(lambda x: x / 2.0**-1074, (np.zeros(2),))
+    require_alike(lambda x: (1 / (0 - x), np.arctan2(0 - x, -1.0)), (np.zeros(2),))
+    z = np.array([1 + 0j, -2j])
+    require_alike(lambda z: (np.sqrt(-1.0 * z), np.sqrt(0 - z), z + complex(-1, -0.0)), (z,))
+    require_alike(lambda x: x > np.ones_like(x, dtype=np.float64) * 0.1, (np.full(2, 0.1, "f4"),))
+    require_alike(lambda v, B: (np.eye(2) * v) @ B, (np.array([np.inf, 1.0]), np.ones((2, 2))))
+    with pytest.raises(cr.CompileError, match="layout"):
+        cr.compile(lambda x: x.ravel(order="A"))(np.ones((2, 2)))
+    with pytest.raises(cr.CompileError, match="convert first"):
+        cr.compile(lambda x: x.copy().__iadd__(0.5))(np.array([1, 2]))
+
+
+def test_pythons_numbers_stay_pythons():
+    f = lambda x: (x % 2.0, x**2, x**0.5, abs(x), x // 0.3, 2.0**x, -x, +x, x * 1.0)
+    require_alike(f, (3.0,), (0.25,))
+
+
+def test_calls_in_other_ways_compile_anew():
+    def f(x, scale=2.0, _y=0.0, lambda_=1.0, state=0.0, type=0.0):  # noqa: A002
+        return x * scale * lambda_ + _y + state + type
+
+    compiled = cr.compile(f)
+    x = np.ones(2)
+    for args, kwargs in (
+        ((x,), {}),
+        ((x, 5.0), {}),
+        ((x,), {"scale": 3.0}),
+        ((x,), {"_y": 3.0}),
+        ((x,), {"lambda_": 3.0, "state": 1.0}),
+        ((x,), {"type": 3.0, "scale": 2.0}),
+        ((x,), {}),
+    ):
+        require_same(compiled(*args, **kwargs), f(*args, **kwargs))
+    require_same(cr.compile(np.ma.sum)(np.ma.array([1.0, 2.0], mask=[0, 1])), 1.0)
+    assert "compiled" in repr(cr.compile(np.sin))
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+def test_keys_of_every_kind():
+    require_alike(
+        lambda d: {Color.RED: d["a"] * 2, 3: d[Color.RED], "a b": d[1.5]},
+        ({"a": np.ones(2), Color.RED: 2.0, 1.5: 3.0},),
+    )
+
+
+def test_filling_a_constant_says_the_way_out():
+    def f(x):
+        out = np.zeros(2)
+        out[0] = x[0]
+        return out
+
+    with pytest.raises(cr.CompileError, match="zeros_like"):
+        cr.compile(f)(np.ones(2))
+    with pytest.raises(cr.CompileError, match="np.take"):
+        cr.compile(lambda i: np.eye(3)[i])(np.array([1, 2]))
+
+
+def test_a_learning_rate_may_change():
+    def trained(compiled):
+        w = cr.Tensor([1.0, 2.0])
+        optimizer = cr.optim.GradientDescent([w], 0.1)
+
+        def step():
+            np.sum(w * w).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        step = cr.compile(step) if compiled else step
+        for rate in (0.1, 0.05, 0.3):
+            optimizer.learning_rate = rate
+            step()
+        return w.data
 
     require_same(trained(True), trained(False))

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.engine import Node
 from chainrule.recording import lift, tracers
 from chainrule.tensor import Tensor
+from chainrule.value import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +31,12 @@ class Optimizer:
         if isinstance(parameters, Node):
             raise TypeError("parameters are a list, even of one: [w]")
         self.parameters = list(parameters)
-        self.learning_rate = learning_rate
         if not self.parameters:
             raise ValueError("no parameters to optimise")
         if not learning_rate > 0:
             raise ValueError(f"the learning rate must be positive, got {learning_rate}")
+        #: A leaf, so that compiled code sees when it is changed.
+        self._rate = Value(float(learning_rate))
         if len({id(p) for p in self.parameters}) < len(self.parameters):
             raise ValueError("a parameter is in the list twice: it would be changed twice")
         for p in self.parameters:
@@ -42,6 +44,15 @@ class Optimizer:
                 raise TypeError(f"a parameter is a Value or a Tensor, got {type(p).__name__}")
             if p.op is not None:
                 raise TypeError(f"a parameter must be a leaf, this one is computed: {p.describe()}")
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate; it may be changed between steps."""
+        return self._rate.data
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self._rate.data = float(rate)
 
     def __repr__(self) -> str:
         count = len(self.parameters)

@@ -88,6 +88,8 @@ class Tensor(Assignable):
     @data.setter
     def data(self, value: Any) -> None:
         self.require_leaf()
+        if tracers:
+            lift((self,))
         if value is not self._held:  # `t.data -= step` has already written into it
             array = _own_array(value)
             if array.shape != self.shape:
@@ -97,6 +99,8 @@ class Tensor(Assignable):
             self.renew()
 
     def replace_data(self, data: Any) -> None:
+        if tracers:
+            lift((self,))
         self._held = _private(np.asarray(data) if isinstance(data, np.generic) else data)
         self.first_seen = None
         self.renew()

@@ -72,7 +72,10 @@ class Value(Operators, Node):
     @data.setter
     def data(self, number: float) -> None:
         self.require_leaf()
-        self.replace_data(_as_float(number, "data"))
+        if tracers:
+            lift((self,))
+        traced = hasattr(number, "as_float")
+        self.replace_data(number.as_float() if traced else _as_float(number, "data"))  # type: ignore[attr-defined]
 
     def item(self) -> float:
         """The number as a plain float, outside the graph."""

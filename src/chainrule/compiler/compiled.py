@@ -33,6 +33,7 @@ class Compiled:
         update_wrapper(self, f, updated=())
         self.function = f
         self.check = check
+        self.name = getattr(f, "__name__", type(f).__name__)
         #: The programs by signature, the one used last in front.
         self.programs: list[Program] = []
 
@@ -55,6 +56,8 @@ class Compiled:
             return self.function(*args, **kwargs)
         programs = self.programs
         for program in programs:
+            if program.count != len(args) or program.keywords != tuple(kwargs):
+                continue
             try:
                 result = program(args, kwargs)
             except Mismatch:
@@ -68,11 +71,12 @@ class Compiled:
         return self._first(args, kwargs)
 
     def _first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if watching() or any(is_traced(x) for x in flatten([list(args), kwargs])[0]):
+        leaves = flatten([list(args), kwargs])[0]
+        if watching() or any(is_traced(x) or is_subclassed(x) for x in leaves):
             return self.function(*args, **kwargs)
         if len(self.programs) >= MANY:
             warnings.warn(
-                f"{MANY} signatures of {self.function.__name__} are compiled, the oldest is"
+                f"{MANY} signatures of {self.name} are compiled, the oldest is"
                 f" forgotten: every new shape, whole number or text costs a compilation; pass a"
                 f" float or an array for a number that changes",
                 RuntimeWarning,
@@ -93,7 +97,12 @@ class Compiled:
         return result
 
     def __repr__(self) -> str:
-        return f"<compiled {self.function.__name__}, {len(self.programs)} signature(s)>"
+        return f"<compiled {self.name}, {len(self.programs)} signature(s)>"
+
+
+def is_subclassed(x: Any) -> bool:
+    """Whether x is more than an array, such as a masked one."""
+    return isinstance(x, np.ndarray) and type(x) is not np.ndarray
 
 
 def require_equal(result: Any, traced: Any) -> None:

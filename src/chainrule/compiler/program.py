@@ -30,8 +30,12 @@ class Unusual(ArithmeticError):  # noqa: N818
 class Program:
     """One compiled signature."""
 
-    def __init__(self, recording: Recording, made: Built) -> None:
+    def __init__(
+        self, recording: Recording, made: Built, count: int, keywords: tuple[str, ...]
+    ) -> None:
         self.name = made.name
+        #: The number of arguments by position, and the names of the others.
+        self.count, self.keywords = count, keywords
         self.source = made.source
         self.constants = made.outside
         self._make = _executed(made.source)
@@ -54,11 +58,11 @@ class Program:
             run = self._make(**self.constants)
         try:
             if not self._leaves:
-                return run(*args, **kwargs)
+                return run(*args, *kwargs.values())
             for leaf, view in self._lent:
                 if leaf._held is not view:
                     leaf.lend(view)
-            result, changed = run([leaf._held for leaf in self._read], *args, **kwargs)
+            result, changed = run([leaf._held for leaf in self._read], *args, *kwargs.values())
         except (OverflowError, ZeroDivisionError, ValueError) as error:
             raise Unusual from error
         finally:
@@ -99,7 +103,7 @@ def program_of(
     f: Callable[..., Any], recording: Recording, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Program:
     """The program of what was recorded."""
-    return Program(recording, built(f, recording, args, kwargs))
+    return Program(recording, built(f, recording, args, kwargs), len(args), tuple(kwargs))
 
 
 def _executed(source: str) -> Any:

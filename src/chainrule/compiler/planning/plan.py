@@ -143,7 +143,8 @@ def _in_place_changes(
     for step in [step for item in order for step in members(item)]:
         if step.call is not None and step.call.style in {"assigned", "updated"}:
             before = trace.steps[operands(step)[0]]
-            own = before.call is not None and before.number not in buffers
+            own = before.call is not None and before.call.style != "constant"
+            own = own and before.number not in buffers
             own = own and before.number not in hoisted and not _sources(trace, before)
             if own and last[before.number] == positions[step.number]:
                 found.add(step.number)
@@ -188,7 +189,9 @@ def writes(step: Step) -> bool:
     call, value = step.call, step.value
     if call is None or not isinstance(value, np.ndarray) or not value.ndim or not value.size:
         return False
-    if call.ufunc is not None or call.function in _WRITING or call == CLIP:
+    if call.function in _WRITING:
+        return "dtype" not in step.kwargs
+    if call.ufunc is not None or call == CLIP:
         return True
     owner = getattr(call.function, "__self__", None)
     return isinstance(owner, np.ufunc) and call.function.__name__ in {"reduce", "accumulate"}
@@ -212,10 +215,13 @@ class _Memory:
         buffer.array = self.arrays[number] = array
         self.until[id(buffer)] = until
 
-    def take(self, step: Step, position: int) -> None:
-        """A buffer for a result: that of an operand nobody reads any more, a free one, or new."""
+    def take(self, step: Step, position: int, *, alone: bool = True) -> None:
+        """A buffer for a result: that of an operand nobody reads any more, a free one, or new.
+
+        A step of a run is not alone: others of it may still read what it reads.
+        """
         key = (step.value.dtype, step.value.shape)
-        buffer = self._in_place(step, position)
+        buffer = self._in_place(step, position) if alone else None
         if buffer is None:
             free = self._free[key]
             buffer = free.pop() if free else Buffer(key[1], key[0], step.number)
@@ -285,7 +291,7 @@ def _assigned_buffers(
                 continue
             if isinstance(item, Run):
                 if number not in item.pieces and number not in item.sums and number not in fresh:
-                    memory.take(step, position)
+                    memory.take(step, position, alone=False)
             elif step.call is not None and step.call.style == "constant":
                 memory.arrays[number] = step.value
             elif step.uniform is not None and number not in fresh and number not in changed:

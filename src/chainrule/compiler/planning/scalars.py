@@ -17,6 +17,9 @@ DOUBLE = np.dtype(np.float64)
 _MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
 _MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
 ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
+#: Operators that mean something else for NumPy's numbers than for Python's.
+_UNARY = {np.negative: "-", np.positive: "+", np.absolute: "abs"}
+_PYTHONS = {np.power: "**", np.floor_divide: "//", np.remainder: "%"}
 
 
 #: Ufuncs that make NaN or infinity of finite numbers only by overflow.
@@ -47,13 +50,12 @@ def warns(step: Step) -> bool:
 
 def python_text(call: Call, args: list[str]) -> str | None:
     """A call on Python's numbers as Python writes it."""
-    if call.ufunc in ARITHMETIC:
-        return f"{args[0]} {ARITHMETIC[call.ufunc]} {args[1]}"
-    if call.ufunc in _MATH:
-        return f"math.{_MATH[call.ufunc]}({args[0]})"
-    if call.ufunc is np.negative:
-        return f"-{args[0]}"
-    return None
+    ufunc = call.ufunc
+    if ufunc in ARITHMETIC | _PYTHONS:
+        return f"{args[0]} {(ARITHMETIC | _PYTHONS)[ufunc]} {args[1]}"
+    if ufunc in _MATH:
+        return f"math.{_MATH[ufunc]}({args[0]})"
+    return f"{_UNARY[ufunc]}({args[0]})" if ufunc in _UNARY else None
 
 
 def is_same_number(step: Step) -> bool:

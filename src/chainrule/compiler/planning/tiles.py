@@ -71,7 +71,9 @@ def operands(step: Step) -> list[int]:
 def elementwise(step: Step) -> bool:
     """Whether each entry of the result comes from the entries beside it."""
     call = step.call
-    return call is not None and (call == CLIP or call.ufunc not in {None, np.matmul})
+    if call is None or call == CLIP:
+        return call is not None
+    return call.ufunc is not None and call.ufunc.signature is None
 
 
 def needed(trace: Trace, roots: set[int]) -> set[int]:

@@ -40,6 +40,9 @@ _CHANGING = {np.fill_diagonal, np.put_along_axis, np.put, np.place, np.putmask}
 
 def answer(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
     """The result of a function, written down."""
+    if not args:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        args, kwargs = bound.args, bound.kwargs
     if function in _ABOUT:
         return function(*[concrete(x) for x in args], **kwargs)
     if function in _FILLED:
@@ -87,7 +90,7 @@ def _real(trace: Trace, function: Any, args: Any, _kwargs: Any) -> Any:
     x = args[0]
     if x.dtype.kind == "c":
         return recorded(trace, attribute(function.__name__), (x,))
-    return x.copy() if function is np.real else constant(trace, np.zeros(x.shape, x.dtype))
+    return x.view() if function is np.real else constant(trace, np.zeros(x.shape, x.dtype))
 
 
 def _matrix_transpose(_trace: Trace, _function: Any, args: Any, _kwargs: Any) -> Any:
@@ -109,10 +112,11 @@ def _mean(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
 def _einsum(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
     """Einstein's sum of two arrays as a matrix product."""
     subscripts, *operands = args
-    if len(operands) == 2 and not set(kwargs) - {"optimize"}:
+    arrays = isinstance(subscripts, str) and all(hasattr(x, "shape") for x in operands)
+    if arrays and len(operands) == 2 and not set(kwargs) - {"optimize"}:
         product = contracted(subscripts, *operands)
         if product is not None:
-            return product
+            return product.alone()
     return _whole(trace, function, args, kwargs)
 
 

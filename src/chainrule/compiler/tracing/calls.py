@@ -41,6 +41,9 @@ OPERATORS = {
     np.greater_equal: (operator.ge, ">="),
     np.equal: (operator.eq, "=="),
     np.not_equal: (operator.ne, "!="),
+    np.negative: (operator.neg, "-"),
+    np.positive: (operator.pos, "+"),
+    np.absolute: (abs, "abs"),
 }
 ITEM = Call("[]", "item", operator.getitem)
 #: `x` with the entries at an index replaced: a new array, or x itself where nobody needs it more.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.tracing.calls import Fixed, Ref
+from chainrule.compiler.tracing.calls import CONSTANT, Fixed, Ref
 from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.tracing.trace import Trace, key_of
 from chainrule.engine import Node, tick
@@ -90,7 +90,7 @@ class Capture:
         found = []
         for position, leaf in enumerate(self.leaves):
             node = leaf.node
-            data = node._held if node._held.number != leaf.number else None
+            data = self._new_data(node._held, leaf)
             grad = node.grad if isinstance(node.grad, Placeholder) else None
             if grad is not None and leaf.grad is not None:
                 raise CompileError(
@@ -100,6 +100,13 @@ class Capture:
             if data is not None or grad is not None:
                 found.append(Change(position, data, grad))
         return found
+
+    def _new_data(self, held: Any, leaf: Leaf) -> Any:
+        """New data of a leaf, or None."""
+        if not isinstance(held, Placeholder):  # a constant
+            step = self.trace.step(CONSTANT, (self.trace.fixed(held),), {}, np.asarray(held))
+            return Placeholder(self.trace, step.number)
+        return held if held.now().number != leaf.number else None
 
     def restore(self) -> None:
         """Give the leaves back what they had."""
@@ -149,7 +156,14 @@ def recorded_call(
     try:
         with traced_by(capture), record_graph(), contextlib.redirect_stdout(_Silent()):
             result = f(*passed[0], **passed[1])
+            for x in flatten(result)[0]:
+                if isinstance(x, Placeholder):
+                    x.now()
         changes = capture.changes()
+    except ValueError as error:
+        if isinstance(error.__cause__, CompileError):  # NumPy says less
+            raise error.__cause__ from None
+        raise
     finally:
         capture.restore()
         for leaf, grad in zip(known, grads, strict=True):

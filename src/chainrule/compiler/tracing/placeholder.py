@@ -56,6 +56,12 @@ class Placeholder(Operand):
         #: Of a view: how it was made, of what, and what that was then.
         self.origin: Origin | None = None
 
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        """For the program that is traced it is what it stands for: `isinstance` says so."""
+        inside = sys._getframe(1).f_code.co_filename.startswith(PACKAGE)
+        return Placeholder if inside else type(self.value)
+
     @property
     def step(self) -> Step:
         return self.tape.steps[self.number]
@@ -105,13 +111,17 @@ class Placeholder(Operand):
         """The imaginary part."""
         return np.imag(self)
 
-    def astype(self, dtype: Any, **_options: Any) -> Any:
+    def astype(self, dtype: Any, *, copy: bool = True, **_options: Any) -> Any:
         """Converted."""
+        if not copy and self.dtype == np.dtype(dtype):
+            return self
         return recorded(self.tape, method("astype"), (self, np.dtype(dtype)))
 
     def reshape(self, *shape: Any, order: str = "C") -> Any:
         """The same entries in another shape."""
         wanted = shape[0] if len(shape) == 1 else shape
+        if order not in {"C", "F"}:
+            raise refused(f"order={order!r} asks for a layout of memory", "order='C' or 'F'")
         if order != "C":
             return recorded(self.tape, method("reshape"), (self, wanted), {"order": order})
         wanted = np.broadcast_to(0, self.shape).reshape(wanted).shape
@@ -136,11 +146,17 @@ class Placeholder(Operand):
 
     def copy(self, order: str = "C") -> Any:  # noqa: ARG002 -- nothing is written into it
         """The same numbers, to be changed on their own."""
+        if isinstance(self.value, np.ndarray) and not self.value.flags.c_contiguous:
+            return recorded(self.tape, method("copy"), (self,))
         if type(self.value) in PYTHON:  # what was a Python number has a dtype from now on
             return array_of(self)
         return Placeholder(self.tape, self.now().number)
 
-    view = __copy__ = copy
+    __copy__ = copy
+
+    def view(self) -> Any:
+        """The same array once more."""
+        return self[...]
 
     def __deepcopy__(self, _memo: Any) -> Any:
         return self.copy()
@@ -151,11 +167,17 @@ class Placeholder(Operand):
 
     conj = conjugate
 
-    def flatten(self, order: str = "C") -> Any:
+    def ravel(self, order: str = "C") -> Any:
         """The entries in one axis."""
         return self.reshape((-1,), order=order)
 
-    ravel = flatten
+    def flatten(self, order: str = "C") -> Any:
+        """The entries in one axis, to be changed on their own."""
+        return self.ravel(order).alone()
+
+    def alone(self) -> Any:
+        """The same result, which is no view of anything."""
+        return Placeholder(self.tape, self.now().number)
 
     def as_float(self) -> Any:
         """A number as Python's."""
@@ -183,9 +205,9 @@ class Placeholder(Operand):
         if self.origin is not None:
             base = self.origin.base.now()
             if base.number != self.origin.number:
-                again = recorded(
-                    self.tape, self.origin.call, (base, *self.origin.rest), self.origin.kwargs
-                )
+                origin = self.origin
+                again = recorded(self.tape, origin.call, (base, *origin.rest), origin.kwargs)
+                again = again if origin.part is None else again[origin.part]
                 self._be(again.step)
                 self.origin = self.origin._replace(number=base.number)
         return self
@@ -194,7 +216,7 @@ class Placeholder(Operand):
         """Be what a change of entries makes of this; what it is a view of changes, too."""
         if not self.changes:
             raise refused("an argument is written into", "copy it first, x = x.copy()")
-        require_fixed_shape(call, args)
+        require_fixed_shape(call, args, {})
         value = np.array(self.now().value)
         change(value, *[concrete(x) for x in args[1:]])
         step = self.tape.step(call, packed(self.tape, args), {}, value)
@@ -251,7 +273,12 @@ class Placeholder(Operand):
             raise refused("a result is written into an array from outside", "return it")
         if result.shape != out.shape:
             result = np.broadcast_to(result, out.shape)
-        out.put(result if result.dtype == out.dtype else result.astype(out.dtype))
+        if not np.can_cast(result.dtype, out.dtype, "same_kind"):
+            raise refused(
+                f"{result.dtype} is written into an array of {out.dtype}", "convert first"
+            )
+        result = result if result.dtype == out.dtype else result.astype(out.dtype)
+        out.put(array_of(result))
         return out
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -263,11 +290,17 @@ class Placeholder(Operand):
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise refused(
-            "an array is converted", "stay with NumPy's functions; np.stack joins several"
+            "an array is converted",
+            "it is one already; stay with NumPy's functions, np.stack joins several, and for"
+            " entries of a constant take np.take(constant, x, axis=0)",
         )
 
     def __float__(self) -> float:
-        raise refused("a number is taken out", "use np.sin for math.sin, and return what is wanted")
+        raise refused(
+            "a number is taken out",
+            "use np.sin for math.sin, start from np.zeros_like(x) to fill an array, and for"
+            " entries of a constant take np.take(constant, x, axis=0)",
+        )
 
     __int__ = __complex__ = __index__ = item = tolist = __float__
 
@@ -348,7 +381,7 @@ def _binary(ufunc: Any, a: Any, b: Any) -> Any:
 
 
 def _in_place(ufunc: Any, a: Placeholder, b: Any) -> Any:
-    if not a.shape or not isinstance(a.value, np.ndarray):
+    if not isinstance(a.value, np.ndarray):
         return ufunc(a, b)
     return ufunc(a, b, out=(a,))
 

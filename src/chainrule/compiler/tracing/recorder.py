@@ -21,6 +21,8 @@ class Origin(NamedTuple):
     rest: tuple[Any, ...]
     kwargs: dict[str, Any]
     number: int
+    #: The position of the view among several results.
+    part: int | None = None
 
 
 class Operand:
@@ -43,23 +45,53 @@ _GROWING = {
     *(np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_values, np.unique_counts),
     *(np.unique_inverse, np.unique_all, np.extract, np.trim_zeros, np.intersect1d, np.union1d),
     *(np.setdiff1d, np.setxor1d, np.bincount, np.compress, np.delete, np.insert, np.repeat),
+    *(np.roots, np.trim_zeros, np.polydiv),
 }
 
 
-def require_fixed_shape(call: Call, args: Any) -> None:
+#: Functions that take numbers, not counts or axes, after the first argument.
+_TAKING_NUMBERS = {
+    *(np.take, np.where, np.clip, np.searchsorted, np.einsum, np.dot, np.vdot, np.inner, np.outer),
+    *(np.full_like, np.copyto, np.interp, np.array, np.digitize, np.isclose, np.allclose),
+    *(np.nan_to_num, np.quantile, np.percentile, np.pad, np.append, np.choose, np.select),
+}
+
+
+def holds_operand(items: Any) -> bool:
+    """Whether there is a placeholder among some items."""
+    return any(isinstance(item, Operand) for item in items)
+
+
+def is_count(x: Any) -> bool:
+    """Whether an argument may be a length, a count or an axis that depends on numbers."""
+    if isinstance(x, list | tuple):
+        return any(is_count(item) for item in x)
+    return isinstance(x, Operand) and x.dtype.kind in "iu" and not np.ndim(x.value)
+
+
+def is_reducing(call: Call) -> bool:
+    """Whether the call is a method of a ufunc, or no function of NumPy's."""
+    return isinstance(getattr(call.function, "__self__", None), np.ufunc) or call.style == "foreign"
+
+
+def require_fixed_shape(call: Call, args: Any, kwargs: Any) -> None:
     """Refuse what has another shape for other numbers."""
     if call.style in {"item", "assigned", "updated"}:
         parts = args[1] if isinstance(args[1], tuple) else (args[1],)
+        if any(isinstance(p, slice) and holds_operand((p.start, p.stop, p.step)) for p in parts):
+            raise refused("the bounds of a slice are numbers", "choose with np.where(mask, x, 0)")
         masks = any(isinstance(part, Operand) and part.dtype.kind == "b" for part in parts)
         grows = masks and (call.style == "item" or np.ndim(concrete(args[2])) > 0)
     elif call.function is np.where:
         grows = len(args) == 1
     elif call.function in {np.delete, np.insert, np.repeat}:
-        grows = len(args) > 1 and isinstance(args[1], Operand)
+        grows = holds_operand((*args[1:2], *kwargs.values()))
     elif call.function is np.compress:
         grows = isinstance(args[0], Operand)
     else:
         grows = call.function in _GROWING
+        if call.ufunc is None and call.function not in _TAKING_NUMBERS and not is_reducing(call):
+            grows = grows or any(is_count(x) for x in (*args[1:], *kwargs.values()))
     if grows:
         raise refused(
             f"the shape of what {call.text} gives depends on numbers",
@@ -97,7 +129,7 @@ def packed(trace: Trace, x: Any) -> Any:
 def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     """The result of a call, written down."""
     kwargs = kwargs or {}
-    require_fixed_shape(call, args)
+    require_fixed_shape(call, args, kwargs)
     actual = concrete(list(args))
     options = {key: concrete(value) for key, value in kwargs.items()}
     value = _evaluated(call, actual, options)
@@ -114,26 +146,29 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     options_packed = {key: packed(trace, option) for key, option in kwargs.items()}
     step = trace.step(call, packed(trace, tuple(args)), options_packed, value)
     if isinstance(value, tuple | list):
-        parts = [_part(trace, step, i) for i in range(len(value))]
+        parts = [
+            _of_origin(_part(trace, step, i), call, args, kwargs, i) for i in range(len(value))
+        ]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     result = trace.placeholder(step.number)
     return _of_origin(result, call, args, kwargs)
 
 
-def _of_origin(result: Any, call: Call, args: Any, kwargs: Any) -> Any:
+def _of_origin(result: Any, call: Call, args: Any, kwargs: Any, part: int | None = None) -> Any:
     """A result that remembers what it is a view of."""
-    source = args[0]
+    source = args[0] if args else None
     if isinstance(source, Operand) and isinstance(result.value, np.ndarray):
         made_anew = call.ufunc is not None or call.text in {"astype", "clip"}
         if not made_anew and np.may_share_memory(result.value, source.value):
-            result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number)
+            result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number, part)
     return result
 
 
 def _evaluated(call: Call, actual: list[Any], options: dict[str, Any]) -> Any:
     """The actual result; Python's own operator where all inputs are Python's numbers."""
     if call.function in OPERATORS and not options and all(type(x) in PYTHON for x in actual):
-        return OPERATORS[call.function][0](*actual)
+        operator: Any = OPERATORS[call.function][0]
+        return operator(*actual)
     return call.function(*actual, **options)
 
 

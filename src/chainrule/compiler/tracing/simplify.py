@@ -44,10 +44,14 @@ def is_known(x: Any) -> bool:
 
 def simplified(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:
     """An operand that is the result already, `Instead`, `Filled`, `Known`, or None."""
-    if isinstance(value, np.ndarray) and value.ndim and all(is_known(x) for x in args):
+    operands = [*args, *kwargs.values()]
+    if isinstance(value, np.ndarray) and value.ndim and all(is_known(x) for x in operands):
         uniform = value.size and bool((value == value.flat[0]).all())
         return Filled(value) if uniform else Known(value)
-    if call.ufunc is not None and not kwargs and not isinstance(value, tuple):
+    if call.function is np.matmul and not kwargs:
+        return _matmul(args, value)
+    ufunc = call.ufunc
+    if ufunc is not None and ufunc.signature is None and not kwargs and ufunc.nout == 1:
         return _elementwise(call, args, value)
     rule = RULES.get((call.style, call.text))
     return rule(call, args, kwargs, value) if rule is not None else None
@@ -98,7 +102,8 @@ def _smaller(call: Call, args: tuple[Any, ...], numbers: list[Any], value: Any) 
         others = [shape_of(other) for j, other in enumerate(shorter) if j != i]
         if numbers[i] is not None and np.broadcast_shapes((), *others) == np.shape(value):
             same = [other for j, other in enumerate(shorter) if j != i and fits(other, value)]
-            if same or call.ufunc in COMPARISONS:
+            alike = {getattr(other, "dtype", None) for other in args} == {x.dtype}
+            if same or (call.ufunc in COMPARISONS and alike):
                 shorter[i] = type(numbers[i])(numbers[i])
         elif step.call is not None and step.call.text == "np.broadcast_to":
             source = x.tape.operand(step.args[0])
@@ -109,6 +114,7 @@ def _smaller(call: Call, args: tuple[Any, ...], numbers: list[Any], value: Any) 
     return Instead(call, tuple(shorter), {})
 
 
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
 
 
@@ -123,24 +129,30 @@ def _multiply(args: Any, numbers: Any, value: Any) -> Any:
         if n == 1:
             return x
         n = float(n) if x.dtype.kind in "fc" else n  # noqa: PLW2901
-        if n == -1:
+        if n == -1 and x.dtype.kind != "c":
             return Instead(spelled(np.negative), (x,), {})
         inner = made_by(x, np.multiply)  # (x · c) · n is x · (c · n)
         if inner is not None and type(n) is float:
             for y, c in (inner, inner[::-1]):
-                if type(c) is float and fits(y, value) and c and np.isfinite(c * n) and c * n:
+                if type(c) is float and fits(y, value) and _moderate(x, c, n):
                     return Instead(spelled(np.multiply), (y, c * n), {})
         if type(other) is not type(n):
             return Instead(spelled(np.multiply), (x, n), {})
     return None
 
 
+def _moderate(x: Any, c: float, n: float) -> bool:
+    """Whether two factors may be one: neither order of the products leaves the range of numbers."""
+    return x.dtype in {DOUBLE, SINGLE} and all(1e-8 <= abs(factor) <= 1e8 for factor in (c, n))
+
+
 def _add(args: Any, numbers: Any, value: Any) -> Any:
     for x, n in ((args[0], numbers[1]), (args[1], numbers[0])):
-        if n == 0 and n is not None and fits(x, value):
+        if n == 0 and n is not None and fits(x, value) and x.dtype.kind != "c":
             return x
-    if args[0] is args[1] or _same(args[0], args[1]):
-        return Instead(spelled(np.multiply), (args[0], 2.0), {}) if fits(args[0], value) else None
+    if _same(args[0], args[1]):
+        floating = fits(args[0], value) and args[0].dtype.kind == "f"
+        return Instead(spelled(np.multiply), (args[0], 2.0), {}) if floating else None
     for x, y in (args, args[::-1]):
         turned = made_by(y, np.negative)
         if turned is not None and fits(x, value) and hasattr(turned[0], "step"):
@@ -154,9 +166,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def _subtract(args: Any, numbers: Any, value: Any) -> Any:
     if numbers[1] is not None and numbers[1] == 0 and fits(args[0], value):
-        return args[0]
-    if numbers[0] is not None and numbers[0] == 0 and fits(args[1], value):
-        return Instead(spelled(np.negative), (args[1],), {})
+        return args[0] if args[0].dtype.kind != "c" else None
     return None
 
 
@@ -166,7 +176,7 @@ def _divide(args: Any, numbers: Any, value: Any) -> Any:
         return None
     if n == 1:
         return x
-    exact = math.frexp(n)[0] in {0.5, -0.5}  # a power of two
+    exact = math.frexp(n)[0] in {0.5, -0.5} and 1e-6 < abs(n) < 1e6  # a power of two
     return Instead(spelled(np.multiply), (x, 1 / n), {}) if exact else None
 
 
@@ -208,10 +218,10 @@ def made_by(x: Any, ufunc: Any) -> Any:
     return tuple(x.tape.operand(arg) for arg in step.args)
 
 
-def _matmul(args: Any, _numbers: Any, value: Any) -> Any:
-    """A diagonal matrix times a matrix scales its rows."""
+def _matmul(args: Any, value: Any) -> Any:
+    """A diagonal matrix times a matrix scales its rows, in a derivative."""
     scaled = made_by(args[0], np.multiply)
-    if scaled is None or np.ndim(value) != 2:
+    if scaled is None or np.ndim(value) != 2 or not args[0].step.product:
         return None
     for unit, v in (scaled, scaled[::-1]):
         square = isinstance(unit, np.ndarray) and unit.shape == (np.shape(value)[0],) * 2
@@ -222,7 +232,6 @@ def _matmul(args: Any, _numbers: Any, value: Any) -> Any:
 
 
 UFUNCS = {
-    np.matmul: _matmul,
     np.multiply: _multiply,
     np.add: _add,
     np.subtract: _subtract,
@@ -315,9 +324,13 @@ def _stretched(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
 _SHORT = 4096
 
 
-def _summed(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
+def _summed(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
     x = args[0]
+    if set(kwargs) - {"axis", "keepdims"} or not hasattr(x, "step"):
+        return None
     factors = made_by(x, np.multiply)
+    if factors is not None and x.step.product:
+        return None
     if factors is not None and not np.ndim(value) and x.dtype.kind == "f" and x.size <= _SHORT:
         a, b = factors
         if all(hasattr(y, "step") and y.shape == x.shape and y.dtype == x.dtype for y in factors):
@@ -331,6 +344,8 @@ def _summed(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
 
 def _entry(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
     x, index = args
+    if index is ... and fits(x, value):
+        return x
     if type(index) is tuple and not index and x.step.call == spelled(np.array):
         inner = x.tape.operand(x.step.args[0])
         if fits(inner, value):

@@ -95,17 +95,23 @@ class Trace:
             position = self._positions[id(thing)] = len(self.constants)
             self.constants.append(thing)
             self.prints.append(fingerprint(thing) if isinstance(thing, np.ndarray) else None)
+        elif isinstance(thing, np.ndarray):
+            self._check_constant(position)
         return Fixed(position)
 
     def check_constants(self) -> None:
         """Raise where a constant was written into while it was in use."""
-        for thing, before in zip(self.constants, self.prints, strict=True):
-            if before is not None and fingerprint(thing) != before:
-                raise CompileError(
-                    f"an array of shape {thing.shape} that is no argument was written into during"
-                    f" tracing: every call would do so only once; make a new array instead, or pass"
-                    f" it as an argument and return what becomes of it"
-                )
+        for position in range(len(self.constants)):
+            self._check_constant(position)
+
+    def _check_constant(self, position: int) -> None:
+        thing, before = self.constants[position], self.prints[position]
+        if before is not None and fingerprint(thing) != before:
+            raise CompileError(
+                f"an array of shape {thing.shape} that is no argument was written into during"
+                f" tracing: every call would do so only once; make a new array instead, or pass"
+                f" it as an argument and return what becomes of it"
+            )
 
     def operand(self, argument: Any) -> Any:
         """An argument of a step as one that a new call can be made with."""

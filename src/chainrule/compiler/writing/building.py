@@ -16,6 +16,7 @@ from chainrule.compiler.writing.loops import write_run
 from chainrule.compiler.writing.source import INDENT, Names, Writer, indented, literal
 from chainrule.compiler.writing.variables import Lines, constant_names, parameter_names, wishes_of
 from chainrule.engine import Node
+from chainrule.errors import CompileError
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class Results:
         if tree is None:
             return "None"
         if type(tree) is dict:
-            items = [f"{key!r}: {self.tree_text(x, writer)}" for key, x in tree.items()]
+            items = [
+                f"{self.entry.key(key)}: {self.tree_text(x, writer)}" for key, x in tree.items()
+            ]
             return f"{{{', '.join(items)}}}"
         if isinstance(tree, list | tuple):
             inside = ", ".join(self.tree_text(x, writer) for x in tree)
@@ -91,10 +94,7 @@ class Results:
         if isinstance(x, Node):
             x = x._held
         if not is_step(x):
-            if isinstance(x, np.ndarray):
-                return f"{self.entry.keep(x, 'result')}.copy()"
-            plain = type(x) in {bool, int, float, str}
-            return literal(x) if plain else self.entry.keep(x, "result")
+            return self.constant_text(x)
         step, name = x.step, writer.called[x.number]
         if isinstance(step.value, np.ndarray):
             if not step.value.ndim:
@@ -105,6 +105,19 @@ class Results:
         if isinstance(step.value, np.generic) and x.number in writer.plan.scalars:
             return f"np.{type(step.value).__name__}({name})"
         return name
+
+    def constant_text(self, x: Any) -> str:
+        """A result that no argument has a part in."""
+        if isinstance(x, np.ndarray):
+            return f"{self.entry.keep(x, 'result')}.copy()"
+        if type(x) in {bool, int, float, complex, str}:
+            return literal(x)
+        if not isinstance(x, np.generic | np.dtype | type) and not callable(x):
+            raise CompileError(
+                f"the result holds a {type(x).__name__}: a compiled function returns numbers,"
+                f" arrays, and lists, tuples, dicts and dataclasses of them"
+            )
+        return self.entry.keep(x, "result")
 
 
 def is_step(x: Any) -> bool:
@@ -183,9 +196,10 @@ def looks(writer: Writer, recording: Recording, step: Any) -> None:
 def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -> Built:
     """The source of a program, and what it needs."""
     trace, names = recording.trace, Names()
-    title = names.new(getattr(f, "__name__", "f").strip("<>"))
     parameters = [names.new(name) for name in parameter_names(f, len(args))]
     keywords = {key: names.new(key) for key in kwargs}
+    title = names.new(getattr(f, "__name__", "f").replace("<lambda>", "function"))
+    held = names.new("state")
     inner = inspect.unwrap(f)
     entry = Entry(names, recording, getattr(inner, "__code__", None))
     state = [names.new(leaf.node.label or "w") for leaf in recording.leaves]
@@ -218,13 +232,13 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
     returned = results.text(writer)
     outside = {name: trace.constants[i] for i, name in writer.constants.items()}
     outside |= writer.outside | entry.kept | arenas
-    heading = ", ".join([*parameters, *(["*"] if keywords else []), *keywords])
+    heading = ", ".join([*parameters, *keywords.values()])
     own = update.leaves if update is not None else set()
     state = [name for i, name in enumerate(state) if i not in own]
     if recording.leaves:
-        heading = f"state{', ' * bool(heading)}{heading}"
+        heading = f"{held}{', ' * bool(heading)}{heading}"
     if state:
-        entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = state")
+        entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = {held}")
     lines = [
         f"def make({', '.join(outside)}):",
         *indented([*entry.setup, *writer.functions_text(), *writer.setup, ""], 1),

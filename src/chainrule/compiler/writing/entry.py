@@ -49,10 +49,12 @@ class Entry:
             self.require(
                 f"{name} has the keys {', '.join(map(str, tree))}",
                 f"type({name}) is {self.kind(tree)}",
-                f"list({name}) == {list(tree)!r}",
+                f"list({name}) == [{', '.join(map(self.key, tree))}]",
             )
             inner = [self.names.new(str(key)) for key in tree]
-            self.lines += [f"{n} = {name}[{key!r}]" for n, key in zip(inner, tree, strict=True)]
+            self.lines += [
+                f"{n} = {name}[{self.key(key)}]" for n, key in zip(inner, tree, strict=True)
+            ]
             self.take_all(tree.values(), inner)
         elif isinstance(tree, list | tuple):
             self.require(
@@ -124,6 +126,10 @@ class Entry:
             f"({shapes},) == {wanted}",
             dtypes,
         )
+
+    def key(self, key: Any) -> str:
+        """A key of a dict as source."""
+        return literal(key) if type(key) in {str, int, bool} else self.keep(key, "key")
 
     def kind(self, tree: Any) -> str:
         """The name of the class of a container."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 
 INDENT = "    "
 #: Names that generated source uses for itself.
-RESERVED = {"np", "math", "make", "Mismatch", "Unusual", "kept"}
+RESERVED = {"np", "math", "make", "Mismatch", "Unusual", "ndarray", *dir(builtins)}
+#: Ufuncs that take a plain number as an array of their own dtype.
+_OF_NUMBERS = {
+    *(None, np.add, np.subtract, np.multiply, np.true_divide, np.maximum, np.minimum, np.power),
+    *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal),
+}
 
 
 class Names:
@@ -40,7 +46,7 @@ class Names:
 
     def new(self, wish: str) -> str:
         """The wish as an identifier, with a number where it is taken."""
-        base = re.sub(r"\W", "_", wish).strip("_") or "v"
+        base = re.sub(r"\W", "_", wish) or "v"
         if base[0].isdigit() or keyword.iskeyword(base):
             base = f"v{base}"
         name, count = base, self._counts.get(base, 1)
@@ -264,7 +270,7 @@ class Writer:
 
     def operand(self, x: Any, text: str, step: Step) -> str:
         """A plain number beside arrays as an array of shape (): NumPy takes it in faster."""
-        if type(x) not in {int, float}:
+        if type(x) not in {int, float} or (step.call and step.call.ufunc not in _OF_NUMBERS):
             return text
         dtypes = {
             self.trace.steps[other.number].value.dtype
@@ -355,6 +361,8 @@ def literal(x: Any) -> str:
         return f"np.{x.name}" if hasattr(np, x.name) else f"np.dtype({x.str!r})"
     if isinstance(x, type):
         return f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__
+    if isinstance(x, complex):
+        return f"complex({literal(x.real)}, {literal(x.imag)})"
     if isinstance(x, float) and not np.isfinite(x):
         return "np.nan" if x != x else ("np.inf" if x > 0 else "-np.inf")  # noqa: PLR0124
     if isinstance(x, tuple):

@@ -75,9 +75,9 @@ def parameter_names(f: Any, count: int) -> list[str]:
 
 def wishes_of(recording: Recording, given: dict[int, str]) -> dict[int, str]:
     """What results are called in the program that was traced; a cotangent after its own."""
-    steps = recording.trace.steps
+    steps: list[Any] = recording.trace.steps
     wishes: dict[int, str] = {}
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    for step, following in pairwise([*steps, None]):
         if step.site != recording.caller and (following is None or following.site != step.site):
             name = assigned_name(step.site)
             if name:
