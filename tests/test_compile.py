@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -1041,7 +1041,7 @@ def test_calls_in_other_ways_compile_anew():
         ((x,), {}),
     ):
         require_same(compiled(*args, **kwargs), f(*args, **kwargs))
-    require_same(cr.compile(np.ma.sum)(np.ma.array([1.0, 2.0], mask=[0, 1])), 1.0)
+    require_same(cr.compile(np.ma.sum)(np.ma.array([1.0, 2.0], mask=[0, 1])), np.float64(1))
     assert "compiled" in repr(cr.compile(np.sin))
 
 
@@ -1085,3 +1085,80 @@ def test_a_learning_rate_may_change():
         return w.data
 
     require_same(trained(True), trained(False))
+
+
+#: Statements over matrices that exist: a new one, a view, or a change in place.
+NEW = (
+    "np.sin({a})",
+    "{a} * {b}",
+    "{a} - 0.5",
+    "-{a}",
+    "{a} @ {b} * 0.2",
+    "np.where({a} > 0, {a}, {b})",
+)
+NEW += ("{a} + np.sum({a} * {b})", "{a} + {b}.sum(axis=0)", "{a} / (2 + {b} * {b})", "cr.relu({a})")
+NEW += ("{a} - {b}.mean(axis=1, keepdims=True)", "{a}.copy()", "{a} * {b}[0] + {b}[:, :1]")
+VIEW = ("{a}.T", "{a}[::-1]", "{a}[:, ::-1]", "{a}[...]", "{a}.reshape(9).reshape(3, 3)")
+CHANGE = (
+    "{a} += {b}",
+    "{a} *= 0.5",
+    "{a}[0] = {b}[1]",
+    "{a}[1:] = {a}[:-1]",
+    "{a}[:, 0] -= {b}[2]",
+)
+CHANGE += ("{a}[{b} > 0.5] = 0.25", "np.multiply({a}, {b}, out={a})", "{a}[[0, 1]] = {b}[[1, 0]]")
+CHANGE += ("np.add.at({a}, ([0, 0], [1, 1]), {b}[0, 0])", "np.copyto({a}, {b}, where={b} > 0)")
+
+
+@st.composite
+def scripts(draw):
+    """A function of a matrix as text: views are only read, all else may change in place."""
+    lines, own, known = ["v0 = x * 1.0"], ["v0"], ["v0"]
+    for _ in range(draw(st.integers(3, 12))):
+        kinds = draw(st.sampled_from([NEW, NEW, VIEW, CHANGE, CHANGE]))
+        template = draw(st.sampled_from(kinds))
+        a = draw(st.sampled_from(own if kinds is CHANGE else known))
+        line = template.format(a=a, b=draw(st.sampled_from(known)))
+        if kinds is not CHANGE:
+            known.append(f"v{len(known)}")
+            line = f"{known[-1]} = {line}"
+            own += known[-1:] if kinds is NEW else []
+        lines.append(line)
+    results = ", ".join(f"{name} * 1.5" for name in known[-3:])
+    return "def f(x):\n    " + "\n    ".join(lines) + f"\n    return {results}, {known[-1]}\n"
+
+
+@pytest.fixture(params=["whole", "pieces"])
+def cut(request, monkeypatch):
+    """Short arrays in pieces, too, as only long ones are."""
+    if request.param == "pieces":
+        tiles = cr.compiler.planning.tiles
+        monkeypatch.setattr(tiles, "LARGE", 1)
+        monkeypatch.setattr(tiles, "ALL_PIECES", 64)
+        monkeypatch.setattr(tiles, "LEAST_PIECE", 64)
+
+
+@given(source=scripts())
+@settings(PROGRAMS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_changes_in_place(cut, source):
+    namespace = {"np": np, "cr": cr}
+    exec(source, namespace)  # noqa: S102
+    f = namespace["f"]
+    compiled = cr.compile(f)
+    rows = np.linspace(-1.5, 1.4, 9).reshape(3, 3)
+    for x in (rows, np.cos(3 * rows), np.asfortranarray(rows), rows[::-1]):
+        require_same(compiled(x), f(x), rtol=1e-8)
+
+
+@given(programs(arrays=True), st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=6))
+@settings(PROGRAMS, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_random_gradients(cut, steps, data):
+    rows = [np.array(row) for row in data[:6]]
+    gradient = cr.value_and_grad(lambda inputs: cr.sum(run(steps, inputs)))
+    compiled = cr.compile(gradient)
+    compiled(rows[:3])
+    try:
+        expected = gradient(rows[3:])
+    except np.linalg.LinAlgError:
+        return
+    require_same(compiled(rows[3:]), expected, rtol=1e-9)

@@ -222,8 +222,16 @@ class Placeholder(Operand):
         step = self.tape.step(call, packed(self.tape, args), {}, value)
         self.put(Placeholder(self.tape, step.number))
 
+    def laid_out(self, result: Any) -> Any:
+        """A result that lies in memory as this does: what is a view of it depends on that."""
+        if result.value.strides == self.now().value.strides:
+            return result
+        order = "C" if self.value.flags.c_contiguous else "F"
+        return recorded(self.tape, method("copy"), (result,), {"order": order})
+
     def put(self, result: Placeholder) -> None:
         """Be another result, in the place of what this was."""
+        self.tape.changed = True
         origin = self.origin
         if origin is None:
             if not self.changes:
@@ -278,7 +286,7 @@ class Placeholder(Operand):
                 f"{result.dtype} is written into an array of {out.dtype}", "convert first"
             )
         result = result if result.dtype == out.dtype else result.astype(out.dtype)
-        out.put(array_of(result))
+        out.put(out.laid_out(array_of(result)))
         return out
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

@@ -135,13 +135,15 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     value = _evaluated(call, actual, options)
     simple = simplified(call, tuple(args), kwargs, value)
     if isinstance(simple, Instead):
-        return recorded(trace, *simple)
+        result = recorded(trace, *simple)
+        result.origin = None  # the view is one of what this call was given
+        return _of_origin(result, call, args, kwargs)
     if isinstance(simple, Filled):
         return constant(trace, simple.value)
     if isinstance(simple, Known):
         step = trace.step(CONSTANT, (trace.fixed(simple.value),), {}, simple.value)
         return trace.placeholder(step.number)
-    if simple is not None:
+    if simple is not None and lies_alike(call, simple.value, value):
         return _of_origin(trace.placeholder(simple.number), call, args, kwargs)
     options_packed = {key: packed(trace, option) for key, option in kwargs.items()}
     step = trace.step(call, packed(trace, tuple(args)), options_packed, value)
@@ -154,13 +156,23 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     return _of_origin(result, call, args, kwargs)
 
 
+def makes_anew(call: Call) -> bool:
+    """Whether the result of a call is never a view."""
+    return call.ufunc is not None or call.text in {"astype", "clip"}
+
+
+def lies_alike(call: Call, x: Any, value: Any) -> bool:
+    """Whether an operand lies in memory as the result does, or is the same memory."""
+    alike = getattr(x, "strides", ()) == getattr(value, "strides", ())
+    return alike or not makes_anew(call)
+
+
 def _of_origin(result: Any, call: Call, args: Any, kwargs: Any, part: int | None = None) -> Any:
     """A result that remembers what it is a view of."""
     source = args[0] if args else None
-    if isinstance(source, Operand) and isinstance(result.value, np.ndarray):
-        made_anew = call.ufunc is not None or call.text in {"astype", "clip"}
-        if not made_anew and np.may_share_memory(result.value, source.value):
-            result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number, part)
+    arrays = isinstance(source, Operand) and isinstance(result.value, np.ndarray)
+    if arrays and not makes_anew(call) and np.may_share_memory(result.value, source.value):
+        result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number, part)
     return result
 
 

@@ -73,6 +73,8 @@ class Trace:
         self.prints: list[Any] = []
         self._positions: dict[int, int] = {}
         self.guards: list[Guard] = []
+        #: Whether entries were changed: then it matters what is a view of what.
+        self.changed = False
         self._ambient = _ignored()
 
     def input(self, value: Any) -> int:

@@ -120,11 +120,16 @@ class Entry:
                 f"{n}.dtype == {self.dtype(x.dtype)}" for n, x in self.arrays.items()
             )
         wanted = literal(tuple(x.shape for x in self.arrays.values()))
+        layout = []
+        if self.recording.trace.changed:  # where entries lie decides what is a view
+            strides = ", ".join(f"{name}.strides" for name in self.arrays)
+            layout = [f"({strides},) == {literal(tuple(x.strides for x in self.arrays.values()))}"]
         self.require(
             f"arrays: {expected}",
             f"{classes} is ndarray",
             f"({shapes},) == {wanted}",
             dtypes,
+            *layout,
         )
 
     def key(self, key: Any) -> str:
