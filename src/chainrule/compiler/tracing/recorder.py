@@ -169,7 +169,7 @@ def lies_alike(call: Call, x: Any, value: Any) -> bool:
 
 def _of_origin(result: Any, call: Call, args: Any, kwargs: Any, part: int | None = None) -> Any:
     """A result that remembers what it is a view of."""
-    source = args[0] if args else None
+    source: Any = args[0] if args else None
     arrays = isinstance(source, Operand) and isinstance(result.value, np.ndarray)
     if arrays and not makes_anew(call) and np.may_share_memory(result.value, source.value):
         result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number, part)
