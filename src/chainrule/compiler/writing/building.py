@@ -180,17 +180,14 @@ def looks(writer: Writer, recording: Recording, step: Any) -> None:
         if guard.number == step.number:
             writer.body += [f"if {'not ' if guard.truth else ''}{name}:", f"{INDENT}raise Unusual"]
     if step.number in writer.plan.checked:
-        square = f"np.vdot({name}, {name})" if np.ndim(step.value) else name
-        condition = f"({square}) != ({square})" if not np.ndim(step.value) else ""
-        if condition:
-            writer.body += [f"if {name} != {name}:", f"{INDENT}raise Unusual"]
-        else:
+        size = name
+        if np.ndim(step.value):
             size = writer.names.new("size")
-            writer.body += [
-                f"{size} = {square}",
-                f"if {size} != {size}:  # NaN: chainrule looks where it came from",
-                f"{INDENT}raise Unusual",
-            ]
+            writer.body.append(f"{size} = np.vdot({name}, {name})")
+        writer.body += [
+            f"if {size} != {size}:  # NaN: chainrule looks where it came from",
+            f"{INDENT}raise Unusual",
+        ]
 
 
 def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -> Built:

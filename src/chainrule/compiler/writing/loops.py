@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.planning.tiles import Run, is_cut, operands
+from chainrule.compiler.planning.tiles import Run, is_cut
 from chainrule.compiler.tracing.calls import Fixed, Ref
 from chainrule.compiler.writing.source import INDENT, Writer, comment, literal
 
@@ -105,6 +105,3 @@ def _cut_operands(writer: Writer, run: Run, part: str) -> None:
                 writer.called[x.number] = name
             else:
                 writer.pieces_of[x.position] = name
-
-
-__all__ = ["operands", "write_run"]
