@@ -136,14 +136,16 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     simple = simplified(call, tuple(args), kwargs, value)
     if isinstance(simple, Instead):
         result = recorded(trace, *simple)
-        result.origin = None  # the view is one of what this call was given
-        return _of_origin(result, call, args, kwargs)
+        if lies_alike(result.value, value):
+            result.origin = None  # the view is one of what this call was given
+            return _of_origin(result, call, args, kwargs)
+        simple = None
     if isinstance(simple, Filled):
         return constant(trace, simple.value)
     if isinstance(simple, Known):
         step = trace.step(CONSTANT, (trace.fixed(simple.value),), {}, simple.value)
         return trace.placeholder(step.number)
-    if simple is not None and lies_alike(call, simple.value, value):
+    if simple is not None and lies_alike(simple.value, value):
         return _of_origin(trace.placeholder(simple.number), call, args, kwargs)
     options_packed = {key: packed(trace, option) for key, option in kwargs.items()}
     step = trace.step(call, packed(trace, tuple(args)), options_packed, value)
@@ -161,10 +163,9 @@ def makes_anew(call: Call) -> bool:
     return call.ufunc is not None or call.text in {"astype", "clip"}
 
 
-def lies_alike(call: Call, x: Any, value: Any) -> bool:
-    """Whether an operand lies in memory as the result does, or is the same memory."""
-    alike = getattr(x, "strides", ()) == getattr(value, "strides", ())
-    return alike or not makes_anew(call)
+def lies_alike(x: Any, value: Any) -> bool:
+    """Whether two arrays lie in memory alike: that decides what is a view of them."""
+    return bool(getattr(x, "strides", ()) == getattr(value, "strides", ()))
 
 
 def _of_origin(result: Any, call: Call, args: Any, kwargs: Any, part: int | None = None) -> Any:
