@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule.compiler import program
+from chainrule.compiler.planning import tiles
 from chainrule.ops import TABLE
 from chainrule.trees import flatten, map_tree
 from numpy_calls import CALLS
@@ -641,10 +643,8 @@ def test_check_finds_a_wrong_result(monkeypatch):
         return np.exp(x)
 
     compiled = cr.compile(exponential, check=True)
-    original = cr.compiler.program.Program.__call__
-    monkeypatch.setattr(
-        cr.compiler.program.Program, "__call__", lambda *args: original(*args) * 1.000001
-    )
+    original = program.Program.__call__
+    monkeypatch.setattr(program.Program, "__call__", lambda *args: original(*args) * 1.000001)
     with pytest.raises(cr.CompileError, match="please"):
         compiled(np.ones(2))
 
@@ -1132,7 +1132,6 @@ def scripts(draw):
 def cut(request, monkeypatch):
     """Short arrays in pieces, too, as only long ones are."""
     if request.param == "pieces":
-        tiles = cr.compiler.planning.tiles
         monkeypatch.setattr(tiles, "LARGE", 1)
         monkeypatch.setattr(tiles, "ALL_PIECES", 64)
         monkeypatch.setattr(tiles, "LEAST_PIECE", 64)
