@@ -121,6 +121,14 @@ def run(steps, inputs):
     return values[-1] * values[0] + values[-1]  # the last value, shared once more
 
 
+def shaped(data, shapes):
+    """Rows of numbers as arrays of some shapes, which may need only the first numbers."""
+    return [
+        np.array(row)[: max(1, int(np.prod(s)))].reshape(s)
+        for row, s in zip(data, shapes, strict=True)
+    ]
+
+
 numbers = st.floats(-1.5, 1.5, allow_subnormal=False)
 
 
@@ -131,10 +139,7 @@ numbers = st.floats(-1.5, 1.5, allow_subnormal=False)
 )
 @PROGRAMS
 def test_tensor_programs(steps, data, shapes):
-    x = [
-        np.array(row)[: max(1, int(np.prod(s)))].reshape(s)
-        for row, s in zip(data, shapes, strict=True)
-    ]
+    x = shaped(data, shapes)
 
     def f(*inputs):
         return cr.sum(run(steps, inputs))

@@ -126,7 +126,7 @@ def _multiply(args: Any, numbers: Any, value: Any) -> Any:
     for x, n, other in ((args[0], numbers[1], args[1]), (args[1], numbers[0], args[0])):
         if n is None or not fits(x, value):
             continue
-        if n == 1:
+        if n == 1 and x.dtype.kind != "c":  # a complex factor decides about the sign of zeros
             return x
         n = float(n) if x.dtype.kind in "fc" else n  # noqa: PLW2901
         if n == -1 and x.dtype.kind != "c":
@@ -172,7 +172,7 @@ def _subtract(args: Any, numbers: Any, value: Any) -> Any:
 
 def _divide(args: Any, numbers: Any, value: Any) -> Any:
     x, n = args[0], numbers[1]
-    if not n or not fits(x, value) or x.dtype.kind not in "fc":
+    if not n or not fits(x, value) or x.dtype.kind != "f":
         return None
     if n == 1:
         return x
@@ -187,7 +187,7 @@ def _negative(args: Any, _numbers: Any, value: Any) -> Any:
     inner = made_by(args[0], np.multiply)
     if inner is not None:
         for y, c in (inner, inner[::-1]):
-            if type(c) is float and fits(y, value):
+            if type(c) is float and fits(y, value) and y.dtype.kind != "c":
                 return Instead(spelled(np.multiply), (y, -c), {})
     return None
 
