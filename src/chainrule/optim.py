@@ -91,9 +91,10 @@ class GradientDescent(Optimizer):
     """
 
     def update(self) -> None:
+        rate = self.learning_rate
         for p in self.parameters:
             # Of complex numbers the direction of ascent is the conjugate of the gradient.
-            p.replace_data(p._held - self.learning_rate * p.grad.conjugate())
+            p.replace_data(p._held - rate * p.grad.conjugate())
 
 
 class Adam(Optimizer):

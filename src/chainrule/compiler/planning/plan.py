@@ -26,11 +26,8 @@ _WRITING = {np.matmul, np.dot, np.einsum, np.concatenate, np.stack, np.take, np.
 class Buffer:
     """An array that the compiled function keeps, in C order."""
 
-    def __init__(self, shape: tuple[int, ...], dtype: Any, owner: int) -> None:
-        self.shape, self.dtype = shape, dtype
-        #: The step that was the first to be written into it; its name is the buffer's.
-        self.owner = owner
-        self.array = np.empty(shape, dtype)
+    def __init__(self, array: np.ndarray) -> None:
+        self.shape, self.dtype, self.array = array.shape, array.dtype, array
 
 
 class Plan(NamedTuple):
@@ -42,8 +39,6 @@ class Plan(NamedTuple):
     buffers: dict[int, Buffer]
     #: Views of buffers and constants, made once.
     hoisted: set[int]
-    #: step -> the steps whose memory its result may be part of.
-    sources: dict[int, list[int]]
     #: Results that are tested for NaN.
     checked: list[int]
     #: Steps that read as plain Python arithmetic.
@@ -81,7 +76,7 @@ def planned(trace: Trace, wanted: Iterable[int], update: Update | None) -> Plan:
     buffers = memory.buffers
     in_place = _in_place_changes(trace, order, last, buffers, hoisted)
     scalars = scalars_of(steps)
-    return Plan(order, buffers, hoisted, sources, checked, scalars, copied, in_place, brought)
+    return Plan(order, buffers, hoisted, checked, scalars, copied, in_place, brought)
 
 
 def members(item: Any) -> list[Step]:
@@ -193,8 +188,7 @@ def writes(step: Step) -> bool:
         return "dtype" not in step.kwargs
     if call.ufunc is not None or call == CLIP:
         return True
-    owner = getattr(call.function, "__self__", None)
-    return isinstance(owner, np.ufunc) and call.function.__name__ in {"reduce", "accumulate"}
+    return call.ufunc_method in {"reduce", "accumulate"}
 
 
 class _Memory:
@@ -211,8 +205,8 @@ class _Memory:
 
     def keep(self, number: int, array: np.ndarray, until: int = sys.maxsize) -> None:
         """Let a result be written into an array that is there already."""
-        buffer = self.buffers[number] = Buffer(array.shape, array.dtype, number)
-        buffer.array = self.arrays[number] = array
+        buffer = self.buffers[number] = Buffer(array)
+        self.arrays[number] = array
         self.until[id(buffer)] = until
 
     def take(self, step: Step, position: int, *, alone: bool = True) -> None:
@@ -224,7 +218,7 @@ class _Memory:
         buffer = self._in_place(step, position) if alone else None
         if buffer is None:
             free = self._free[key]
-            buffer = free.pop() if free else Buffer(key[1], key[0], step.number)
+            buffer = free.pop() if free else Buffer(np.empty(key[1], key[0]))
         self.buffers[step.number] = buffer
         self.arrays[step.number] = buffer.array
         self.until[id(buffer)] = until = max(self.last[step.number], position)

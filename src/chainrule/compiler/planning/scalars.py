@@ -17,25 +17,16 @@ DOUBLE = np.dtype(np.float64)
 _MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
 _MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
 ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-#: Operators that mean something else for NumPy's numbers than for Python's.
 _UNARY = {np.negative: "-", np.positive: "+", np.absolute: "abs"}
+#: Operators that mean something else for NumPy's numbers than for Python's.
 _PYTHONS = {np.power: "**", np.floor_divide: "//", np.remainder: "%"}
 
 
 #: Ufuncs that make NaN or infinity of finite numbers only by overflow.
 _CALM = {
     *(np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.absolute, np.sign),
-    *(
-        np.greater,
-        np.greater_equal,
-        np.less,
-        np.less_equal,
-        np.equal,
-        np.not_equal,
-        np.tanh,
-        np.sin,
-    ),
-    *(np.cos, np.matmul, np.exp, np.conjugate, np.square),
+    *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal),
+    *(np.tanh, np.sin, np.cos, np.matmul, np.exp, np.conjugate, np.square),
 }
 
 

@@ -20,30 +20,35 @@ class Call(NamedTuple):
     @property
     def ufunc(self) -> Any:
         """The ufunc that is called elementwise, or None."""
-        return (
-            self.function if type(self.function) is np.ufunc and self.style != "updated" else None
-        )
+        called = type(self.function) is np.ufunc and self.style != "updated"
+        return self.function if called else None
+
+    @property
+    def ufunc_method(self) -> str:
+        """The method of a ufunc that is called, such as "reduce", or nothing."""
+        owner = getattr(self.function, "__self__", None)
+        return str(self.function.__name__) if isinstance(owner, np.ufunc) else ""
 
 
 #: Python's operators on plain numbers, by the ufunc they stand for.
 OPERATORS = {
-    np.add: (operator.add, "+"),
-    np.subtract: (operator.sub, "-"),
-    np.multiply: (operator.mul, "*"),
-    np.true_divide: (operator.truediv, "/"),
-    np.floor_divide: (operator.floordiv, "//"),
-    np.remainder: (operator.mod, "%"),
-    np.power: (operator.pow, "**"),
-    np.matmul: (operator.matmul, "@"),
-    np.less: (operator.lt, "<"),
-    np.less_equal: (operator.le, "<="),
-    np.greater: (operator.gt, ">"),
-    np.greater_equal: (operator.ge, ">="),
-    np.equal: (operator.eq, "=="),
-    np.not_equal: (operator.ne, "!="),
-    np.negative: (operator.neg, "-"),
-    np.positive: (operator.pos, "+"),
-    np.absolute: (abs, "abs"),
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.floor_divide: operator.floordiv,
+    np.remainder: operator.mod,
+    np.power: operator.pow,
+    np.matmul: operator.matmul,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+    np.negative: operator.neg,
+    np.positive: operator.pos,
+    np.absolute: abs,
 }
 ITEM = Call("[]", "item", operator.getitem)
 #: `x` with the entries at an index replaced: a new array, or x itself where nobody needs it more.

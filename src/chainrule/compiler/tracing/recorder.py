@@ -44,8 +44,7 @@ class Operand:
 _GROWING = {
     *(np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.unique_values, np.unique_counts),
     *(np.unique_inverse, np.unique_all, np.extract, np.trim_zeros, np.intersect1d, np.union1d),
-    *(np.setdiff1d, np.setxor1d, np.bincount, np.compress, np.delete, np.insert, np.repeat),
-    *(np.roots, np.trim_zeros, np.polydiv),
+    *(np.setdiff1d, np.setxor1d, np.bincount, np.roots, np.polydiv),
 }
 
 
@@ -69,11 +68,6 @@ def is_count(x: Any) -> bool:
     return isinstance(x, Operand) and x.dtype.kind in "iu" and not np.ndim(x.value)
 
 
-def is_reducing(call: Call) -> bool:
-    """Whether the call is a method of a ufunc, or no function of NumPy's."""
-    return isinstance(getattr(call.function, "__self__", None), np.ufunc) or call.style == "foreign"
-
-
 def require_fixed_shape(call: Call, args: Any, kwargs: Any) -> None:
     """Refuse what has another shape for other numbers."""
     if call.style in {"item", "assigned", "updated"}:
@@ -90,7 +84,8 @@ def require_fixed_shape(call: Call, args: Any, kwargs: Any) -> None:
         grows = isinstance(args[0], Operand)
     else:
         grows = call.function in _GROWING
-        if call.ufunc is None and call.function not in _TAKING_NUMBERS and not is_reducing(call):
+        numpys = call.ufunc is None and not call.ufunc_method and call.style != "foreign"
+        if numpys and call.function not in _TAKING_NUMBERS:
             grows = grows or any(is_count(x) for x in (*args[1:], *kwargs.values()))
     if grows:
         raise refused(
@@ -180,7 +175,7 @@ def _of_origin(result: Any, call: Call, args: Any, kwargs: Any, part: int | None
 def _evaluated(call: Call, actual: list[Any], options: dict[str, Any]) -> Any:
     """The actual result; Python's own operator where all inputs are Python's numbers."""
     if call.function in OPERATORS and not options and all(type(x) in PYTHON for x in actual):
-        operator: Any = OPERATORS[call.function][0]
+        operator: Any = OPERATORS[call.function]
         return operator(*actual)
     return call.function(*actual, **options)
 

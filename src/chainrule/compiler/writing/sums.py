@@ -19,8 +19,7 @@ REDUCTION_OPTIONS = {"axis", "dtype", "keepdims", "initial"}
 
 def is_reduction(call: Call) -> bool:
     """Whether the call is a ufunc's reduction over axes."""
-    owner = getattr(call.function, "__self__", None)
-    return isinstance(owner, np.ufunc) and call.function.__name__ == "reduce"
+    return call.ufunc_method == "reduce"
 
 
 def is_column_sum(step: Step) -> bool:

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from chainrule.compiler.tracing.trace import Step
 
 
+def _instructions(code: CodeType) -> list[dis.Instruction]:
+    """The instructions of a program without what only helps to run them."""
+    return [i for i in dis.get_instructions(code) if i.opname not in {"CACHE", "EXTENDED_ARG"}]
+
+
 @cache
 def _stores(code: CodeType) -> dict[int, str]:
     """For an instruction the variable that its result goes to at once."""
     found = {}
-    instructions = [
-        i for i in dis.get_instructions(code) if i.opname not in {"CACHE", "EXTENDED_ARG"}
-    ]
-    for now, following in pairwise(instructions):
+    for now, following in pairwise(_instructions(code)):
         if following.opname.startswith("STORE_") and isinstance(following.argval, str | tuple):
             name = following.argval
             found[now.offset] = name if isinstance(name, str) else name[0]
@@ -43,9 +45,7 @@ def unpacked_names(code: Any, variable: str, count: int) -> list[str]:
     """The names in `a, b, c = variable`, where the program has such a line, or nothing."""
     if code is None:
         return []
-    instructions = [
-        i for i in dis.get_instructions(code) if i.opname not in {"CACHE", "EXTENDED_ARG"}
-    ]
+    instructions = _instructions(code)
     for position, now in enumerate(instructions[1:], start=1):
         before = instructions[position - 1]
         if now.opname == "UNPACK_SEQUENCE" and now.arg == count and before.argval == variable:
