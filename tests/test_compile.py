@@ -277,6 +277,19 @@ def test_randomness_is_refused():
         cr.compile(counting)(np.ones(2))
 
 
+def test_randomness_is_refused_where_nobody_drew_before():
+    program = (
+        "import numpy as np, chainrule as cr\n"
+        "try:\n"
+        "    cr.compile(lambda x: x * np.random.normal(size=2))(np.ones(2))\n"
+        "except cr.CompileError as error:\n"
+        "    assert 'random numbers' in str(error)\n"
+        "else:\n"
+        "    raise SystemExit('no error')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_printing_is_refused():
     def f(x):
         sys.stdout.write("loss")

@@ -168,7 +168,8 @@ def recorded_call(
         capture.restore()
         for leaf, grad in zip(known, grads, strict=True):
             leaf.node.grad = grad
-    if not all(a == b for a, b in zip(states, _random_states(), strict=True)):
+    now = _random_states()
+    if any(now[name] != state for name, state in states.items()):
         raise CompileError(
             "the function draws random numbers, which a compiled one would draw only once: draw"
             " them outside and pass them as an argument"
@@ -192,12 +193,13 @@ def is_traced(x: Any) -> bool:
     return isinstance(x, Traced | Placeholder)
 
 
-def _random_states() -> list[Any]:
-    states: list[Any] = [random.getstate()]
+def _random_states() -> dict[str, Any]:
+    """The states of the global generators by module; NumPy's is loaded when it is first used."""
+    states: dict[str, Any] = {"random": random.getstate()}
     module = sys.modules.get("numpy.random")
     if module is not None:
         kind, keys, *rest = module.get_state()
-        states.append((kind, keys.tobytes(), *rest))
+        states["numpy.random"] = (kind, keys.tobytes(), *rest)
     return states
 
 
