@@ -14,9 +14,9 @@ from chainrule.ops.registry import BY_NUMPY
 SRC = Path(cr.__file__).parent
 #: From the bottom up; a module may import from its own layer's earlier names and from below.
 LAYERS = [
-    ["errors", "sites", "recording", "traced", "engine", "fingerprint", "scopes"],
+    ["errors", "sites", "recording", "traced", "engine", "paths", "fingerprint", "scopes"],
     ["ops"],
-    ["value", "assignment", "tensor", "dual", "batch", "trees"],
+    ["value", "assignment", "records", "replay", "holding", "tensor", "dual", "batch", "trees"],
     ["formulas"],
     ["gradients", "transforms", "jacobians", "checkpoints"],
     [

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule import nn, optim
 from chainrule.checkpoints import checkpoint
-from chainrule.engine import adjoints, count_paths
 from chainrule.errors import (
     ChangedDataError,
     CompileError,
@@ -53,6 +52,7 @@ from chainrule.ops import (
     where,
 )
 from chainrule.ops.exponentials import log_softmax, logsumexp, softmax
+from chainrule.paths import adjoints, count_paths
 from chainrule.recording import detect_anomaly, no_grad
 from chainrule.scopes import scope
 from chainrule.tensor import Tensor

@@ -107,8 +107,9 @@ class Assignable(ArrayOperators, Node):
                 f" of its derivative: start from np.zeros_like of what it is computed from"
             )
         now = assigned.apply((result, self._twin() if before is None else before), NO_PARAMS)
-        for name in ("_held", "op", "inputs", "params", "guards", "first_seen", "site", "index"):
-            setattr(self, name, getattr(now, name))
+        for name in slots_of(type(self)):
+            if name not in {"grad", "label"}:
+                setattr(self, name, getattr(now, name))
         self.grad = None
         if not assignments:
             assignments.append(True)

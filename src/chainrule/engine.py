@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections import Counter
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -27,6 +26,9 @@ from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+
+#: In place of the numbers of nodes: those that get a `.grad`.
+KEPT: frozenset[int] = frozenset({-1})
 
 _clock = itertools.count()
 #: The next creation number.
@@ -200,11 +202,28 @@ class Node(Traced):
             ChangedDataError: data the sweep needs was changed since it was recorded.
             RuleError: an op's rule returned something that does not fit.
         """
-        seed = self.new_seed(seed._held if isinstance(seed, Node) else seed)
+        seed = seed._held if isinstance(seed, Node) else seed
+        if seed is not None:
+            seed = self.new_seed(seed)
         # The whole sweep runs before any .grad is written, so an error leaves all of them alone.
-        for node, y_bar in swept(self, seed, lambda node: node.keeps_grad()):
+        for node, y_bar in self.cotangents(seed, KEPT):
             accumulate = node.op is None and node.grad is not None
-            node.grad = node.own(node.grad + y_bar if accumulate else y_bar)
+            node.grad = node.grad + y_bar if accumulate else y_bar
+
+    def cotangents(
+        self, seed: Any, wanted: frozenset[int], since: int = 0
+    ) -> list[tuple[Node, Any]]:
+        """The wanted nodes under this one, by number, with cotangents in data of their own.
+
+        Without a seed this must be one real number, and the seed is one.
+        """
+        if seed is None:
+            seed = self.new_seed(None)
+        if wanted is KEPT:
+            pairs = swept(self, seed, lambda node: node.keeps_grad(), since=since)
+        else:
+            pairs = swept(self, seed, lambda node: node.index in wanted, since=since)
+        return [(node, node.own(y_bar)) for node, y_bar in pairs]
 
     def describe(self) -> str:
         """Op, label and line, as error messages name a node."""
@@ -366,34 +385,3 @@ def swept(
         if tracers:
             pairs = shown(pairs)
         return [pair for pair in pairs if wanted(pair[0])]
-
-
-class Adjoints(dict[Node, Any]):
-    """Node -> derivative of the root with respect to it; missing nodes get a clear KeyError."""
-
-    def __missing__(self, node: Any) -> Any:
-        raise KeyError(f"{node!r} is not in the graph of this root")
-
-
-def adjoints(root: Node, seed: Any = None, *, record: bool = False) -> Adjoints:
-    """The derivative of `root` with respect to every node under it, without touching `.grad`.
-
-    With `record=True` the adjoints are nodes themselves and can be differentiated again.
-    """
-    pairs = swept(root, root.new_seed(seed), lambda _node: True, record=record)
-    return Adjoints((node, node.own(y_bar)) for node, y_bar in pairs)
-
-
-def count_paths(root: Node, leaf: Node) -> int:
-    """How many paths lead from `leaf` to `root`, parallel edges counted, as an exact integer.
-
-    Counted by dynamic programming in one pass over the graph, never enumerated.
-    """
-    counts: Counter[int] = Counter({root.index: 1})
-    for node in newest_first(root):
-        if node is not leaf:
-            here = counts.pop(node.index, 0)
-            for x in node.inputs_then():
-                if isinstance(x, Node):
-                    counts[x.index] += here
-    return counts[leaf.index]

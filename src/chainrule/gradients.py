@@ -96,14 +96,19 @@ def gradients_of(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
         return _gradients_of_dual(y, variables, y_bar)
     table: dict[int, Any] = {}
     if isinstance(y, Node) and variables:
-        own = {variable.number for variable in variables}
+        own = frozenset(variable.number for variable in variables)
         outer = isinstance(y_bar, Node) or _depends_on_others(y, variables)
         outer = outer or isinstance(plain_batch(y_bar), Node)
         with record_graph(bool(recording()) and outer) as record:
-            seed = y.new_seed(y_bar)
-            # What is older than the variables cannot depend on them.
-            pairs = swept(y, seed, lambda node: node.index in own, record=record, since=min(own))
-        table = {node.index: node.own(x_bar) for node, x_bar in pairs}
+            since = min(own)  # what is older than the variables cannot depend on them
+            if record:
+                seed = y.new_seed(y_bar)
+                pairs = swept(y, seed, lambda node: node.index in own, record=True, since=since)
+                pairs = [(node, node.own(x_bar)) for node, x_bar in pairs]
+            else:
+                seed = None if y_bar is None else y.new_seed(y_bar)
+                pairs = y.cotangents(seed, own, since)
+        table = {node.index: x_bar for node, x_bar in pairs}
     return [table[v.number] if v.number in table else zeros_like(v.node) for v in variables]
 
 

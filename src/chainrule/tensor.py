@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,11 +10,22 @@ import numpy as np
 from chainrule import ops
 from chainrule.assignment import COPIED, Assignable, assignments, refresh_views
 from chainrule.engine import Node, tick
-from chainrule.errors import CompileError, RuleError
+from chainrule.errors import RuleError
 from chainrule.fingerprint import fingerprint
+from chainrule.holding import (
+    as_constant,
+    computed,
+    copied,
+    is_foreign,
+    own_array,
+    precision,
+    private,
+)
 from chainrule.ops.updates import assigned
-from chainrule.recording import WATCHED, lift, recording, tracers
-from chainrule.sites import user_site
+from chainrule.recording import ON, WATCHED, lift, recording, tracers
+from chainrule.records import DATA, Form, Record, form_of, form_of_constant, remember
+from chainrule.replay import replayed
+from chainrule.sites import PACKAGE, user_site
 from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
@@ -22,8 +34,7 @@ if TYPE_CHECKING:
     from chainrule.traced import Params
 
 _new = object.__new__
-#: Classes of constants that NumPy computes with as they are.
-READY = frozenset({float, int, bool, np.float64, np.float32, complex, np.complex128})
+_frame = sys._getframe
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
 #: In place of the fingerprint of a leaf's array that is part of a longer one.
@@ -55,16 +66,18 @@ class Tensor(Assignable):
            [6., 8.]])
     """
 
-    __slots__ = ("first_seen", "guards", "params")
+    __slots__ = ("first_seen", "form", "guards", "params", "record")
 
     def __init__(self, data: Any, label: str | None = None) -> None:
-        self._held = _private(_own_array(data))
+        self._held = private(own_array(data))
         self.label = label
         self.op = self.grad = self.site = None
         self.inputs = ()
         self.params = NO_PARAMS
         self.guards = ()
         self.first_seen: Hashable = None
+        self.record: Record | None = None
+        self.form: Form | None = None
         self.index = tick()
 
     @property
@@ -79,7 +92,7 @@ class Tensor(Assignable):
         array: np.ndarray = self._held
         if self.op is None:
             return array
-        if _is_foreign(array):
+        if is_foreign(array):
             return np.copy(array)
         view = np.asarray(array).view()
         view.flags.writeable = False
@@ -91,7 +104,7 @@ class Tensor(Assignable):
         if tracers:
             lift((self,))
         if value is not self._held:  # `t.data -= step` has already written into it
-            array = _own_array(value)
+            array = own_array(value)
             if array.shape != self.shape:
                 raise ValueError(f"data of shape {self.shape} expected, got {array.shape}")
             self.replace_data(array.astype(self.dtype, copy=False))
@@ -101,8 +114,8 @@ class Tensor(Assignable):
     def replace_data(self, data: Any) -> None:
         if tracers:
             lift((self,))
-        self._held = _private(np.asarray(data) if isinstance(data, np.generic) else data)
-        self.first_seen = None
+        self._held = private(np.asarray(data) if isinstance(data, np.generic) else data)
+        self.first_seen = self.record = self.form = None
         self.renew()
 
     def lend(self, array: np.ndarray) -> None:
@@ -112,14 +125,15 @@ class Tensor(Assignable):
         """
         array[...] = self._held
         self._held = array
+        self.record = self.form = None
         self.first_seen = LENT
         if not loans:
             loans.append(True)
 
     def _take_back(self) -> None:
         """Have an array of one's own again."""
-        self._held = _private(np.array(self._held))
-        self.first_seen = None
+        self._held = private(np.array(self._held))
+        self.first_seen = self.record = self.form = None
 
     def _hand_out(self) -> None:
         """Let a leaf's array out of here for the first time.
@@ -158,44 +172,58 @@ class Tensor(Assignable):
         return Tensor(self._held, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
-        arrays = []
         if assignments and op is not assigned:
             refresh_views(inputs)
         if tracers:
             lift(inputs)
-        if loans and op.views and inputs[0].__class__ is Tensor and inputs[0].first_seen is LENT:
-            inputs[0]._take_back()  # a view stays as it is when the lent array is written into
-        for i, x in enumerate(inputs):
-            if x.__class__ is Tensor:
-                arrays.append(x._held)
-            elif x.__class__ in READY or (x.__class__ is np.ndarray and x.dtype.kind in "fciub"):
-                arrays.append(x)
-            else:
-                arrays.append(_as_constant(x, op))
-                inputs = (*inputs[:i], arrays[i], *inputs[i + 1 :])
-        y_data = _computed(op, arrays, params)
+        if loans and op.views:
+            _take_back(inputs[0])
+        inputs = tuple([x if x.__class__ is Tensor else as_constant(x, op) for x in inputs])
+        arrays = [x._held if x.__class__ is Tensor else x for x in inputs]
+        y_data = computed(op, arrays, params)
         if not op.differentiable:
             return y_data
-        y = _new(Tensor)
-        y._held = y_data
-        y.grad = y.label = None
-        y.params = params
-        y.first_seen = None
-        y.index = tick()
         mode = recording()
-        if mode:
-            y.op = op
-            y.inputs = inputs
-            y.site = user_site(4)
-            y.guards = _guards(op, inputs) if op.reads_data else ()
-            if mode == WATCHED:
-                y.watch_result(arrays)
-        else:
-            y._held = _private(_copied(y_data))
-            y.op = y.site = None
-            y.inputs = ()
-            y.guards = COPIED if op.views else ()
+        if not mode:
+            return _unrecorded(op, params, y_data)
+        y = _node(op, inputs, params, y_data, op.guarded(len(inputs)))
+        if mode == WATCHED:
+            y.watch_result(arrays)
+        elif op.known and not (params or op.views or op.sequence):
+            remember(op, tuple([form_in(x, op) for x in inputs]), y)
         return y
+
+    def apply_unary(self, op: Any) -> Any:
+        if tracers or assignments:
+            return self.apply(op, (self,), NO_PARAMS)
+        record = op.records.get(self.form or form_in(self, op))
+        if record is None or recording() != ON:
+            return self.apply(op, (self,), NO_PARAMS)
+        try:
+            y_data = op.forward(self._held)
+        except (ValueError, IndexError, TypeError):
+            return self.apply(op, (self,), NO_PARAMS)
+        return _known(record, (self,), y_data)
+
+    def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
+        if tracers or assignments:
+            return op.apply((a, b), NO_PARAMS)
+        if a.__class__ is Tensor:
+            x, form = a._held, a.form or form_in(a, op)
+        else:
+            x, form = a, form_of_constant(a, op)
+        if b.__class__ is Tensor:
+            z, other = b._held, b.form or form_in(b, op)
+        else:
+            z, other = b, form_of_constant(b, op)
+        record = op.records.get((form, other))
+        if record is None or recording() != ON:
+            return op.apply((a, b), NO_PARAMS)
+        try:
+            y_data = op.forward(x, z)
+        except (ValueError, IndexError, TypeError):
+            return op.apply((a, b), NO_PARAMS)
+        return _known(record, (a, b), y_data)
 
     def changed_array(self) -> int | None:
         for position, before in self.guards:
@@ -230,7 +258,7 @@ class Tensor(Assignable):
         if isinstance(seed, Traced):
             same = seed.dtype == self.dtype  # type: ignore[attr-defined]
             return seed if same else ops.astype(seed, self.dtype)
-        return _copied(seed.astype(self.dtype))
+        return copied(seed.astype(self.dtype))
 
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:
         own = self._held
@@ -240,9 +268,9 @@ class Tensor(Assignable):
         if given.shape == own.shape:
             if given.dtype == own.dtype:
                 return x_bar
-            if _precision(given.dtype) in {
-                _precision(consumer._held.dtype),  # the op had promoted this input
-                _precision(own.dtype),  # a real input among complex ones, or the other way round
+            if precision(given.dtype) in {
+                precision(consumer._held.dtype),  # the op had promoted this input
+                precision(own.dtype),  # a real input among complex ones, or the other way round
             }:
                 return ops.astype(x_bar, own.dtype)
         raise RuleError(
@@ -254,7 +282,13 @@ class Tensor(Assignable):
         # The same cotangent may have gone to several nodes, or be a view.
         if type(x_bar) is Tensor:
             return ops.positive(x_bar)
-        return x_bar if isinstance(x_bar, Traced) else _copied(x_bar)
+        return x_bar if isinstance(x_bar, Traced) else copied(x_bar)
+
+    def cotangents(
+        self, seed: Any, wanted: frozenset[int], since: int = 0
+    ) -> list[tuple[Node, Any]]:
+        found = replayed(self, seed, wanted, since)
+        return super().cotangents(seed, wanted, since) if found is None else found
 
     def keeps_grad(self) -> bool:
         return self.op is None or self.label is not None
@@ -274,111 +308,78 @@ class Tensor(Assignable):
         return f"Tensor({body}{kind}{label}{made})"
 
 
-def _computed(op: Any, arrays: list[Any], params: Params) -> Any:
-    """The forward of an op, its complaints with the op's name and shapes."""
-    if op.real_only:
-        op.require_real(arrays)
-    try:
-        y_data = op.compute(arrays, params)
-    except CompileError:  # says all itself
-        raise
-    except (ValueError, IndexError, TypeError) as error:
-        raise _refused(op, arrays, params, error) from None
-    if op.differentiable:
-        if not hasattr(y_data, "dtype"):
-            if not isinstance(y_data, float | int):
-                raise TypeError(f"{op.name} must return one array, it returned {y_data!r}")
-            y_data = np.float64(y_data)
-        if y_data.dtype.kind not in "fc":
-            raise TypeError(f"{op.name} gave {y_data.dtype} data: only floating point is recorded")
-        for array in arrays:
-            if y_data is array:
-                return y_data.view()  # so that it counts as a view of a leaf, see _guards
-    return y_data
+def _take_back(x: Any) -> None:
+    """Let a view stay as it is when the array that the leaf was lent is written into."""
+    if x.__class__ is Tensor and x.first_seen is LENT:
+        x._take_back()
 
 
-def _precision(dtype: np.dtype[Any]) -> tuple[bool, int]:
-    """The width of a floating-point number; that of each part of a complex one."""
-    return dtype.kind in "fc", dtype.itemsize // (2 if dtype.kind == "c" else 1)
+def form_in(x: Any, op: Any) -> Any:
+    """The form of an input; None for what has none."""
+    if x.__class__ is not Tensor:
+        return form_of_constant(x, op)
+    form = x.form
+    if form is None and x._held.__class__ in DATA:
+        form = x.form = form_of(x._held)
+    return form
 
 
-def _private(array: Any) -> Any:
-    """An array marked as known to its Tensor alone."""
-    if isinstance(array, np.ndarray):
-        array.flags.writeable = False
-    return array
+def _known(record: Record, inputs: tuple[Any, ...], y_data: Any) -> Tensor:
+    """The result of an op that is known on inputs of these forms."""
+    y = _node(record.op, inputs, NO_PARAMS, y_data, record.guarded)
+    y.record = record
+    y.form = record.form
+    return y
 
 
-def _copied(x: Any) -> Any:
-    """An array of its own; a NumPy scalar becomes one of shape ()."""
-    return np.array(x) if isinstance(x, np.ndarray | np.generic) else np.copy(x)
+def _node(
+    op: Any, inputs: tuple[Any, ...], params: Params, y_data: Any, guarded: tuple[int, ...]
+) -> Tensor:
+    """The result of an op, recorded."""
+    y = _new(Tensor)
+    y._held = y_data
+    y.op = op
+    y.inputs = inputs
+    y.params = params
+    y.grad = y.label = y.first_seen = y.form = y.record = None
+    y.index = tick()
+    y.guards = _guards(guarded, inputs) if guarded else ()
+    frame = _frame(4)
+    outside = not frame.f_code.co_filename.startswith(PACKAGE)
+    y.site = (frame.f_code, frame.f_lasti) if outside else user_site(5)
+    return y
 
 
-def _is_foreign(x: Any) -> bool:
-    """Whether x is another library's array that speaks NumPy's dispatch protocol."""
-    return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
+def _unrecorded(op: Any, params: Params, y_data: Any) -> Tensor:
+    """The result of an op as a leaf."""
+    y = _new(Tensor)
+    y._held = private(copied(y_data))
+    y.op = y.grad = y.label = y.first_seen = y.form = y.record = y.site = None
+    y.inputs = ()
+    y.params = params
+    y.guards = COPIED if op.views else ()
+    y.index = tick()
+    return y
 
 
-def _own_array(data: Any) -> Any:
-    """A copy of the data as a floating-point array; TypeError with advice for anything else."""
-    if isinstance(data, Traced):
-        raise TypeError(f"Tensor data must be plain, got a {type(data).__name__}: use its .data")
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError(
-            "Tensor data cannot be masked: fill the gaps, and use np.where for the mask"
-        )
-    array = data.copy() if _is_foreign(data) else np.array(data)
-    kind = array.dtype.kind
-    if kind in "iub":
-        raise TypeError(
-            f"Tensor data must be floating point to be differentiated, got {array.dtype}: write"
-            f" 2.0 for 2, or convert with .astype(float); plain {array.dtype} arrays may be used"
-            f" beside Tensors as constants"
-        )
-    if kind not in "fc":
-        raise TypeError(f"Tensor data must be floating point, got {array.dtype}")
-    return array
-
-
-def _as_constant(x: Any, op: Any) -> Any:
-    """A plain input as something NumPy computes with; TypeError for what is no number."""
-    if isinstance(x, Traced):
-        raise TypeError(
-            f"{op.name} got a Tensor and a {type(x).__name__}: they do not mix, make both Tensors"
-        )
-    if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{op.name} got a masked array beside a Tensor: use np.where for the mask")
-    # A memmap or matrix becomes a plain view.
-    constant = x if _is_foreign(x) else np.asarray(x)
-    if getattr(constant, "dtype", np.dtype(float)).kind not in "fiubc":
-        raise TypeError(f"{op.name} takes numbers and arrays of numbers, got {type(x).__name__}")
-    return constant
-
-
-def _guards(op: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...]:
+def _guards(positions: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...]:
     """Fingerprints of the arrays that the rule needs and that somebody could write into.
 
     Data of a computed Tensor is only handed out read-only; it can change all the same where it
     is a view into a leaf. A leaf's array that was never handed out needs no fingerprint yet.
     """
     guards = []
-    for position, x in enumerate(inputs):
-        if not op.needs_input(position):
-            continue
+    for position in positions:
+        x = inputs[position]
         array = x
-        if type(x) is Tensor:
+        if x.__class__ is Tensor:
             array = x._held
-            if x.op is not None and getattr(array, "base", None) is None:
+            if x.op is not None:
+                if getattr(array, "base", None) is None:
+                    continue
+            elif x.first_seen is None:
+                guards.append((position, PRIVATE))
                 continue
         if isinstance(array, np.ndarray):
-            private = type(x) is Tensor and x.op is None and x.first_seen is None
-            guards.append((position, PRIVATE if private else fingerprint(array)))
+            guards.append((position, fingerprint(array)))
     return tuple(guards)
-
-
-def _refused(op: Any, arrays: list[Any], params: Params, error: Exception) -> Exception:
-    """NumPy's complaint with the op and the shapes it got."""
-    given = ", ".join(str(getattr(x, "shape", x)) for x in arrays)
-    extra = "".join(f", {key}={value!r}" for key, value in params.items())
-    kind = next(kind for kind in (IndexError, TypeError, ValueError) if isinstance(error, kind))
-    return kind(f"{op.name} cannot take shapes {given}{extra}: {error}")

@@ -17,6 +17,8 @@ class Operation(Protocol):
     def name(self) -> str: ...
     @property
     def views(self) -> str: ...
+    @property
+    def known(self) -> bool: ...
     def needs_input(self, position: int) -> bool: ...
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> Inputs: ...
 
@@ -42,6 +44,10 @@ class Traced:
     def inside(self) -> Any:
         """What this wraps: the data of a node, the primal of a dual."""
         raise NotImplementedError
+
+    def apply_unary(self, op: Any) -> Any:
+        """An op of one input met this one; a subclass may take a shorter way to the same result."""
+        return self.apply(op, (self,), NO_PARAMS)
 
     def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
         """An operator met this input; a subclass may take a shorter way to the same result."""

@@ -38,7 +38,7 @@ class Program:
         self.count, self.keywords = count, keywords
         self.source = made.source
         self.constants = made.outside
-        self._make = _executed(made.source)
+        self._make = executed(made.source)
         self._free: list[Any] = []
         self._leaves = [leaf.node for leaf in recording.leaves]
         own = made.update.leaves if made.update is not None else set()
@@ -106,7 +106,7 @@ def program_of(
     return Program(recording, built(f, recording, args, kwargs), len(args), tuple(kwargs))
 
 
-def _executed(source: str) -> Any:
+def executed(source: str) -> Any:
     namespace: dict[str, Any] = {"Mismatch": Mismatch, "Unusual": Unusual}
     exec(compile(source, "<compiled by chainrule>", "exec"), namespace)  # noqa: S102
     return namespace["make"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.derivation.numbers import DTYPE_TOLERANCE, TOLERANCE, largest
-from chainrule.engine import Node, adjoints
+from chainrule.engine import Node
 from chainrule.errors import DerivationError
 from chainrule.formulas.steps import Steps
 from chainrule.ops.broadcasting import astype
@@ -19,6 +19,7 @@ from chainrule.ops.indexing import getitem
 from chainrule.ops.notation import call
 from chainrule.ops.partials import Elementwise
 from chainrule.ops.reductions import entries, mean
+from chainrule.paths import adjoints
 from chainrule.value import Value
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ from chainrule.derivation.case import Case
 from chainrule.derivation.entries import Entries, is_entry
 from chainrule.derivation.numbers import rounded
 from chainrule.derivation.telling import array_derivation, no_path, of_itself, scalar_derivation
-from chainrule.engine import Node, adjoints, newest_first
+from chainrule.engine import Node, newest_first
 from chainrule.formulas.naming import Caller
 from chainrule.formulas.steps import Steps
+from chainrule.paths import adjoints
 from chainrule.sites import user_frame
 from chainrule.tensor import Tensor
 

@@ -82,6 +82,7 @@ TABLE = {
 }
 
 for _declared in TABLE.values():
+    _declared.known = True
     if _declared.numpy is not None:  # unless a function with NumPy's full signature answers
         BY_NUMPY.setdefault(_declared.numpy, _declared)
 

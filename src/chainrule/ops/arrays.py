@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.ops import arithmetic as ar
 from chainrule.ops import shapes as sh
-from chainrule.ops.base import is_complex
+from chainrule.ops.base import Op, is_complex
 from chainrule.ops.broadcasting import astype
 from chainrule.ops.dispatch import answer_for, numpys_call
 from chainrule.ops.operators import Operators
@@ -148,6 +148,10 @@ class ArrayOperators(Operators):
         if kwargs:
             inputs, kwargs = _plain_call(self, ufunc, method, inputs, kwargs)
         op = BY_NUMPY.get(ufunc)
+        if isinstance(op, Op) and method == "__call__":
+            if op.arity == 2 and len(inputs) == 2 and not kwargs:
+                return self.apply_binary(op, *inputs)
+            return op(*inputs, **kwargs)
         if method != "__call__":
             if ufunc in PLAIN or not getattr(op, "differentiable", True):
                 return getattr(ufunc, method)(*bare(inputs), **kwargs)

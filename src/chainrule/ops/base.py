@@ -100,10 +100,15 @@ class Op:
             any(_reads(rule, self.INPUTS_AT + i) for rule in self.rules) for i in range(len(rules))
         )
         self.reads_data = any(self.needs)
+        self._guarded = tuple(i for i, needed in enumerate(self.needs) if needed)
         #: The number of inputs; a sequence has no fixed one.
         self.arity = -1 if sequence else len(rules)
         self.differentiable = any(rule is not None for rule in self.rules)
         self.real_only = self.differentiable and not self.complex
+        #: Whether it is one of this package's: then its forward and rules do nothing but compute.
+        self.known = False
+        #: Forms of inputs -> what the op gives on them, see `records`.
+        self.records: dict[Any, Any] = {}
 
     def __repr__(self) -> str:
         return f"<op {self.name}>"
@@ -125,11 +130,18 @@ class Op:
         rules = list(self.rules)
         rules[misconception.wrt] = misconception.rule
         twin.rules = tuple(rules)
+        twin.known, twin.records = False, {}
         return twin
 
     def needs_input(self, position: int) -> bool:
         """Whether the rule reads the data of an input."""
         return self.needs[0 if self.sequence else position]
+
+    def guarded(self, count: int) -> tuple[int, ...]:
+        """The positions among so many inputs whose data the rule reads."""
+        if not self.reads_data:
+            return ()
+        return tuple(range(count)) if self.sequence else self._guarded
 
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -161,6 +173,8 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == self.arity and not kwargs:
+            if len(args) == 1 and isinstance(args[0], Traced):
+                return args[0].apply_unary(self)
             return self.apply(args, NO_PARAMS)
         inputs, params = self.bind(args, kwargs)
         return self.apply(inputs, params)

@@ -52,6 +52,7 @@ def load(family: str) -> Any:
     for declared in vars(module).values():
         if isinstance(declared, Op):
             TABLE.setdefault(declared.name, declared)
+            declared.known = True
             if declared.numpy is not None:
                 BY_NUMPY.setdefault(declared.numpy, declared)
     return module

@@ -23,6 +23,8 @@ def _is_basic(index: Any) -> bool:
 def _of_another_library(index: Any) -> Any:
     """The first array of another library in an index, or None."""
     for part in index if isinstance(index, tuple) else (index,):
+        if isinstance(part, tuple):
+            return _of_another_library(part)
         if hasattr(part, "__array_function__") and not isinstance(part, np.ndarray | np.generic):
             return part
     return None
@@ -37,7 +39,7 @@ def _entries(x: Any, index: Any) -> Any:
 
 
 def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
-    model = _of_another_library(index)
+    model = _of_another_library((y, index))
     x = np.zeros_like(y if model is None else model, shape=shape, dtype=y.dtype)
     if _is_basic(index):
         x[index] = y

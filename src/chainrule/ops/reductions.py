@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from chainrule.traced import Inputs, Params
 
 
+#: Dtypes that a mean adds up as they are.
+COMMON = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+
+
 class Reduction(Elementwise):
     """An op that reduces axes: `op(x, axis=None, keepdims=False)`.
 
@@ -55,6 +59,17 @@ class Reduction(Elementwise):
     def jvp(self, tangents: Inputs, y: Any, inputs: Inputs, params: Params) -> Any:
         y = reshaped(y, kept_shape(inputs[0].shape, params.get("axis")))
         return sum(self.times(self.partial(0, y, inputs, params), tangents[0]), **params)
+
+
+_added: Any = np.add.reduce
+
+
+def _mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's mean, without what it looks at first."""
+    if getattr(x, "dtype", None) in COMMON and x.size:
+        total = _added(x, axis=axis, keepdims=keepdims)
+        return total / (x.size // (total.size or 1))
+    return np.mean(x, axis=axis, keepdims=keepdims)
 
 
 def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
@@ -129,8 +144,10 @@ sum = Reduction(
     doc="Sum over the given axes, by default all.",
 )
 mean = Reduction(
-    np.mean,
+    _mean,
     lambda _y, _x, axis: 1 / entries(_x, axis),  # a number, no data
+    name="mean",
+    numpy=np.mean,
     complex=True,
     notation=_kept("mean"),
     misconceptions=(

@@ -92,7 +92,8 @@ def sum_(
     a = converted(a, dtype)
     if where is not True:
         a = choose(where, a, 0.0)
-    y = sum(a, axis=axis, keepdims=keepdims)
+    whole = axis is None and not keepdims
+    y = sum(a) if whole else sum(a, axis=axis, keepdims=keepdims)
     return y if initial is None else y + in_dtype_of(initial, y)
 
 
@@ -109,7 +110,8 @@ def mean_(
     """Mean over axes, of the entries where a mask holds."""
     a = converted(a, dtype)
     if where is True:
-        return mean(a, axis=axis, keepdims=keepdims)
+        whole = axis is None and not keepdims
+        return mean(a) if whole else mean(a, axis=axis, keepdims=keepdims)
     count = in_dtype_of(counted(a.shape, axis, where), a)
     y = sum(choose(where, a, 0.0), axis=axis, keepdims=True) / count
     return squeezed(y, axis, a.ndim, keepdims)

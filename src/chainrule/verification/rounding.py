@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import Node, adjoints, swept
+from chainrule.engine import Node, swept
 from chainrule.ops.base import shape_of
+from chainrule.paths import adjoints
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,14 @@ import numpy as np
 from chainrule.compiler.planning.lanes import Update
 from chainrule.compiler.planning.nan import to_check
 from chainrule.compiler.planning.scalars import scalars_of
-from chainrule.compiler.planning.tiles import Run, elementwise, needed, operands, scheduled
+from chainrule.compiler.planning.tiles import (
+    Run,
+    elementwise,
+    in_order,
+    needed,
+    operands,
+    scheduled,
+)
 from chainrule.compiler.tracing.calls import CLIP, Ref, map_refs
 
 if TYPE_CHECKING:
@@ -75,7 +82,7 @@ def planned(trace: Trace, wanted: Iterable[int], update: Update | None) -> Plan:
     hoisted = _assigned_buffers(trace, order, sources, memory, fresh)
     buffers = memory.buffers
     in_place = _in_place_changes(trace, order, last, buffers, hoisted)
-    scalars = scalars_of(steps)
+    scalars = scalars_of(steps, trace.exact)
     return Plan(order, buffers, hoisted, checked, scalars, copied, in_place, brought)
 
 
@@ -191,6 +198,15 @@ def writes(step: Step) -> bool:
     return call.ufunc_method in {"reduce", "accumulate"}
 
 
+def keeps(trace: Trace, step: Step) -> bool:
+    """Whether the result may be written into an array that is kept.
+
+    Such an array lies in C order; where results have to be exact, one in another order is left to
+    NumPy, whose sums over it go in that order.
+    """
+    return writes(step) and (not trace.exact or in_order(step.value))
+
+
 class _Memory:
     """Buffers as they are taken and given back, from one item to the next."""
 
@@ -256,7 +272,7 @@ def _placed(
         memory.keep(arena.number, arena.array, memory.last[arena.number])
         for number, view in arena.views(trace).items():
             step = trace.steps[number]
-            if writes(step) and number not in fresh and not sources[number]:
+            if keeps(trace, step) and number not in fresh and not sources[number]:
                 memory.keep(number, view)
             else:
                 brought.append(number)
@@ -293,7 +309,7 @@ def _assigned_buffers(
                 memory.arrays[number] = step.value
             elif step.call is not None and sources[number] and _hoists(step, memory.arrays, trace):
                 hoisted.add(number)
-            elif writes(step) and number not in fresh and not sources[number]:
+            elif keeps(trace, step) and number not in fresh and not sources[number]:
                 memory.take(step, position)
         memory.give_back(position)
     return hoisted

@@ -39,12 +39,13 @@ def warns(step: Step) -> bool:
     return step.call.ufunc not in _CALM
 
 
-def python_text(call: Call, args: list[str]) -> str | None:
-    """A call on Python's numbers as Python writes it."""
+def python_text(call: Call, args: list[str], exact: bool = False) -> str | None:
+    """A call on Python's numbers as Python writes it; `exact` where it rounds as NumPy does."""
     ufunc = call.ufunc
-    if ufunc in ARITHMETIC | _PYTHONS:
-        return f"{args[0]} {(ARITHMETIC | _PYTHONS)[ufunc]} {args[1]}"
-    if ufunc in _MATH:
+    operators = ARITHMETIC if exact else ARITHMETIC | _PYTHONS
+    if ufunc in operators:
+        return f"{args[0]} {operators[ufunc]} {args[1]}"
+    if ufunc in _MATH and not exact:
         return f"math.{_MATH[ufunc]}({args[0]})"
     return f"{_UNARY[ufunc]}({args[0]})" if ufunc in _UNARY else None
 
@@ -54,10 +55,17 @@ def is_same_number(step: Step) -> bool:
     return step.call is not None and (step.call.function in {np.array, float})
 
 
-def scalars_of(steps: list[Step]) -> set[int]:
+def scalars_of(steps: list[Step], exact: bool = False) -> set[int]:
     """Steps that are Python's numbers: inputs that are, and arithmetic on nothing else."""
     found: set[int] = set()
+    changed = {
+        operands(step)[0]
+        for step in steps
+        if step.call is not None and step.call.style in {"assigned", "updated"}
+    }
     for step in steps:
+        if step.number in changed:
+            continue
         if step.call is None:
             if type(step.value) is float:
                 found.add(step.number)
@@ -69,7 +77,7 @@ def scalars_of(steps: list[Step]) -> set[int]:
             and all(number in found for number in operands(step))
             and not any(isinstance(x, Fixed) for x in step.args)
             and (
-                python_text(step.call, ["", ""]) is not None
+                python_text(step.call, ["", ""], exact) is not None
                 or step.uniform is not None
                 or is_same_number(step)
             )

@@ -145,6 +145,8 @@ def run_shape(trace: Trace, step: Step) -> tuple[int, ...] | None:
     """The shape of the run that a step may be part of, or None."""
     if step.call is None or step.uniform is not None:
         return None
+    if trace.exact and (is_total(step) or not in_order(step.value)):
+        return None
     if is_total(step):
         x = trace.steps[operands(step)[0]].value if operands(step) else None
         large = isinstance(x, np.ndarray) and x.nbytes >= LARGE and x.dtype.kind == "f"
@@ -160,6 +162,11 @@ def run_shape(trace: Trace, step: Step) -> tuple[int, ...] | None:
     whole = all(_goes_along(_value(trace, x), value.shape) for x in step.args)
     rows = value.nbytes // value.shape[0] <= MOST_PIECE
     return value.shape if whole and rows else None
+
+
+def in_order(value: Any) -> bool:
+    """Whether an array lies in C order, as the arrays do that a program keeps."""
+    return isinstance(value, np.ndarray) and value.flags.c_contiguous
 
 
 def _value(trace: Trace, x: Any) -> Any:

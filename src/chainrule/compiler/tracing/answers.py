@@ -114,7 +114,7 @@ def _einsum(trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
     subscripts, *operands = args
     arrays = isinstance(subscripts, str) and all(hasattr(x, "shape") for x in operands)
     if arrays and len(operands) == 2 and not set(kwargs) - {"optimize"}:
-        product = contracted(subscripts, *operands)
+        product = None if trace.exact else contracted(subscripts, *operands)
         if product is not None:
             return product.alone()
     return _whole(trace, function, args, kwargs)

@@ -19,6 +19,7 @@ from chainrule.compiler.tracing.calls import (
     method,
     spelled,
 )
+from chainrule.compiler.tracing.operators import give_operators
 from chainrule.compiler.tracing.recorder import (
     PYTHON,
     Operand,
@@ -334,64 +335,4 @@ class Placeholder(Operand):
     __hash__ = object.__hash__
 
 
-def _operators() -> None:
-    """Python's operators, from NumPy's ufuncs."""
-    for name, ufunc in {
-        "add": np.add,
-        "sub": np.subtract,
-        "mul": np.multiply,
-        "truediv": np.true_divide,
-        "floordiv": np.floor_divide,
-        "mod": np.remainder,
-        "pow": np.power,
-        "matmul": np.matmul,
-        "and": np.bitwise_and,
-        "or": np.bitwise_or,
-        "xor": np.bitwise_xor,
-    }.items():
-        setattr(Placeholder, f"__{name}__", lambda self, other, _f=ufunc: _binary(_f, self, other))
-        setattr(Placeholder, f"__r{name}__", lambda self, other, _f=ufunc: _binary(_f, other, self))
-        setattr(
-            Placeholder, f"__i{name}__", lambda self, other, _f=ufunc: _in_place(_f, self, other)
-        )
-    for name, ufunc in {
-        "lt": np.less,
-        "le": np.less_equal,
-        "gt": np.greater,
-        "ge": np.greater_equal,
-        "eq": np.equal,
-        "ne": np.not_equal,
-    }.items():
-        setattr(Placeholder, f"__{name}__", lambda self, other, _f=ufunc: _binary(_f, self, other))
-    for name, ufunc in {
-        "neg": np.negative,
-        "pos": np.positive,
-        "abs": np.absolute,
-        "invert": np.invert,
-    }.items():
-        setattr(Placeholder, f"__{name}__", lambda self, _f=ufunc: _f(self))
-    for function in (
-        *(np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std, np.cumsum, np.cumprod, np.any),
-        *(np.all, np.squeeze, np.repeat, np.take, np.trace, np.diagonal, np.dot, np.round),
-        *(np.nonzero, np.argmax, np.argmin, np.argsort, np.searchsorted),
-    ):
-        setattr(
-            Placeholder,
-            function.__name__,
-            lambda self, *args, _f=function, **kwargs: _f(self, *args, **kwargs),
-        )
-
-
-def _binary(ufunc: Any, a: Any, b: Any) -> Any:
-    if any(isinstance(x, Traced) or x is None or isinstance(x, str) for x in (a, b)):
-        return NotImplemented
-    return ufunc(a, b)
-
-
-def _in_place(ufunc: Any, a: Placeholder, b: Any) -> Any:
-    if not isinstance(a.value, np.ndarray):
-        return ufunc(a, b)
-    return ufunc(a, b, out=(a,))
-
-
-_operators()
+give_operators(Placeholder)

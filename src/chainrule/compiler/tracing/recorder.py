@@ -128,7 +128,7 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     actual = concrete(list(args))
     options = {key: concrete(value) for key, value in kwargs.items()}
     value = _evaluated(call, actual, options)
-    simple = simplified(call, tuple(args), kwargs, value)
+    simple = simplified(call, tuple(args), kwargs, value, trace.exact)
     if isinstance(simple, Instead):
         result = recorded(trace, *simple)
         if lies_alike(result.value, value):
@@ -192,7 +192,13 @@ def constant(trace: Trace, array: Any) -> Any:
     """A constant of one number everywhere, as a placeholder."""
     array = np.asarray(array)
     fill = array.flat[0].item() if array.size else 0.0
-    step = trace.step(spelled(np.full), (array.shape, fill, array.dtype), {}, array)
+    if trace.exact and not array.flags.c_contiguous:  # decides about the order of results
+        if any(array.strides):
+            raise CompileError("a constant array that does not lie in C order")
+        number = trace.fixed(np.array(fill, array.dtype))
+        step = trace.step(spelled(np.broadcast_to), (number, array.shape), {}, array)
+    else:
+        step = trace.step(spelled(np.full), (array.shape, fill, array.dtype), {}, array)
     step.uniform = fill
     return trace.placeholder(step.number)
 

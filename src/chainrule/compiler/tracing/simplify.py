@@ -1,7 +1,8 @@
 """Calls that need not be made: what they would compute is known or was computed before.
 
 A rule looks at one call while it is recorded, with the value that it gave. None may change a shape
-or a dtype, and none a number by more than the rounding of the last place.
+or a dtype, and none a number by more than the rounding of the last place; those of `ROUNDING` may
+change that, or the sign of a zero, and are left out where a result has to be the same bit by bit.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.compiler.tracing.calls import Call, attribute, method, spelled
+from chainrule.compiler.tracing.trace import is_uniform
+from chainrule.ops.sums import axes_of
 
 
 class Instead(NamedTuple):
@@ -42,19 +45,27 @@ def is_known(x: Any) -> bool:
     return step.uniform is not None or (step.call is not None and step.call.style == "constant")
 
 
-def simplified(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any) -> Any:
-    """An operand that is the result already, `Instead`, `Filled`, `Known`, or None."""
+def simplified(
+    call: Call, args: tuple[Any, ...], kwargs: dict[str, Any], value: Any, exact: bool = False
+) -> Any:
+    """An operand that is the result already, `Instead`, `Filled`, `Known`, or None.
+
+    With `exact` the result is the same bit by bit.
+    """
     operands = [*args, *kwargs.values()]
     if isinstance(value, np.ndarray) and value.ndim and all(is_known(x) for x in operands):
-        uniform = value.size and bool((value == value.flat[0]).all())
-        return Filled(value) if uniform else Known(value)
+        return Filled(value) if is_uniform(value) else Known(value)
     if call.function is np.matmul and not kwargs:
-        return _matmul(args, value)
+        return None if exact else _scaled_rows(args, value)
     ufunc = call.ufunc
     if ufunc is not None and ufunc.signature is None and not kwargs and ufunc.nout == 1:
-        return _elementwise(call, args, value)
-    rule = RULES.get((call.style, call.text))
-    return rule(call, args, kwargs, value) if rule is not None else None
+        return _elementwise(call, args, value, exact)
+    for rule in RULES.get((call.style, call.text), ()):
+        if not (exact and rule in ROUNDING):
+            found = rule(call, args, kwargs, value)
+            if found is not None:
+                return found
+    return None
 
 
 def number_of(x: Any) -> Any:
@@ -80,15 +91,15 @@ def fits(x: Any, value: Any) -> bool:
     )
 
 
-def _elementwise(call: Call, args: tuple[Any, ...], value: Any) -> Any:
+def _elementwise(call: Call, args: tuple[Any, ...], value: Any, exact: bool) -> Any:
     numbers = [number_of(x) for x in args]
     if all(n is not None for n in numbers) and np.size(value):
         return Filled(value)
-    rule = UFUNCS.get(call.ufunc)
-    if rule is not None:
-        found = rule(args, numbers, value)
-        if found is not None:
-            return found
+    for rule in UFUNCS.get(call.ufunc, ()):
+        if not (exact and rule in ROUNDING):
+            found = rule(args, numbers, value)
+            if found is not None:
+                return found
     return _smaller(call, args, numbers, value)
 
 
@@ -124,20 +135,27 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 def _multiply(args: Any, numbers: Any, value: Any) -> Any:
     for x, n, other in ((args[0], numbers[1], args[1]), (args[1], numbers[0], args[0])):
-        if n is None or not fits(x, value):
+        if n is None or type(n) is complex or not fits(x, value):
             continue
         if n == 1 and x.dtype.kind != "c":  # a complex factor decides about the sign of zeros
             return x
         n = float(n) if x.dtype.kind in "fc" else n  # noqa: PLW2901
         if n == -1 and x.dtype.kind != "c":
             return Instead(spelled(np.negative), (x,), {})
-        inner = made_by(x, np.multiply)  # (x · c) · n is x · (c · n)
-        if inner is not None and type(n) is float:
-            for y, c in (inner, inner[::-1]):
-                if type(c) is float and fits(y, value) and _moderate(x, c, n):
-                    return Instead(spelled(np.multiply), (y, c * n), {})
         if type(other) is not type(n):
             return Instead(spelled(np.multiply), (x, n), {})
+    return None
+
+
+def _joined_factors(args: Any, numbers: Any, value: Any) -> Any:
+    """(x · c) · n is x · (c · n)."""
+    for x, n in ((args[0], numbers[1]), (args[1], numbers[0])):
+        real = n is not None and type(n) is not complex
+        inner = made_by(x, np.multiply) if real and fits(x, value) else None
+        for y, c in (inner, inner[::-1]) if inner is not None else ():
+            n = float(n)  # noqa: PLW2901
+            if type(c) is float and fits(y, value) and _moderate(x, c, n):
+                return Instead(spelled(np.multiply), (y, c * n), {})
     return None
 
 
@@ -146,10 +164,14 @@ def _moderate(x: Any, c: float, n: float) -> bool:
     return x.dtype in {DOUBLE, SINGLE} and all(1e-8 <= abs(factor) <= 1e8 for factor in (c, n))
 
 
-def _add(args: Any, numbers: Any, value: Any) -> Any:
+def _plus_zero(args: Any, numbers: Any, value: Any) -> Any:
     for x, n in ((args[0], numbers[1]), (args[1], numbers[0])):
         if n == 0 and n is not None and fits(x, value) and x.dtype.kind != "c":
             return x
+    return None
+
+
+def _add(args: Any, _numbers: Any, value: Any) -> Any:
     if _same(args[0], args[1]):
         floating = fits(args[0], value) and args[0].dtype.kind == "f"
         return Instead(spelled(np.multiply), (args[0], 2.0), {}) if floating else None
@@ -203,11 +225,12 @@ def _positive(args: Any, _numbers: Any, value: Any) -> Any:
 
 def _power(args: Any, numbers: Any, value: Any) -> Any:
     x, n = args[0], numbers[1]
-    if not fits(x, value) or n is None:
-        return None
-    if n == 1:
-        return x
-    return Instead(spelled(np.multiply), (x, x), {}) if n == 2 else None
+    return x if n == 1 and fits(x, value) else None
+
+
+def _squared(args: Any, numbers: Any, value: Any) -> Any:
+    x, n = args[0], numbers[1]
+    return Instead(spelled(np.multiply), (x, x), {}) if n == 2 and fits(x, value) else None
 
 
 def made_by(x: Any, ufunc: Any) -> Any:
@@ -218,7 +241,7 @@ def made_by(x: Any, ufunc: Any) -> Any:
     return tuple(x.tape.operand(arg) for arg in step.args)
 
 
-def _matmul(args: Any, value: Any) -> Any:
+def _scaled_rows(args: Any, value: Any) -> Any:
     """A diagonal matrix times a matrix scales its rows, in a derivative."""
     scaled = made_by(args[0], np.multiply)
     if scaled is None or np.ndim(value) != 2 or not args[0].step.product:
@@ -231,15 +254,15 @@ def _matmul(args: Any, value: Any) -> Any:
     return None
 
 
-UFUNCS = {
-    np.multiply: _multiply,
-    np.add: _add,
-    np.subtract: _subtract,
-    np.true_divide: _divide,
-    np.negative: _negative,
-    np.conjugate: _unchanged,
-    np.positive: _positive,
-    np.power: _power,
+UFUNCS: dict[Any, tuple[Any, ...]] = {
+    np.multiply: (_joined_factors, _multiply),
+    np.add: (_plus_zero, _add),
+    np.subtract: (_subtract,),
+    np.true_divide: (_divide,),
+    np.negative: (_negative,),
+    np.conjugate: (_unchanged,),
+    np.positive: (_positive,),
+    np.power: (_power, _squared),
 }
 
 
@@ -254,11 +277,7 @@ def _reshaped(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
     step = x.step
     if step.call is not None and step.call.text == "np.add.reduce" and step.kwargs.get("keepdims"):
         whole = x.tape.operand(step.args[0])
-        gone = (
-            {i % whole.ndim for i in np.atleast_1d(step.kwargs["axis"])}
-            if (step.kwargs.get("axis") is not None)
-            else set(range(whole.ndim))
-        )
+        gone = axes_of(step.kwargs.get("axis"), whole.ndim)
         rest = tuple(n for i, n in enumerate(whole.shape) if i not in gone)
         if rest == np.shape(value) and rest:
             return Instead(step.call, (whole,), {**step.kwargs, "keepdims": False})
@@ -316,7 +335,9 @@ def _stretched(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
     if fits(x, value):
         return x
     if x.step.call is not None and x.step.call.text == "np.broadcast_to":
-        return Instead(spelled(np.broadcast_to), (x.tape.operand(x.step.args[0]), args[1]), {})
+        return Instead(
+            spelled(np.broadcast_to), (x.tape.operand(x.step.args[0]), np.shape(value)), {}
+        )
     return None
 
 
@@ -324,22 +345,34 @@ def _stretched(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
 _SHORT = 4096
 
 
+def _inner_product(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
+    """The sum of the products of two arrays."""
+    x = args[0]
+    factors = made_by(x, np.multiply)
+    if factors is None or x.step.product or set(kwargs) - {"axis", "keepdims"} or np.ndim(value):
+        return None
+    a, b = factors
+    alike = all(hasattr(y, "step") and y.shape == x.shape and y.dtype == x.dtype for y in factors)
+    short = x.dtype.kind == "f" and x.size <= _SHORT
+    return Instead(spelled(np.vdot), (a, b), {}) if alike and short else None
+
+
 def _summed(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
     x = args[0]
-    if set(kwargs) - {"axis", "keepdims"} or not hasattr(x, "step"):
+    known = not set(kwargs) - {"axis", "keepdims"} and getattr(x, "step", None) is not None
+    uniform = known and x.step.uniform is not None and np.ndim(value) and value.size
+    return Filled(value) if uniform else None
+
+
+def _single(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
+    """A sum over axes of length one; NumPy's makes 0 of -0."""
+    x = args[0]
+    if set(kwargs) - {"axis", "keepdims"} or not hasattr(x, "step") or not np.ndim(value):
         return None
-    factors = made_by(x, np.multiply)
-    if factors is not None and x.step.product:
+    if made_by(x, np.multiply) is not None and x.step.product:
         return None
-    if factors is not None and not np.ndim(value) and x.dtype.kind == "f" and x.size <= _SHORT:
-        a, b = factors
-        if all(hasattr(y, "step") and y.shape == x.shape and y.dtype == x.dtype for y in factors):
-            return Instead(spelled(np.vdot), (a, b), {})
-    if x.step.uniform is not None and np.ndim(value) and value.size:
-        return Filled(value)
-    if x.size == np.size(value) and x.dtype == getattr(value, "dtype", None) and np.ndim(value):
-        return Instead(method("reshape"), (x, np.shape(value)), {})  # over axes of length one
-    return None
+    alike = x.size == np.size(value) and x.dtype == getattr(value, "dtype", None)
+    return Instead(method("reshape"), (x, np.shape(value)), {}) if alike else None
 
 
 def _entry(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
@@ -353,13 +386,15 @@ def _entry(_call: Call, args: Any, _kwargs: Any, value: Any) -> Any:
     return x if type(index) is tuple and not index and fits(x, value) else None
 
 
-RULES = {
-    ("item", "[]"): _entry,
-    ("method", "reshape"): _reshaped,
-    ("method", "transpose"): _permuted,
-    ("method", "swapaxes"): _swapped,
-    ("method", "astype"): _converted,
-    ("attribute", "T"): _transposed,
-    ("function", "np.broadcast_to"): _stretched,
-    ("function", "np.add.reduce"): _summed,
+RULES: dict[tuple[str, str], tuple[Any, ...]] = {
+    ("item", "[]"): (_entry,),
+    ("method", "reshape"): (_reshaped,),
+    ("method", "transpose"): (_permuted,),
+    ("method", "swapaxes"): (_swapped,),
+    ("method", "astype"): (_converted,),
+    ("attribute", "T"): (_transposed,),
+    ("function", "np.broadcast_to"): (_stretched,),
+    ("function", "np.add.reduce"): (_inner_product, _summed, _single),
 }
+#: Rules that may change the rounding, or the sign of a zero.
+ROUNDING = {_joined_factors, _plus_zero, _squared, _inner_product, _single}

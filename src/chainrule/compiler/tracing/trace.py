@@ -64,8 +64,10 @@ class Guard(NamedTuple):
 class Trace:
     """What a function did, on its way to become source."""
 
-    def __init__(self, placeholder: Any) -> None:
+    def __init__(self, placeholder: Any, *, exact: bool = False) -> None:
         self._class = placeholder
+        #: Whether results have to be the same bit by bit as those of the calls as they are.
+        self.exact = exact
         self.steps: list[Step] = []
         self.known: dict[Any, int] = {}
         #: Constant arrays and other objects, by reference, with their fingerprints.
@@ -158,6 +160,16 @@ def key_of(x: Any) -> Any:
     if isinstance(x, slice):
         return ("slice", key_of(x.start), key_of(x.stop), key_of(x.step))
     return (type(x).__name__, repr(x))
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Whether all entries are one number, with one sign where it is zero."""
+    if not array.size or not (array == array.flat[0]).all():
+        return False
+    if array.flat[0] or array.dtype.kind not in "fc":
+        return True
+    signs = [np.signbit(part) for part in (array.real, array.imag)]
+    return all(sign.all() or not sign.any() for sign in signs)
 
 
 def _ignored() -> tuple[str, ...]:

@@ -190,6 +190,41 @@ def looks(writer: Writer, recording: Recording, step: Any) -> None:
         ]
 
 
+def write_steps(writer: Writer, recording: Recording, update: Update | None) -> None:
+    """Write the statements of all steps."""
+    program = Lines(recording)
+    steps = {step.number for step in update.steps} if update is not None else set()
+    brought = list(writer.plan.brought)
+    for item in writer.plan.order:
+        if brought and members(item)[0].number in steps:
+            bring(writer, brought)
+        writer.body += program.before(members(item)[0])
+        if isinstance(item, Run):
+            write_run(writer, item, lambda step: looks(writer, recording, step))
+        else:
+            writer.write(item)
+            looks(writer, recording, item)
+
+
+def program_text(
+    writer: Writer, outside: list[str], head: str, entry: Entry | None, returned: str
+) -> str:
+    """The source around the statements: a function that makes the function."""
+    before, taken = (entry.setup, entry.lines) if entry is not None else ([], [])
+    lines = [
+        f"def make({', '.join(outside)}):",
+        *indented([*before, *writer.functions_text(), *writer.setup, ""], 1),
+        *indented([f"def {head}:"], 1),
+        *indented([*taken, *writer.statements(), f"return {returned}"], 2),
+        "",
+        *indented([f"return {head.partition('(')[0]}"], 1),
+    ]
+    imports = ["import numpy as np"]
+    if any("math." in line for line in writer.body):
+        imports.insert(0, "import math")
+    return "\n".join([*imports, "", "", *lines, ""])
+
+
 def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -> Built:
     """The source of a program, and what it needs."""
     trace, names = recording.trace, Names()
@@ -214,18 +249,7 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
     writer = Writer(trace, planned(trace, results.wanted, update), names, wishes)
     writer.called |= given
     arenas = write_arenas(writer, update) if update is not None else {}
-    program = Lines(recording)
-    steps = {step.number for step in update.steps} if update is not None else set()
-    brought = list(writer.plan.brought)
-    for item in writer.plan.order:
-        if brought and members(item)[0].number in steps:
-            bring(writer, brought)
-        writer.body += program.before(members(item)[0])
-        if isinstance(item, Run):
-            write_run(writer, item, lambda step: looks(writer, recording, step))
-        else:
-            writer.write(item)
-            looks(writer, recording, item)
+    write_steps(writer, recording, update)
     returned = results.text(writer)
     outside = {name: trace.constants[i] for i, name in writer.constants.items()}
     outside |= writer.outside | entry.kept | arenas
@@ -236,16 +260,5 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
         heading = f"{held}{', ' * bool(heading)}{heading}"
     if state:
         entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = {held}")
-    lines = [
-        f"def make({', '.join(outside)}):",
-        *indented([*entry.setup, *writer.functions_text(), *writer.setup, ""], 1),
-        *indented([f"def {title}({heading}):"], 1),
-        *indented([*entry.lines, *writer.statements(), f"return {returned}"], 2),
-        "",
-        *indented([f"return {title}"], 1),
-    ]
-    imports = ["import numpy as np"]
-    if any("math." in line for line in writer.body):
-        imports.insert(0, "import math")
-    source = "\n".join([*imports, "", "", *lines, ""])
+    source = program_text(writer, list(outside), f"{title}({heading})", entry, returned)
     return Built(title, source, outside, results.changes, update)

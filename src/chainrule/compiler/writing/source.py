@@ -13,6 +13,7 @@ from chainrule.compiler.planning.scalars import ARITHMETIC, is_same_number, pyth
 from chainrule.compiler.planning.tiles import elementwise, operands
 from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
 from chainrule.compiler.writing.sums import (
+    BLAS,
     REDUCTION_OPTIONS,
     is_column_sum,
     is_reduction,
@@ -40,8 +41,8 @@ _OF_NUMBERS = {
 class Names:
     """Identifiers, each given once."""
 
-    def __init__(self) -> None:
-        self.taken = set(RESERVED)
+    def __init__(self, taken: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+        self.taken = RESERVED | taken
         self._counts: dict[str, int] = {}
 
     def new(self, wish: str) -> str:
@@ -188,7 +189,8 @@ class Writer:
             name = self.called[step.number] = before
         else:
             name = self.name(step)
-            self.body.append(f"{name} = {before}.copy(){comment(step)}")
+            order = "'K'" if self.trace.exact else ""
+            self.body.append(f"{name} = {before}.copy({order}){comment(step)}")
         if call.style == "assigned":
             self.body.append(f"{name}[{where}] = {rest[1]}")
         else:
@@ -224,7 +226,7 @@ class Writer:
             return f"{args[0]}[{self.index_text(step.args[1])}]"
         number = call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options
         if number or step.number in self.plan.scalars:
-            python = python_text(call, [bracketed(arg) for arg in args])
+            python = python_text(call, [bracketed(arg) for arg in args], self.trace.exact)
             if python is not None:
                 return python
         if elementwise(step) and np.ndim(step.value):
@@ -237,14 +239,15 @@ class Writer:
         """A call with less around it than NumPy's function has, or nothing."""
         target = [out] if out else []
         text = ""
+        blas = not self.trace.exact
         if call.style == "foreign":
             text = called(call._replace(text=self.outsider(call)), args, options, out)
         elif call == CLIP:
             text = f"{args[0]}.clip({', '.join([*args[1:], *target])})"
-        elif is_column_sum(step) and isinstance(step.args[0], Ref):
+        elif blas and is_column_sum(step) and isinstance(step.args[0], Ref):
             ones = self.ones(np.shape(self.trace.steps[step.args[0].number].value)[0], step)
             text = f"{self.local('np.dot')}({', '.join([ones, args[0], *target])})"
-        elif is_row_sum(step) and operands(step)[0] in self.plan.buffers:
+        elif blas and is_row_sum(step) and operands(step)[0] in self.plan.buffers:
             text = self.row_sum(step, args[0], out)
         elif is_reduction(call) and not set(options) - REDUCTION_OPTIONS:
             text = (
@@ -258,11 +261,14 @@ class Writer:
         return text
 
     def are_matrices(self, step: Step) -> bool:
-        """Whether both operands have two axes."""
-        return all(
-            np.ndim(self.trace.steps[x.number].value if isinstance(x, Ref) else self.value(x)) == 2
+        """Whether both operands have two axes, and `dot` and `matmul` are known to be the same."""
+        arrays = [
+            self.trace.steps[x.number].value if isinstance(x, Ref) else self.value(x)
             for x in step.args
-        )
+        ]
+        if self.trace.exact and not all(x.dtype in BLAS and x.flags.forc for x in arrays):
+            return False
+        return all(np.ndim(x) == 2 for x in arrays)
 
     def value(self, x: Any) -> Any:
         """The object behind a constant argument."""

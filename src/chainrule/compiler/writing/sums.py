@@ -30,7 +30,7 @@ def is_column_sum(step: Step) -> bool:
         and call.function == np.add.reduce
         and axis in {0, (0,)}
         and np.ndim(step.value) == 1
-        and step.value.dtype in _BLAS
+        and step.value.dtype in BLAS
         and not step.kwargs.get("keepdims")
         and not set(step.kwargs) - {"axis", "keepdims"}
     )
@@ -45,10 +45,11 @@ def is_row_sum(step: Step) -> bool:
     last = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
     ndim = np.ndim(y) + (not step.kwargs.get("keepdims"))
     plain = isinstance(x, Ref) and type(last) is int and last in {-1, ndim - 1}
-    return plain and ndim > 1 and y.dtype in _BLAS and y.size > 0
+    return plain and ndim > 1 and y.dtype in BLAS and y.size > 0
 
 
-_BLAS = {np.dtype(np.float32), np.dtype(np.float64)}
+#: The dtypes whose sums and products NumPy leaves to BLAS.
+BLAS = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def reduction_arguments(x: str, options: dict[str, str], out: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.engine import Node, adjoints, newest_first
+from chainrule.engine import Node, newest_first
 from chainrule.errors import ChangedDataError, RuleError
 from chainrule.formulas.naming import automatic_names, names_of
 from chainrule.formulas.reading import product
@@ -17,6 +17,7 @@ from chainrule.formulas.steps import Steps
 from chainrule.formulas.styles import bar_name
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import written
+from chainrule.paths import adjoints
 from chainrule.summaries import norm_of
 
 if TYPE_CHECKING:
