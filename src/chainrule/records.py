@@ -33,7 +33,11 @@ MOST = 4096
 class Form:
     """The class, shape, dtype and strides of data; one object for each."""
 
-    __slots__ = ()
+    __slots__ = ("leaf",)
+
+    def __init__(self) -> None:
+        #: The record of a leaf that holds such data.
+        self.leaf = Record(None, self)
 
 
 class Record:
@@ -109,20 +113,18 @@ def record_of(node: Node) -> Record | None:
     held, op = node._held, node.op
     if held.__class__ not in DATA:
         return None
-    key: list[Any] = [op, form_of(held)]
-    if op is not None:
-        key += [
-            form_of(x._held) if isinstance(x, Node) else form_of_constant(x, op)
-            for x in node.inputs
-        ]
-        for name, x in node.params.items():
-            key += (name, form_of_static(x))
-        if None in key:
-            return None
-    return _kept(tuple(key), op, key[1])
-
-
-def _kept(key: Hashable, op: Any, form: Form) -> Record:
+    form = form_of(held)
+    if op is None:
+        return form.leaf
+    parts: list[Any] = [op, form]
+    parts += [
+        form_of(x._held) if isinstance(x, Node) else form_of_constant(x, op) for x in node.inputs
+    ]
+    for name, x in node.params.items():
+        parts += (name, form_of_static(x))
+    if None in parts:
+        return None
+    key = tuple(parts)
     record = _records.get(key)
     if record is None:
         if len(_records) >= MOST:

@@ -89,7 +89,8 @@ def _structure(  # noqa: C901, PLR0912 -- the innermost loop of a sweep that is 
     for node in nodes:
         record = node.record
         if record is None:
-            record = node.record = record_of(node)
+            leaf = node.op is None and node.form is not None
+            record = node.record = node.form.leaf if leaf else record_of(node)
             if record is None:
                 return None
         append(record)

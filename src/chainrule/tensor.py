@@ -37,6 +37,8 @@ _new = object.__new__
 _frame = sys._getframe
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
+#: In place of the fingerprint of a computed array that might have been a view and is none.
+ALONE = object()
 #: In place of the fingerprint of a leaf's array that is part of a longer one.
 LENT = object()
 #: Not empty from the first such leaf on.
@@ -187,6 +189,8 @@ class Tensor(Assignable):
         if not mode:
             return _unrecorded(op, params, y_data)
         y = _node(op, inputs, params, y_data, op.guarded(len(inputs)))
+        if op.views and len(arrays) > 1 and not any(np.may_share_memory(y_data, x) for x in arrays):
+            y.first_seen = ALONE
         if mode == WATCHED:
             y.watch_result(arrays)
         elif op.known and not (params or op.views or op.sequence):
@@ -375,7 +379,7 @@ def _guards(positions: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashabl
         if x.__class__ is Tensor:
             array = x._held
             if x.op is not None:
-                if getattr(array, "base", None) is None:
+                if getattr(array, "base", None) is None or x.first_seen is ALONE:
                     continue
             elif x.first_seen is None:
                 guards.append((position, PRIVATE))

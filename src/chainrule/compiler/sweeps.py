@@ -91,9 +91,6 @@ class _Graph:
                 self._input(x, f"nodes[{i}].inputs[{j}]", node.op)
                 for j, x in enumerate(node.inputs)
             )
-            for x in node.params.values():
-                if isinstance(x, np.ndarray):
-                    raise CompileError("an index alone: many rows are added in another order")
             twin.params = {  # type: ignore[misc]
                 key: self._param(x, f"nodes[{i}].params[{key!r}]") for key, x in node.params.items()
             }

@@ -173,8 +173,11 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if len(args) == self.arity and not kwargs:
-            if len(args) == 1 and isinstance(args[0], Traced):
-                return args[0].apply_unary(self)
+            first = args[0]
+            if len(args) == 1 and isinstance(first, Traced):
+                return first.apply_unary(self)
+            if len(args) == 2 and isinstance(first, Traced):
+                return first.apply_binary(self, *args)
             return self.apply(args, NO_PARAMS)
         inputs, params = self.bind(args, kwargs)
         return self.apply(inputs, params)

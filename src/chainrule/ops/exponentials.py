@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.base import constant, is_complex
-from chainrule.ops.broadcasting import astype
 from chainrule.ops.functions import exp, log
 from chainrule.ops.kinds import General
 from chainrule.ops.misconceptions import wrong
@@ -56,32 +55,35 @@ def logsumexp(
 def _shifted(x: Any, axis: Any) -> Any:
     """`x` less its largest entry, which leaves a softmax as it is and cannot overflow."""
     x = x if hasattr(x, "shape") else np.asarray(x)
-    return x - np.max(np.real(x), axis=axis, keepdims=True, initial=-np.inf)
+    data = np.real(x) if x.dtype.kind == "c" else x
+    return x - np.maximum.reduce(data, axis=axis, keepdims=True, initial=-np.inf)
 
 
 def _softmax(x: Any, axis: Any = -1) -> Any:
     powers = np.exp(_shifted(x, axis))
-    return powers / np.sum(powers, axis=axis, keepdims=True)
+    return powers / np.add.reduce(powers, axis=axis, keepdims=True)
 
 
 def _log_softmax(x: Any, axis: Any = -1) -> Any:
     x = _shifted(x, axis)
-    return x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True))
+    return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
 
 
 def _cross_entropy(logits: Any, targets: Any) -> Any:
-    logs, rows = _log_softmax(logits), len(logits)
+    rows = len(logits)
     if targets.dtype.kind in "iu":
-        return -np.sum(logs[np.arange(rows), targets]) / rows
-    return -np.sum(targets * logs) / rows
+        x = _shifted(logits, -1)
+        logs = np.log(np.add.reduce(np.exp(x), axis=-1))
+        return np.add.reduce(logs - x[np.arange(rows), targets]) / rows
+    return -np.sum(targets * _log_softmax(logits)) / rows
 
 
 def probabilities(targets: Any, like: Any) -> Any:
     """Targets as rows of probabilities: whole numbers stand for the class that is certain."""
     if targets.dtype.kind == "f":
         return targets
-    rows = one_hot(targets, classes=like.shape[-1])
-    return rows if rows.dtype == like.dtype else astype(rows, like.dtype)
+    dtype = {} if like.dtype == np.float64 else {"dtype": like.dtype}
+    return one_hot(targets, classes=like.shape[-1], **dtype)
 
 
 def _cross_entropy_vjp(y_bar: Any, _y: Any, logits: Any, targets: Any) -> tuple[Any, Any]:
@@ -116,10 +118,12 @@ def _scaled(of: Any) -> Any:
 
 
 one_hot = constant(
-    lambda labels, classes: 1.0 * np.equal(np.expand_dims(labels, -1), np.arange(classes)),
+    lambda labels, classes, dtype=np.float64: np.equal(
+        labels[..., None], np.arange(classes)
+    ).astype(dtype),
     1,
     name="one_hot",
-    params=("classes",),
+    params=("classes", "dtype"),
     doc="Rows of zeros with a one at each label.",
 )
 softmax: General = General(

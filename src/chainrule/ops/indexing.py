@@ -39,6 +39,10 @@ def _entries(x: Any, index: Any) -> Any:
 
 
 def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    if hasattr(y, "as_one_call") and not _is_basic(index):
+        whole = y.as_one_call(_scatter, index, shape)
+        if whole is not None:
+            return whole
     model = _of_another_library((y, index))
     x = np.zeros_like(y if model is None else model, shape=shape, dtype=y.dtype)
     if _is_basic(index):

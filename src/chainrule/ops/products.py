@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.ops.arithmetic import conjugated
 from chainrule.ops.base import shape_of
 from chainrule.ops.broadcasting import summed
+from chainrule.ops.contraction import contracted
 from chainrule.ops.kinds import Multilinear
 from chainrule.ops.linear_algebra import matmul
 from chainrule.ops.rearranging import moveaxis
@@ -82,8 +83,16 @@ def _operand_cotangent(position: int, y_bar: Any, inputs: Any, subscripts: str) 
     return summed(x_bar, x.shape)
 
 
+def _einsum(operands: Any, subscripts: str) -> Any:
+    if len(operands) == 2:  # NumPy would look for the order of products first
+        product = contracted(subscripts, *operands)
+        if product is not None:
+            return product
+    return np.einsum(subscripts, *operands, optimize=len(operands) > 1)
+
+
 einstein_sum = Contraction(
-    lambda operands, subscripts: np.einsum(subscripts, *operands, optimize=len(operands) > 1),
+    _einsum,
     (_operand_cotangent,),
     name="einsum",
     params=("subscripts",),

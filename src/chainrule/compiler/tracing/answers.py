@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.compiler.tracing.calls import UPDATED, Call, attribute, spelled
-from chainrule.compiler.tracing.contraction import contracted
 from chainrule.compiler.tracing.recorder import Operand, concrete, constant, recorded, refused
+from chainrule.ops.contraction import contracted
 
 if TYPE_CHECKING:
     from chainrule.compiler.tracing.trace import Trace

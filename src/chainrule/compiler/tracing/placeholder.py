@@ -184,6 +184,14 @@ class Placeholder(Operand):
         """A number as Python's."""
         return recorded(self.tape, FLOAT, (self,))
 
+    def as_one_call(self, function: Any, *args: Any) -> Any:
+        """A function of this package's, written down as it is where results have to be exact.
+
+        It decides by numbers which calls it makes; elsewhere a program is to be read by itself.
+        """
+        exact = self.tape.exact
+        return recorded(self.tape, spelled(function), (self, *args)) if exact else None
+
     def note_product(self) -> None:
         """It is a partial times a cotangent, in which zero wins over infinity."""
         call = self.step.call

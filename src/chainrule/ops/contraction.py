@@ -25,7 +25,7 @@ def contracted(subscripts: str, a: Any, b: Any) -> Any:
     inner = [c for c in first if c in second and c not in result]
     rows = [c for c in result if c not in second]
     columns = [c for c in result if c not in first]
-    if not inner or np.result_type(a, b) != a.dtype or a.dtype != b.dtype:
+    if not inner or a.dtype != b.dtype or a.dtype.kind not in "fc":
         return None
     shape = [math.prod(sizes[c] for c in part) for part in (rows, inner, columns)]
     outer = tuple(sizes[c] for c in stacked)
