@@ -150,7 +150,7 @@ class Node(Traced):
         for i, x in enumerate(self.inputs):
             if isinstance(x, Node) and x.index > self.index and op.needs_input(i):
                 raise ChangedDataError(_changed_message(self, i))
-        if self.guards and (changed := self.changed_array()) is not None:
+        if self.guards and (changed := self.changed_array({})) is not None:
             raise ChangedDataError(_changed_message(self, changed))
 
     def watch_result(self, numbers: Any) -> None:
@@ -171,8 +171,11 @@ class Node(Traced):
                 f" cotangent{at} of shape {getattr(x_bar, 'shape', ())}"
             )
 
-    def changed_array(self) -> int | None:
-        """The position of a guarded input array that was written into, or None."""
+    def changed_array(self, taken: dict[int, Any]) -> int | None:
+        """The position of a guarded input array that was written into, or None.
+
+        `taken` holds what arrays are like now, by id, as far as that is known.
+        """
         raise NotImplementedError
 
     def fit_cotangent(self, x_bar: Any, consumer: Node) -> Any:

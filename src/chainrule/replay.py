@@ -86,6 +86,7 @@ def _structure(  # noqa: C901, PLR0912 -- the innermost loop of a sweep that is 
     kept = wanted is KEPT
     key: list[Any] = [kept, None if seed is None else form_of(seed)]
     append = key.append
+    taken: dict[int, Any] = {}
     for node in nodes:
         record = node.record
         if record is None:
@@ -114,7 +115,7 @@ def _structure(  # noqa: C901, PLR0912 -- the innermost loop of a sweep that is 
                 append(place)  # None for one that is older
             else:
                 append(CONSTANT)
-        if node.guards and node.changed_array() is not None:
+        if node.guards and node.changed_array(taken) is not None:
             return None
     return tuple(key)
 

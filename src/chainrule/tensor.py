@@ -11,7 +11,7 @@ from chainrule import ops
 from chainrule.assignment import COPIED, Assignable, assignments, refresh_views
 from chainrule.engine import Node, tick
 from chainrule.errors import RuleError
-from chainrule.fingerprint import fingerprint
+from chainrule.fingerprint import fingerprint, snapshot
 from chainrule.holding import (
     as_constant,
     computed,
@@ -229,13 +229,18 @@ class Tensor(Assignable):
             return op.apply((a, b), NO_PARAMS)
         return _known(record, (a, b), y_data)
 
-    def changed_array(self) -> int | None:
+    def changed_array(self, taken: dict[int, Any]) -> int | None:
         for position, before in self.guards:
             x = self.inputs[position]
+            array = x._held if x.__class__ is Tensor else x
             if before is PRIVATE:
-                if x.first_seen is not None and fingerprint(x._held) != x.first_seen:
+                if x.first_seen is not None and fingerprint(array) != x.first_seen:
                     return position
-            elif fingerprint(x._held if type(x) is Tensor else x) != before:
+                continue
+            now = taken.get(id(array))
+            if now is None:
+                now = taken[id(array)] = snapshot(array)
+            if now != before:
                 return position
         return None
 
@@ -367,10 +372,10 @@ def _unrecorded(op: Any, params: Params, y_data: Any) -> Tensor:
 
 
 def _guards(positions: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashable], ...]:
-    """Fingerprints of the arrays that the rule needs and that somebody could write into.
+    """Snapshots of the arrays that the rule needs and that somebody could write into.
 
     Data of a computed Tensor is only handed out read-only; it can change all the same where it
-    is a view into a leaf. A leaf's array that was never handed out needs no fingerprint yet.
+    is a view into a leaf. A leaf's array that was never handed out needs none yet.
     """
     guards = []
     for position in positions:
@@ -385,5 +390,5 @@ def _guards(positions: Any, inputs: tuple[Any, ...]) -> tuple[tuple[int, Hashabl
                 guards.append((position, PRIVATE))
                 continue
         if isinstance(array, np.ndarray):
-            guards.append((position, fingerprint(array)))
+            guards.append((position, snapshot(array)))
     return tuple(guards)
