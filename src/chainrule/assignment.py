@@ -96,7 +96,7 @@ class Assignable(ArrayOperators, Node):
         before = object.__new__(type(self))
         for name in slots_of(type(self)):
             setattr(before, name, getattr(self, name))
-        before.label = None
+        before.label = None  # type: ignore[misc]
         return before
 
     def _become(self, result: Any, before: Any = None) -> None:

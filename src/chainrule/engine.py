@@ -43,15 +43,17 @@ class Node(Traced):
     index, later than every node computed from the old data: that is how a stale graph is noticed.
     """
 
-    __slots__ = ("_held", "grad", "index", "inputs", "label", "op", "site")
+    __slots__ = ("_held", "grad", "index", "op")
 
     op: Operation | None
-    inputs: tuple[Any, ...]
-    label: str | None
     grad: Any
     index: int
-    site: Site | None
     _held: Any
+
+    if TYPE_CHECKING:  # how a class keeps them is its own affair
+        inputs: tuple[Any, ...]
+        label: str | None
+        site: Site | None
 
     #: Static arguments of the op, such as an axis.
     params: Params = NO_PARAMS
@@ -129,7 +131,7 @@ class Node(Traced):
         while before.index > self.index:
             before = before.inputs[-1]
         if not (self.op and self.op.views):  # a view still has to find what it is a view of
-            self.inputs = tuple(before if other is x else other for other in self.inputs)
+            self.inputs = tuple(before if other is x else other for other in self.inputs)  # type: ignore[misc]
         return before
 
     def inputs_then(self) -> tuple[Any, ...]:
@@ -267,7 +269,7 @@ class Node(Traced):
             self.check_unchanged()
             twin = self.shallow()
             inputs = self.inputs_then()
-            twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in inputs)
+            twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in inputs)  # type: ignore[misc]
         twin.grad = copy.copy(self.grad)
         return twin
 
@@ -335,7 +337,7 @@ def sweep(
         yield node, y_bar
         if node.op is None:
             continue
-        for x, x_bar in _contributions(node, y_bar, record=record, since=since):
+        for x, x_bar in contributions(node, y_bar, record=record, since=since):
             if watched:
                 node.watch_cotangent(x, x_bar, y_bar)
             if x_bar.__class__ is not x.plain_class:
@@ -345,7 +347,7 @@ def sweep(
             table[key] = table[key] + x_bar if key in table else x_bar
 
 
-def _contributions(node: Node, y_bar: Any, *, record: bool, since: int) -> list[tuple[Node, Any]]:
+def contributions(node: Node, y_bar: Any, *, record: bool, since: int) -> list[tuple[Node, Any]]:
     """What a node passes on to its inputs: by the partials it knows, else by the rule of its op."""
     if record or since or y_bar.__class__ is not float:
         return node.pull(y_bar, record=record, since=since)

@@ -68,7 +68,7 @@ class Tensor(Assignable):
            [6., 8.]])
     """
 
-    __slots__ = ("first_seen", "form", "guards", "params", "record")
+    __slots__ = ("first_seen", "form", "guards", "inputs", "label", "params", "record", "site")
 
     def __init__(self, data: Any, label: str | None = None) -> None:
         self._held = private(own_array(data))

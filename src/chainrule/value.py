@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.engine import Node, tick
+from chainrule.engine import KEPT, Node, tick
 from chainrule.errors import RuleError
+from chainrule.float_sweep import MANY, NONE, UNKNOWN, float_sweep
 from chainrule.ops.operators import Operators
 from chainrule.ops.registry import BY_NUMPY
-from chainrule.recording import WATCHED, lift, recording, tracer, tracers
+from chainrule.recording import ON, WATCHED, lift, recording, tracer, tracers, watching
 from chainrule.sites import user_site
 from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chainrule.sites import Site
     from chainrule.traced import Params
 
 _new = object.__new__
@@ -41,7 +44,14 @@ class Value(Operators, Node):
     (-2.0, 1.0, 2.0)
     """
 
-    __slots__ = ("partials",)
+    # An input or two and their partials, without a tuple around them: a graph of single floats is
+    # large, and what the cycle collector has to walk through costs more than the arithmetic.
+    __slots__ = ("_notes", "_p", "_q", "_x", "_z")
+    _notes: tuple[str | None, Site | None] | None
+    _p: Any
+    _q: Any
+    _x: Any
+    _z: Any
     plain_class = float
     shape = ()
     ndim = 0
@@ -52,10 +62,53 @@ class Value(Operators, Node):
         if isinstance(data, Traced):
             raise TypeError(f"Value takes a float, got a {type(data).__name__}: use its .item()")
         self._held = _as_float(data, "Value")
-        self.label = label
-        self.op = self.grad = self.site = self.partials = None
-        self.inputs = ()
+        self._notes = (label, None) if label is not None else None
+        self.op = self.grad = self._x = self._p = self._q = None
+        self._z = NONE
         self.index = tick()
+
+    @property
+    def label(self) -> str | None:
+        """The name for pictures, derivations and messages."""
+        return self._notes[0] if self._notes else None
+
+    @label.setter
+    def label(self, label: str | None) -> None:
+        self._notes = (label, self.site)
+
+    @property
+    def site(self) -> Site | None:
+        """Where it was computed, where that was noted."""
+        return self._notes[1] if self._notes else None
+
+    @site.setter
+    def site(self, site: Site | None) -> None:
+        self._notes = (self.label, site)
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """What it was computed from: Values and floats."""
+        x, z = self._x, self._z
+        if z is NONE:
+            return () if x is None else (x,)
+        return x if z is MANY else (x, z)
+
+    @inputs.setter
+    def inputs(self, inputs: tuple[Any, ...]) -> None:
+        self._x, self._z = (*inputs, NONE) if len(inputs) == 1 else (None, NONE)
+        if len(inputs) == 2:
+            self._x, self._z = inputs
+        elif len(inputs) > 2:
+            self._x, self._z = inputs, MANY
+
+    @property
+    def partials(self) -> tuple[Any, ...] | None:
+        """The local derivatives by input, None for a float; all None where they are not known."""
+        if self._p is UNKNOWN:
+            return None
+        if self._z is MANY:
+            return tuple(self._p)
+        return (self._p,) if self._z is NONE else (self._p, self._q)
 
     @property
     def data(self) -> float:
@@ -98,24 +151,69 @@ class Value(Operators, Node):
         numbers = [x._held if type(x) is Value else _constant(x, op) for x in inputs]
         return _computed(op, inputs, numbers)
 
-    def apply_binary(self, op: Any, a: Any, b: Any) -> Any:
-        if tracers:
-            return op.apply((a, b), NO_PARAMS)
-        if type(a) is Value:
+    def apply_unary(self, op: Any) -> Any:
+        if tracers or not op.on_floats or recording() != ON:
+            return self.apply(op, (self,), NO_PARAMS)
+        x = self._held
+        try:
+            number = op.scalar(x)
+            rule = op.rules[0]
+            p = rule(number, x) if rule.__class__ is FunctionType else rule
+        except (ArithmeticError, ValueError):
+            return self.apply(op, (self,), NO_PARAMS)
+        y = _new(Value)
+        y._held = number if number.__class__ is float else float(number)
+        y.grad = y._notes = y._q = None
+        y.op = op
+        y._x, y._z, y._p = self, NONE, p
+        y.index = tick()
+        return y
+
+    def apply_binary(  # noqa: C901 -- the innermost step of a program on Values
+        self, op: Any, a: Any, b: Any
+    ) -> Any:
+        of_values, and_values = a.__class__ is Value, b.__class__ is Value
+        if of_values:
             x = a._held
-        elif type(a) is float:
+        elif a.__class__ is float:
             x = a
         else:
             return op.apply((a, b), NO_PARAMS)
-        if type(b) is Value:
+        if and_values:
             z = b._held
-        elif type(b) is float:
+        elif b.__class__ is float:
             z = b
         else:
             return op.apply((a, b), NO_PARAMS)
-        if op.scalar is None:
+        if tracers or not op.on_floats or recording() != ON:
             return self.apply(op, (a, b), NO_PARAMS)
-        return _computed(op, (a, b), (x, z))
+        try:
+            number = op.scalar(x, z)
+            p, q = op.rules
+            if not of_values:
+                p = None
+            elif p.__class__ is FunctionType:
+                p = p(number, x, z)
+            if not and_values:
+                q = None
+            elif q.__class__ is FunctionType:
+                q = q(number, x, z)
+        except (ArithmeticError, ValueError):
+            return self.apply(op, (a, b), NO_PARAMS)
+        y = _new(Value)
+        y._held = number if number.__class__ is float else float(number)
+        y.grad = y._notes = None
+        y.op = op
+        y._x, y._z, y._p, y._q = a, b, p, q
+        y.index = tick()
+        return y
+
+    def cotangents(
+        self, seed: Any, wanted: frozenset[int], since: int = 0
+    ) -> list[tuple[Node, Any]]:
+        if wanted is KEPT and not since and not tracers and not watching():
+            return float_sweep(self, 1.0 if seed is None else seed)
+        return super().cotangents(seed, wanted, since)
 
     # `c += …` makes a new Value for the name c; the place in the program tells derivations so.
     def __iadd__(self, other: Any) -> Any:
@@ -199,37 +297,40 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
         raise type(error)(f"{op.name}({given}): {error}") from None
     if not op.differentiable:
         return number
-    y = _new(Value)
-    y._held = number if number.__class__ is float else float(number)
-    y.grad = y.label = y.site = y.partials = None
-    y.index = tick()
+    y = _leaf(number if number.__class__ is float else float(number))
     mode = recording()
-    if mode:
-        y.op = op
-        y.inputs = inputs
-        if mode == WATCHED:
-            y.site = user_site(4)
-            y.watch_result(numbers)
-        if not op.gives_partials:
-            y.site = user_site(4)
-            return y
-        try:
-            # A tuple: holding floats only, the cycle collector soon leaves it alone.
-            y.partials = tuple(
-                [
-                    None
-                    if x.__class__ is not Value
-                    else rule(number, *numbers)
-                    if rule.__class__ is FunctionType
-                    else rule
-                    for rule, x in zip(op.rules, inputs)  # noqa: B905 -- the innermost loop
-                ]
-            )
-        except (ArithmeticError, ValueError):  # infinite: an error only if backward needs it
-            y.site = user_site(4)
-    else:
-        y.op = None
-        y.inputs = ()
+    if not mode:
+        return y
+    y.op = op
+    y.inputs = inputs
+    y.site = user_site(4)
+    y._p = UNKNOWN
+    if mode == WATCHED:
+        y.watch_result(numbers)
+    if op.gives_partials:
+        with suppress(ArithmeticError, ValueError):  # infinite: an error only if backward needs it
+            partials = [
+                None
+                if x.__class__ is not Value
+                else rule(number, *numbers)
+                if callable(rule)
+                else rule
+                for rule, x in zip(op.rules, inputs, strict=True)
+            ]
+            if len(inputs) > 2:
+                y._p = tuple(partials)
+            else:
+                y._p, y._q = (*partials, None)[:2]
+            y.site = y.site if mode == WATCHED else None
+    return y
+
+
+def _leaf(number: float) -> Value:
+    y = _new(Value)
+    y._held = number
+    y.op = y.grad = y._notes = y._x = y._p = y._q = None
+    y._z = NONE
+    y.index = tick()
     return y
 
 
@@ -243,11 +344,9 @@ def _traced(op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
     number = op.compute(numbers, NO_PARAMS)
     if not op.differentiable:
         return number
-    y = _new(Value)
-    y._held = number.as_float()
-    y.grad = y.label = y.site = y.partials = None
-    y.index = tick()
-    y.op, y.inputs = (op, inputs) if recording() else (None, ())
+    y = _leaf(number.as_float())
+    if recording():
+        y.op, y.inputs, y._p = op, inputs, UNKNOWN
     y.site = user_site(2)
     return y
 

@@ -87,7 +87,7 @@ class _Graph:
         for i, node in sorted(enumerate(nodes), key=lambda pair: pair[1].index):
             twin = self._twins[node.index] = self._twin(node, f"nodes[{i}]._held")
             twin.op = node.op
-            twin.inputs = tuple(
+            twin.inputs = tuple(  # type: ignore[misc]
                 self._input(x, f"nodes[{i}].inputs[{j}]", node.op)
                 for j, x in enumerate(node.inputs)
             )

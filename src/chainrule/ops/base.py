@@ -105,6 +105,8 @@ class Op:
         self.arity = -1 if sequence else len(rules)
         self.differentiable = any(rule is not None for rule in self.rules)
         self.real_only = self.differentiable and not self.complex
+        #: Whether a float and its partials are all there is to a Value made by it.
+        self.on_floats = scalar is not None and self.gives_partials and self.differentiable
         #: Whether it is one of this package's: then its forward and rules do nothing but compute.
         self.known = False
         #: Forms of inputs -> what the op gives on them, see `records`.

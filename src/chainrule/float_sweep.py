@@ -1,0 +1,74 @@
+"""The sweep over a graph of single floats, whose partials are known since forward.
+
+It does what `engine.sweep` does, without a call for each node: here the calls would cost more than
+the arithmetic.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+from chainrule.engine import contributions
+
+#: In place of the second input of a Value: there is none; the first is a tuple of them all.
+NONE, MANY = object(), object()
+#: In place of its partials: infinite, or of an op that has none.
+UNKNOWN = object()
+_by_index = attrgetter("index")
+
+
+def _newest_first(root: Any) -> list[Any]:
+    """The computed Values under a root, consumers first, and then the leaves."""
+    seen = {root.index}
+    kind = root.__class__
+    pending, computed, leaves = [root], [], []
+    while pending:
+        node = pending.pop()
+        if node.op is None:
+            leaves.append(node)
+            continue
+        computed.append(node)
+        x, z = node._x, node._z
+        for y in (x, z) if z is not MANY else x:
+            if y.__class__ is kind:
+                index = y.index
+                if index not in seen:
+                    seen.add(index)
+                    pending.append(y)
+    computed.sort(key=_by_index, reverse=True)
+    return computed + leaves
+
+
+def float_sweep(root: Any, seed: float) -> list[tuple[Any, float]]:
+    """All Values under a root with their cotangents: the sweep where partials are known floats."""
+    table = {root.index: seed}
+    found = []
+    for node in _newest_first(root):
+        y_bar = table.pop(node.index, None)
+        if y_bar is None:
+            continue
+        found.append((node, y_bar))
+        if node.op is None:
+            continue
+        p, x, z = node._p, node._x, node._z
+        if p is UNKNOWN or z is MANY:
+            for y, x_bar in contributions(node, y_bar, record=False, since=0):
+                key = y.index
+                x_bar = y.fit_cotangent(x_bar, node)  # noqa: PLW2901
+                table[key] = table[key] + x_bar if key in table else x_bar
+            continue
+        if p is not None:
+            x_bar = p * y_bar if p and y_bar else 0.0  # zero wins over infinity
+            if x_bar.__class__ is not float:
+                x_bar = x.fit_cotangent(x_bar, node)
+            key = x.index
+            table[key] = table[key] + x_bar if key in table else x_bar
+        q = node._q
+        if q is not None:
+            x_bar = q * y_bar if q and y_bar else 0.0
+            if x_bar.__class__ is not float:
+                x_bar = z.fit_cotangent(x_bar, node)
+            key = z.index
+            table[key] = table[key] + x_bar if key in table else x_bar
+    return found
