@@ -24,7 +24,7 @@ from chainrule.sites import Site, site_text
 from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 
 #: In place of the numbers of nodes: those that get a `.grad`.
@@ -59,10 +59,13 @@ class Node(Traced):
     params: Params = NO_PARAMS
     #: Fingerprints of input arrays, see `Tensor`.
     guards: tuple[tuple[int, Any], ...] = ()
-    #: The local derivatives by input, where they are plain numbers known since forward.
-    partials: Sequence[Any] | None = None
     #: A cotangent of exactly this class fits without a look.
     plain_class: ClassVar[type | None] = None
+
+    @property
+    def partials(self) -> tuple[Any, ...] | None:
+        """The local derivatives by input, where they are plain numbers known since forward."""
+        return None
 
     def item(self) -> float:
         """The number of a one-element node, outside the graph."""

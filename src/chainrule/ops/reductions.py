@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from chainrule.traced import Inputs, Params
 
 
-#: Dtypes that a mean adds up as they are.
+#: Dtypes that NumPy adds up as they are.
 COMMON = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 
 
@@ -62,6 +62,13 @@ class Reduction(Elementwise):
 
 
 _added: Any = np.add.reduce
+
+
+def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's sum, without what it looks at first."""
+    if getattr(x, "dtype", None) in COMMON:
+        return _added(x, axis=axis, keepdims=keepdims)
+    return np.sum(x, axis=axis, keepdims=keepdims)
 
 
 def _mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -134,8 +141,10 @@ entry_count = constant(
     params=("axis",),
 )
 sum = Reduction(
-    np.sum,
+    _sum,
     1,
+    name="sum",
+    numpy=np.sum,
     complex=True,
     notation=_sum_sign,
     misconceptions=(
