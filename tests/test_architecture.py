@@ -16,7 +16,18 @@ SRC = Path(cr.__file__).parent
 LAYERS = [
     ["errors", "sites", "recording", "traced", "engine", "paths", "fingerprint", "scopes"],
     ["ops"],
-    ["float_sweep", "value", "assignment", "records", "replay", "holding", "tensor", "dual", "batch", "trees"],
+    [
+        "float_sweep",
+        "value",
+        "assignment",
+        "records",
+        "replay",
+        "holding",
+        "tensor",
+        "dual",
+        "batch",
+        "trees",
+    ],
     ["formulas"],
     ["gradients", "transforms", "jacobians", "checkpoints"],
     [

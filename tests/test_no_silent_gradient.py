@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import fingerprint as fingerprints
 from chainrule.fingerprint import fingerprint
 from chainrule.ops.kinds import Multilinear
 
@@ -41,6 +42,52 @@ def test_fingerprints_of_data_with_little_in_it(random):
     flipped = narrow.copy()
     flipped[[1, 3, 4000]] *= -1
     assert fingerprint(narrow) != fingerprint(flipped)
+
+
+@pytest.mark.parametrize("size", [3, 600, 5000])
+@pytest.mark.parametrize("large", [2**24, 1000])
+def test_each_use_of_an_array_is_guarded_as_it_was_then(size, large, monkeypatch):
+    """Copies are shared by the nodes that met an array unchanged, and by no others."""
+    monkeypatch.setattr(fingerprints, "LARGE", large)
+    w, c = cr.Tensor(np.ones(size)), np.arange(1.0, size + 1)
+    before = c.copy()
+    first, again = (w * c).sum(), (w * c).sum()
+    c[-1] = 0.5
+    other = (w * c).sum()
+    other.backward()
+    assert w.grad[-1] == 0.5
+    for y in (first, again):
+        with noticed():
+            y.backward()
+    c[:] = before
+    w.grad = None
+    first.backward()
+    again.backward()
+    assert w.grad.tolist() == (2 * before).tolist()
+    with noticed():
+        other.backward()
+
+
+def test_copies_for_guards_are_shared_and_gone_with_the_graph():
+    w, c = cr.Tensor(np.ones(50_000)), np.ones(50_000)
+    tracemalloc.start()
+    start = tracemalloc.get_traced_memory()[0]
+    ys = [cr.sin(w * c) for _ in range(4)]  # eight arrays of results
+    used = (tracemalloc.get_traced_memory()[0] - start) / c.nbytes
+    assert 9 <= used < 9.2  # and one copy of c
+    del ys
+    left = (tracemalloc.get_traced_memory()[0] - start) / c.nbytes
+    tracemalloc.stop()
+    assert left < 0.1
+
+
+def test_a_leaf_that_was_handed_out_keeps_no_copy_of_its_data():
+    w = cr.Tensor(np.ones(50_000))
+    tracemalloc.start()
+    start = tracemalloc.get_traced_memory()[0]
+    assert w.data[0] == 1.0
+    assert tracemalloc.get_traced_memory()[0] - start < 10_000
+    tracemalloc.stop()
 
 
 def test_memory_maps_are_guarded_and_owned(tmp_path):

@@ -10,6 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule.engine import sweep
+from chainrule.float_sweep import float_sweep
 from chainrule.ops.checking import central_difference
 
 #: Smooth wherever a program can go, and bounded, so that differences stay meaningful.
@@ -167,6 +169,22 @@ def test_tensor_programs(steps, data, shapes):
     assert abs(reverse_twice - second) <= 1e-10 * scale
     curvature = central_difference(lambda t: slope_of(*moved(t)))
     assert abs(curvature - second) <= 1e-4 * scale
+
+
+def choice(a, b):
+    return cr.where(a, b, a * b)  # an op of three inputs
+
+
+@given(programs(arrays=False), st.lists(numbers, min_size=3, max_size=3))
+@PROGRAMS
+def test_both_sweeps_over_values_give_the_same_bits(steps, data):
+    """The loop over single floats, and the sweep that serves every node."""
+    values = [cr.Value(number) for number in data]
+    y = run(steps, values) + choice(values[0], values[1]) * 0.7
+    loop = {node.index: y_bar.hex() for node, y_bar in float_sweep(y, 1.3)}
+    swept = {node.index: y_bar.hex() for node, y_bar in sweep(y, 1.3)}
+    assert loop == swept
+    assert len(loop) > 3
 
 
 @given(programs(arrays=False), st.lists(numbers, min_size=3, max_size=3))
