@@ -24,7 +24,7 @@ from chainrule.sites import Site, site_text
 from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 #: In place of the numbers of nodes: those that get a `.grad`.
@@ -220,7 +220,7 @@ class Node(Traced):
 
     def cotangents(
         self, seed: Any, wanted: frozenset[int], since: int = 0
-    ) -> list[tuple[Node, Any]]:
+    ) -> Iterable[tuple[Node, Any]]:
         """The wanted nodes under this one, by number, with cotangents in data of their own.
 
         Without a seed this must be one real number, and the seed is one.
@@ -231,7 +231,9 @@ class Node(Traced):
             pairs = swept(self, seed, lambda node: node.keeps_grad(), since=since)
         else:
             pairs = swept(self, seed, lambda node: node.index in wanted, since=since)
-        return [(node, node.own(y_bar)) for node, y_bar in pairs]
+        for i, (node, y_bar) in enumerate(pairs):  # in its place: none is there twice for long
+            pairs[i] = (node, node.own(y_bar))
+        return pairs
 
     def describe(self) -> str:
         """Op, label and line, as error messages name a node."""

@@ -7,9 +7,12 @@ the arithmetic.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.engine import contributions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: In place of the second input of a Value: there is none; the first is a tuple of them all.
 NONE, MANY = object(), object()
@@ -40,15 +43,16 @@ def _newest_first(root: Any) -> list[Any]:
     return computed + leaves
 
 
-def float_sweep(root: Any, seed: float) -> list[tuple[Any, float]]:
+def float_sweep(root: Any, seed: float) -> Iterator[tuple[Any, float]]:
     """All Values under a root with their cotangents: the sweep where partials are known floats."""
     table = {root.index: seed}
-    found = []
+    nodes, cotangents = [], []  # apart: a million pairs would keep the cycle collector busy
     for node in _newest_first(root):
         y_bar = table.pop(node.index, None)
         if y_bar is None:
             continue
-        found.append((node, y_bar))
+        nodes.append(node)
+        cotangents.append(y_bar)
         if node.op is None:
             continue
         p, x, z = node._p, node._x, node._z
@@ -71,4 +75,4 @@ def float_sweep(root: Any, seed: float) -> list[tuple[Any, float]]:
                 x_bar = z.fit_cotangent(x_bar, node)
             key = z.index
             table[key] = table[key] + x_bar if key in table else x_bar
-    return found
+    return zip(nodes, cotangents, strict=True)

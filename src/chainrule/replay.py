@@ -31,7 +31,7 @@ HEAVY = 2**13
 #: Larger graphs are not looked at.
 MOST_NODES = 2048
 #: Nor those that hold more bytes: while a sweep is traced, all of its cotangents are kept.
-MOST_BYTES = 2**29
+MOST_BYTES = 2**28
 #: Marks in a structure: a node whose cotangent is a result, an input that is no node.
 WANTED, CONSTANT = "wanted", "constant"
 #: How many structures are remembered, and how many of them as programs.

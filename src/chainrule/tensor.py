@@ -29,7 +29,7 @@ from chainrule.sites import PACKAGE, user_site
 from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Iterable
 
     from chainrule.traced import Params
 
@@ -295,7 +295,7 @@ class Tensor(Assignable):
 
     def cotangents(
         self, seed: Any, wanted: frozenset[int], since: int = 0
-    ) -> list[tuple[Node, Any]]:
+    ) -> Iterable[tuple[Node, Any]]:
         found = replayed(self, seed, wanted, since)
         return super().cotangents(seed, wanted, since) if found is None else found
 

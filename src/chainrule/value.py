@@ -18,7 +18,7 @@ from chainrule.sites import user_site
 from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from chainrule.sites import Site
     from chainrule.traced import Params
@@ -210,9 +210,10 @@ class Value(Operators, Node):
 
     def cotangents(
         self, seed: Any, wanted: frozenset[int], since: int = 0
-    ) -> list[tuple[Node, Any]]:
+    ) -> Iterable[tuple[Node, Any]]:
         if wanted is KEPT and not since and not tracers and not watching():
-            return float_sweep(self, 1.0 if seed is None else seed)
+            pairs: Iterable[tuple[Node, float]] = float_sweep(self, 1.0 if seed is None else seed)
+            return pairs
         return super().cotangents(seed, wanted, since)
 
     # `c += …` makes a new Value for the name c; the place in the program tells derivations so.
