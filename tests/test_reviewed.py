@@ -459,3 +459,49 @@ def test_long_chains_of_views():
 
     assert cr.jvp(f, (np.ones(2),), (np.ones(2),)) == (3.0, 3.0)
     assert cr.grad(f)(np.ones(2)).tolist() == [0, 3]
+
+
+# ------------------------------------------------------------------------ short ways
+
+
+def test_zero_reaches_values_that_an_op_is_constant_in():
+    first = cr.elementwise(lambda a, _b: a * 1.0, 1, None, name="first", scalar=lambda a, _b: a)
+    x, y = cr.Value(2.0), cr.Value(3.0)
+    z = first(x, y) * 0.0
+    z.backward()
+    assert (x.grad, y.grad) == (0.0, 0.0)
+    assert cr.adjoints(z)[y] == 0.0
+
+
+def test_masks_are_not_looked_through():
+    masked = np.ma.array([1.0, 2.0, 6.0], mask=[0, 0, 1])
+    assert cr.mean(masked) == 1.5
+    assert cr.sum(masked) == 3.0
+    for softmax in (cr.softmax, cr.log_softmax):
+        with pytest.raises(TypeError):
+            softmax(masked)
+
+
+@pytest.mark.filterwarnings("error")
+def test_divisions_by_zero_in_rules_of_values_do_not_warn():
+    odd = cr.op(
+        lambda x: x,
+        lambda y_bar, _y, x: y_bar * np.float64(1.0) / np.float64(x),
+        name="odd",
+        scalar=lambda x: x,
+    )
+    x = cr.Value(0.0)
+    odd(x).backward()
+    assert x.grad == math.inf
+
+
+def test_short_ways_take_what_numpy_takes_and_refuse_what_it_refuses():
+    with pytest.raises(IndexError):
+        np.mean(cr.Tensor(1.0), axis=0)
+    table = cr.ops.TABLE
+    assert table["one_hot"](3, 5).tolist() == [0, 0, 0, 1, 0]
+    assert table["one_hot"]([1, 0], 2).tolist() == [[0, 1], [1, 0]]
+    assert table["einsum"]([[[1.0, 2.0]], [[3.0], [4.0]]], "ij,jk->ik").tolist() == [[11.0]]
+    with pytest.raises(ValueError, match="'?1'?"):
+        np.einsum("i1,1k->ik", cr.Tensor(np.ones((2, 2))), cr.Tensor(np.ones((2, 2))))
+    assert cr.Value(1.0).partials is None

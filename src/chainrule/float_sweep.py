@@ -6,8 +6,11 @@ the arithmetic.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chainrule.engine import contributions
 
@@ -19,6 +22,7 @@ NONE, MANY = object(), object()
 #: In place of its partials: infinite, or of an op that has none.
 UNKNOWN = object()
 _by_index = attrgetter("index")
+_nothing: Any = nullcontext()
 
 
 def _newest_first(root: Any) -> list[Any]:
@@ -56,21 +60,23 @@ def float_sweep(root: Any, seed: float) -> Iterator[tuple[Any, float]]:
         if node.op is None:
             continue
         p, x, z = node._p, node._x, node._z
-        if p is UNKNOWN or z is MANY:
-            for y, x_bar in contributions(node, y_bar, record=False, since=0):
+        if p is UNKNOWN or z is MANY or y_bar == 0.0:
+            with np.errstate(divide="ignore", invalid="ignore") if p is UNKNOWN else _nothing:
+                passed = contributions(node, y_bar, record=False, since=0)
+            for y, x_bar in passed:
                 key = y.index
                 x_bar = y.fit_cotangent(x_bar, node)  # noqa: PLW2901
                 table[key] = table[key] + x_bar if key in table else x_bar
             continue
         if p is not None:
-            x_bar = p * y_bar if p and y_bar else 0.0  # zero wins over infinity
+            x_bar = p * y_bar if p else 0.0  # zero wins over infinity
             if x_bar.__class__ is not float:
                 x_bar = x.fit_cotangent(x_bar, node)
             key = x.index
             table[key] = table[key] + x_bar if key in table else x_bar
         q = node._q
         if q is not None:
-            x_bar = q * y_bar if q and y_bar else 0.0
+            x_bar = q * y_bar if q else 0.0
             if x_bar.__class__ is not float:
                 x_bar = z.fit_cotangent(x_bar, node)
             key = z.index

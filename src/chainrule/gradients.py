@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from chainrule.engine import Node, newest_first, swept
 from chainrule.ops.base import is_complex, shape_of, total, zeros_like
 from chainrule.recording import record_graph, recording, watching
 from chainrule.traced import Traced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def kept(x: Any) -> Any:
@@ -94,7 +97,7 @@ def gradients_of(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
         ]
     if isinstance(y, Dual):  # under a batch of cotangents
         return _gradients_of_dual(y, variables, y_bar)
-    table: dict[int, Any] = {}
+    pairs: Iterable[tuple[Node, Any]] = ()
     if isinstance(y, Node) and variables:
         own = frozenset(variable.number for variable in variables)
         outer = isinstance(y_bar, Node) or _depends_on_others(y, variables)
@@ -108,7 +111,7 @@ def gradients_of(y: Any, variables: list[Variable], y_bar: Any) -> list[Any]:
             else:
                 seed = None if y_bar is None else y.new_seed(y_bar)
                 pairs = y.cotangents(seed, own, since)
-        table = {node.index: x_bar for node, x_bar in pairs}
+    table = {node.index: x_bar for node, x_bar in pairs}
     return [table[v.number] if v.number in table else zeros_like(v.node) for v in variables]
 
 

@@ -104,7 +104,7 @@ class Value(Operators, Node):
     @property
     def partials(self) -> tuple[Any, ...] | None:
         """The local derivatives by input, None for a float; all None where they are not known."""
-        if self._p is UNKNOWN:
+        if self.op is None or self._p is UNKNOWN:
             return None
         if self._z is MANY:
             return tuple(self._p)

@@ -23,9 +23,14 @@ def _ones(length: int, dtype: Any) -> np.ndarray:
     return ones
 
 
+def _is_summed_by_blas(x: Any) -> bool:
+    return 0 < x.shape[0] <= _SHORT and x.dtype in _BLAS
+
+
 def _sum_to_shape(x: Any, shape: tuple[int, ...]) -> Any:
     """Sum the axes away that broadcasting to `x.shape` added or stretched."""
-    if x.ndim == 2 and shape == x.shape[1:] and 0 < x.shape[0] <= _SHORT and x.dtype in _BLAS:
+    numpys = x.__class__ is np.ndarray or hasattr(x, "as_one_call")  # or traced for compilation
+    if numpys and x.ndim == 2 and shape == x.shape[1:] and _is_summed_by_blas(x):
         return np.dot(_ones(x.shape[0], x.dtype), x)  # the sum of the rows, faster
     extra = x.ndim - len(shape)
     stretched = tuple(

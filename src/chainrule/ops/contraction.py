@@ -12,7 +12,7 @@ def contracted(subscripts: str, a: Any, b: Any) -> Any:
     """The sum as one stacked matrix product, or None where it is not one."""
     left, arrow, result = subscripts.replace(" ", "").partition("->")
     first, comma, second = left.partition(",")
-    if not arrow or not comma or "." in subscripts:
+    if not arrow or not comma or not (first + second + result).isalpha():
         return None
     if any(len(set(letters)) < len(letters) for letters in (first, second, result)):
         return None

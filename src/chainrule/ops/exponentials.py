@@ -11,7 +11,7 @@ from chainrule.ops.functions import exp, log
 from chainrule.ops.kinds import General
 from chainrule.ops.misconceptions import wrong
 from chainrule.ops.partials import where as choose
-from chainrule.ops.reductions import entries, sum
+from chainrule.ops.reductions import entries, plain_max, plain_sum, sum
 from chainrule.ops.sums import as_array, squeezed
 from chainrule.traced import plain
 
@@ -56,25 +56,25 @@ def _shifted(x: Any, axis: Any) -> Any:
     """`x` less its largest entry, which leaves a softmax as it is and cannot overflow."""
     x = x if hasattr(x, "shape") else np.asarray(x)
     data = np.real(x) if x.dtype.kind == "c" else x
-    return x - np.maximum.reduce(data, axis=axis, keepdims=True, initial=-np.inf)
+    return x - plain_max(data, axis)
 
 
 def _softmax(x: Any, axis: Any = -1) -> Any:
     powers = np.exp(_shifted(x, axis))
-    return powers / np.add.reduce(powers, axis=axis, keepdims=True)
+    return powers / plain_sum(powers, axis, keepdims=True)
 
 
 def _log_softmax(x: Any, axis: Any = -1) -> Any:
     x = _shifted(x, axis)
-    return x - np.log(np.add.reduce(np.exp(x), axis=axis, keepdims=True))
+    return x - np.log(plain_sum(np.exp(x), axis, keepdims=True))
 
 
 def _cross_entropy(logits: Any, targets: Any) -> Any:
     rows = len(logits)
     if targets.dtype.kind in "iu":
         x = _shifted(logits, -1)
-        logs = np.log(np.add.reduce(np.exp(x), axis=-1))
-        return np.add.reduce(logs - x[np.arange(rows), targets]) / rows
+        logs = np.log(plain_sum(np.exp(x), -1))
+        return plain_sum(logs - x[np.arange(rows), targets]) / rows
     return -np.sum(targets * _log_softmax(logits)) / rows
 
 
@@ -117,10 +117,13 @@ def _scaled(of: Any) -> Any:
     return vjp
 
 
+def _one_hot(labels: Any, classes: int, dtype: Any = np.float64) -> Any:
+    labels = labels if hasattr(labels, "shape") else np.asarray(labels)
+    return np.equal(labels[..., None], np.arange(classes)).astype(dtype)
+
+
 one_hot = constant(
-    lambda labels, classes, dtype=np.float64: np.equal(
-        labels[..., None], np.arange(classes)
-    ).astype(dtype),
+    _one_hot,
     1,
     name="one_hot",
     params=("classes", "dtype"),

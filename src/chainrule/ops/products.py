@@ -84,7 +84,9 @@ def _operand_cotangent(position: int, y_bar: Any, inputs: Any, subscripts: str) 
 
 
 def _einsum(operands: Any, subscripts: str) -> Any:
-    if len(operands) == 2:  # NumPy would look for the order of products first
+    if len(operands) == 2 and all(
+        hasattr(x, "dtype") for x in operands
+    ):  # NumPy would look for the order of products first
         product = contracted(subscripts, *operands)
         if product is not None:
             return product

@@ -62,21 +62,29 @@ class Reduction(Elementwise):
 
 
 _added: Any = np.add.reduce
+_largest: Any = np.maximum.reduce
 
 
-def _sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """NumPy's sum, without what it looks at first."""
-    if getattr(x, "dtype", None) in COMMON:
+def plain_sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's sum, of its own arrays without what it looks at first."""
+    if x.__class__ is np.ndarray and x.dtype in COMMON:
         return _added(x, axis=axis, keepdims=keepdims)
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
-def _mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """NumPy's mean, without what it looks at first."""
-    if getattr(x, "dtype", None) in COMMON and x.size:
+def plain_mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's mean, in the same way."""
+    if x.__class__ is np.ndarray and x.dtype in COMMON and x.size and x.ndim:
         total = _added(x, axis=axis, keepdims=keepdims)
         return total / (x.size // (total.size or 1))
     return np.mean(x, axis=axis, keepdims=keepdims)
+
+
+def plain_max(x: Any, axis: Any = None) -> Any:
+    """NumPy's maximum, -inf of nothing, with axes of length one in place of those that are gone."""
+    if x.__class__ is np.ndarray and x.dtype in COMMON:
+        return _largest(x, axis=axis, keepdims=True, initial=-np.inf)
+    return np.max(x, axis=axis, keepdims=True, initial=-np.inf)
 
 
 def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
@@ -141,7 +149,7 @@ entry_count = constant(
     params=("axis",),
 )
 sum = Reduction(
-    _sum,
+    plain_sum,
     1,
     name="sum",
     numpy=np.sum,
@@ -153,7 +161,7 @@ sum = Reduction(
     doc="Sum over the given axes, by default all.",
 )
 mean = Reduction(
-    _mean,
+    plain_mean,
     lambda _y, _x, axis: 1 / entries(_x, axis),  # a number, no data
     name="mean",
     numpy=np.mean,
