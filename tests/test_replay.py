@@ -1,5 +1,9 @@
 """Sweeps that are replayed as programs: bit by bit what the sweep itself gives."""
 
+import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -363,3 +367,131 @@ def test_large_programs_are_not_kept(at_once, monkeypatch):
     require_same_bits(cr.sum(cr.tanh(w) * cr.sin(w)), replays=False)
     monkeypatch.setattr(replay, "MOST_NODES", 3)
     require_same_bits(cr.sum(cr.tanh(cr.sin(cr.Tensor(np.ones(2))))), replays=False)
+
+
+#: Other numbers for inputs of an op: ties, zeros, no numbers.
+OTHERS = {
+    "other": lambda x: x * 1.25,
+    "negative": lambda x: -x,
+    "rounded": np.round,
+    "zeros": np.zeros_like,
+    "ones": np.ones_like,
+    "nan": lambda x: x * np.nan,
+    "inf": lambda x: x * np.inf,
+}
+
+
+def outcome(root, seed, sweep):
+    """The gradients as bits, or the error."""
+    try:
+        pairs = sweep(root, seed)
+    except (ArithmeticError, ValueError, TypeError) as error:
+        return type(error), str(error).split(" recorded")[0]
+    return {
+        (node.shape, i): "nan" if np.isnan(y_bar).any() else y_bar.tobytes()
+        for i, (node, y_bar) in enumerate(sorted(pairs, key=lambda pair: pair[0].index))
+    }
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "row"), DIFFERENTIABLE)
+def test_programs_hold_for_other_numbers(name, row):
+    """A program compiled at some numbers gives at others what the sweep gives, errors included."""
+    op = TABLE[name]
+
+    def graph(change):
+        inputs = list(row.inputs)
+        for i in moving(op, row.inputs):
+            inputs[i] = cr.Tensor(np.asarray(change(inputs[i])))
+        return call(op, inputs, row.params)
+
+    def replayed(root, seed):
+        found = replay.replayed(root, root.new_seed(seed), KEPT, 0)
+        return by_the_sweep(root, seed) if found is None else found
+
+    def by_the_sweep(root, seed):
+        pairs = swept(root, root.new_seed(seed), lambda node: node.keeps_grad())
+        return [(node, node.own(y_bar)) for node, y_bar in pairs]
+
+    for change in (lambda x: x, *OTHERS.values()):
+        try:
+            y = graph(change)
+        except (ArithmeticError, ValueError):
+            continue
+        for seed in (np.cos(np.arange(y.size)).reshape(y.shape), np.zeros(y.shape)):
+            seed = seed.astype(y.dtype)  # noqa: PLW2901
+            assert outcome(y, seed, replayed) == outcome(y, seed, by_the_sweep)
+
+
+W = np.arange(9.0).reshape(3, 3)
+
+#: Functions of a matrix that have no derivative at some, and one of these.
+REFUSING = {
+    "eigh": (lambda w: cr.sum(np.linalg.eigh(w)[1] * W), np.diag([1.0, 1.0, 2.0])),
+    "svd": (lambda w: cr.sum(np.linalg.svd(w)[0] * W), np.outer([1.0, 2, 3], [1, 2, 3.0])),
+    "eigvals": (
+        lambda w: cr.sum(np.real(np.linalg.eigvals(w)) * np.arange(1.0, 4)),
+        np.array([[1.0, 1, 0], [0, 1, 1], [0, 0, 1]]),
+    ),
+}
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(("f", "bad"), REFUSING.values(), ids=list(REFUSING))
+def test_where_there_is_no_derivative_it_still_raises(f, bad):
+    good = np.diag([1.0, 2.0, 3.0]) + np.tril(np.ones((3, 3))) * 0.3
+    good = good + good.T
+    compiled = cr.compile(cr.grad(f))
+    for x in (good, good * 1.1):
+        w = cr.Tensor(x)
+        f(w).backward()
+        assert np.allclose(compiled(x), w.grad)
+    with pytest.raises(np.linalg.LinAlgError):
+        f(cr.Tensor(bad)).backward()
+    with pytest.raises(np.linalg.LinAlgError):
+        compiled(bad)
+
+
+#: A graph, and numbers for its leaf, where two ways to compute nearly the same differ in a bit.
+DELICATE = {
+    "a reciprocal that is zero": (lambda x: x / math.inf, [1.0, -2.0]),
+    "complex powers": (lambda x: x**3.0, [0.3 + 1.7j, -1.1 + 0.2j]),
+    "complex squares": (lambda x: x**2, [0.3 + 1.7j, -1.1 + 0.2j]),
+    "the power of a complex number": (lambda x: (2 + 1j) ** x, np.float32([0.4, 1.3])),
+    "products of two dtypes": (
+        lambda x: np.ones((8, 3), np.float32) * np.float32(0.1) @ x.reshape((3, 1)),
+        [0.1, 0.7, -0.3],
+    ),
+    "the sign of a zero": (lambda x: x.reshape((1, 1)) @ np.array([[-0.0]]), [2.0]),
+}
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize(("f", "numbers"), DELICATE.values(), ids=list(DELICATE))
+def test_bits_that_are_easily_lost(f, numbers):
+    for sign in (1, -1):
+        y = f(cr.Tensor(np.asarray(numbers)))
+        seed = (sign * np.cos(np.arange(y.size)).reshape(y.shape)).astype(y.dtype)
+        found = replay.replayed(y, y.new_seed(seed), KEPT, 0)
+        require_same_bits(y, seed, replays=found is not None)
+
+
+def test_threads_share_programs_that_are_forgotten(at_once, monkeypatch):
+    monkeypatch.setattr(replay, "MOST_PATTERNS", 4)
+    monkeypatch.setattr(replay, "MOST_PROGRAMS", 2)
+
+    def work(k):
+        for i in range(200):
+            w = cr.Tensor(np.ones(2 + (i + k) % 7))
+            cr.sum(w * w).backward()
+            assert (w.grad == 2.0).all()
+        return True
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(work, range(8)))
+    finally:
+        sys.setswitchinterval(interval)

@@ -73,7 +73,7 @@ def changes(x: Any, op: Any) -> bool:
     Of Python's numbers most rules want to know which they are: exponents, 0, 1 and -1.
     """
     if x.__class__ is float or x.__class__ is complex:
-        return op in ARITHMETIC and x not in UNITS
+        return op in ARITHMETIC and x not in UNITS and abs(x) < math.inf
     return isinstance(x, np.ndarray | np.generic)
 
 
@@ -81,13 +81,13 @@ def form_of_constant(x: Any, op: Any) -> Any:
     """What stands for a constant among the inputs; None where nothing does."""
     kind = x.__class__
     if kind is float:
-        if x in UNITS or op not in ARITHMETIC:
+        if x in UNITS or op not in ARITHMETIC or not math.isfinite(x):
             return (x, math.copysign(1.0, x))
         return float
     if kind in DATA:
         return form_of(x)
     if kind is complex:
-        return complex if changes(x, op) else (kind, repr(x))
+        return complex if changes(x, op) else None  # NumPy's numbers are made of it on the way
     return (kind, x) if kind in FIXED else None
 
 

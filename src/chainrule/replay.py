@@ -12,6 +12,7 @@ The structure of a graph is the record of each node, see `records`, and the plac
 from __future__ import annotations
 
 from importlib import import_module
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from chainrule.engine import KEPT
@@ -51,6 +52,7 @@ class Pattern:
 
 patterns: dict[Hashable, Pattern] = {}
 _programs: list[Pattern] = []
+_lock = Lock()
 
 
 def replayed(root: Node, seed: Any, wanted: Any, since: int) -> list[tuple[Node, Any]] | None:
@@ -65,9 +67,10 @@ def replayed(root: Node, seed: Any, wanted: Any, since: int) -> list[tuple[Node,
     if key is None:
         return None
     pattern = patterns.get(key) or _remember(key)
-    if pattern.program is None and not _compiled(pattern, nodes, seed, wanted):
+    program = pattern.program or _compiled(pattern, nodes, seed, wanted)
+    if program is None:
         return None
-    result: list[tuple[Node, Any]] | None = pattern.program(nodes, seed)
+    result: list[tuple[Node, Any]] | None = program(nodes, seed)
     return result
 
 
@@ -91,9 +94,11 @@ def _structure(  # noqa: C901, PLR0912 -- the innermost loop of a sweep that is 
         record = node.record
         if record is None:
             leaf = node.op is None and node.form is not None
-            record = node.record = node.form.leaf if leaf else record_of(node)
+            record = node.form.leaf if leaf else record_of(node)
             if record is None:
                 return None
+            if node.op is not None:
+                node.record = record
         append(record)
         index = node.index
         if node.label is not None if kept else index in wanted:
@@ -122,25 +127,25 @@ def _structure(  # noqa: C901, PLR0912 -- the innermost loop of a sweep that is 
 
 def _remember(key: Hashable) -> Pattern:
     """A new pattern; the oldest is forgotten."""
-    while len(patterns) >= MOST_PATTERNS:
-        gone = patterns.pop(next(iter(patterns)), None)
-        if gone in _programs:
-            _programs.remove(gone)
-    pattern = patterns[key] = Pattern()
-    return pattern
+    with _lock:
+        while len(patterns) >= MOST_PATTERNS:
+            gone = patterns.pop(next(iter(patterns)))
+            if gone in _programs:
+                _programs.remove(gone)
+        return patterns.setdefault(key, Pattern())
 
 
-def _compiled(pattern: Pattern, nodes: Sequence[Node], seed: Any, wanted: Any) -> bool:
-    """Whether a pattern has a program now."""
+def _compiled(pattern: Pattern, nodes: Sequence[Node], seed: Any, wanted: Any) -> Any:
+    """The program of a pattern, if it has one now."""
     if pattern.refused:
-        return False
+        return None
     nbytes = sum([node._held.nbytes for node in nodes])
     pattern.weight += 1.0 + nbytes / (HEAVY * len(nodes))
     if pattern.weight < PAYS or nbytes > MOST_BYTES:
-        return False
+        return None
     pattern.refused = True  # also while it is compiled
     if not all(node.op is None or node.op.known for node in nodes):
-        return False  # a rule of somebody else's may do more than compute
+        return None  # a rule of somebody else's may do more than compute
     kept = [
         place
         for place, node in enumerate(nodes)
@@ -148,12 +153,13 @@ def _compiled(pattern: Pattern, nodes: Sequence[Node], seed: Any, wanted: Any) -
     ]
     sweeps = import_module("chainrule.compiler.sweeps")
     try:
-        pattern.program = sweeps.SweepProgram(nodes, seed, kept)
+        program = sweeps.SweepProgram(nodes, seed, kept)
     except (CompileError, sweeps.TooLargeError):
-        return False
-    pattern.refused = False
-    _programs.append(pattern)
-    if len(_programs) > MOST_PROGRAMS:
-        oldest = _programs.pop(0)
-        oldest.program, oldest.weight = None, 0.0
-    return True
+        return None
+    with _lock:
+        pattern.program, pattern.refused = program, False
+        _programs.append(pattern)
+        if len(_programs) > MOST_PROGRAMS:
+            oldest = _programs.pop(0)
+            oldest.program, oldest.weight = None, 0.0
+    return program

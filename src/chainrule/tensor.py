@@ -147,6 +147,7 @@ class Tensor(Assignable):
             self._take_back()
         array = self._held
         if isinstance(array, np.ndarray) and self.first_seen is None:
+            self.form = self.record = None
             self.first_seen = fingerprint(array)
             array.flags.writeable = True
 
@@ -329,7 +330,9 @@ def form_in(x: Any, op: Any) -> Any:
         return form_of_constant(x, op)
     form = x.form
     if form is None and x._held.__class__ in DATA:
-        form = x.form = form_of(x._held)
+        form = form_of(x._held)
+        if x.op is not None or x.first_seen is None:  # else somebody may set its shape
+            x.form = form
     return form
 
 

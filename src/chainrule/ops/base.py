@@ -333,6 +333,14 @@ def zeros_like(x: Any) -> Any:
     return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
 
 
+def has_numbers(x: Any) -> bool:
+    """Whether numbers can be looked at: those of an array, or of a placeholder for one.
+
+    What a rule decides by a placeholder becomes a condition of the compiled code.
+    """
+    return isinstance(x, np.ndarray) or hasattr(x, "as_one_call")
+
+
 def is_complex(x: Any) -> bool:
     """Whether x holds complex numbers."""
     return x.__class__ is complex or getattr(getattr(x, "dtype", None), "kind", "") == "c"

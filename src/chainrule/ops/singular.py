@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.ops.arithmetic import conjugated
-from chainrule.ops.base import constant, is_complex
+from chainrule.ops.base import constant, has_numbers, is_complex
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
 from chainrule.ops.registry import answers
@@ -71,7 +71,7 @@ def _refuse_zeros(bars: Any, s: Any, *, square: bool) -> None:
     One zero of a square matrix matters only for its own two vectors.
     """
     zeros = _zeros(s)
-    if not isinstance(zeros, np.ndarray) or not zeros.any():
+    if not has_numbers(zeros) or not zeros.any():
         return
     for bar in bars:
         data = plain(bar)
@@ -92,7 +92,7 @@ def _svd_jvp(a_dot: Any, parts: Any, _a: Any) -> Any:
     core = adjoint(u) @ a_dot @ v
     gaps, coincide = gaps_of(s)
     refuse_turning(hermitian_part(core), coincide, "singular values")
-    if isinstance(plain(s), np.ndarray) and _zeros(s).any():
+    if has_numbers(plain(s)) and _zeros(s).any():
         raise np.linalg.LinAlgError(NO_DERIVATIVE.format("singular values"))
     common, opposite = gaps * hermitian_part(core), _inverse_sums(s) * skew(core)
     inverse = _inverse(s)

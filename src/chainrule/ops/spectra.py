@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.ops.arithmetic import conjugated, real
-from chainrule.ops.base import Op, constant, is_complex, shape_of
+from chainrule.ops.base import Op, constant, has_numbers, is_complex, shape_of
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
 from chainrule.ops.rearranging import diagonal
@@ -156,7 +156,7 @@ def refuse_vectors(bars: Any, coincide: Any, what: str) -> None:
     is given: nothing in the cotangents tells its limit, even for functions that have one.
     """
     same = plain(coincide)
-    if not isinstance(same, np.ndarray):
+    if not has_numbers(same):
         return  # symbols
     found = off_diagonal(same).any(axis=(-2, -1))
     if found.any() and any(_used(bar, found) for bar in bars):
@@ -172,13 +172,13 @@ NO_DERIVATIVE = (
 def _used(bar: Any, found: Any) -> Any:
     """Whether a cotangent is not zero for one of the matrices found."""
     data = plain(bar)
-    return isinstance(data, np.ndarray) and ((data != 0).any(axis=(-2, -1)) & found).any()
+    return has_numbers(data) and ((data != 0).any(axis=(-2, -1)) & found).any()
 
 
 def refuse_turning(core: Any, coincide: Any, what: str) -> None:
     """Raise if a tangent moves coinciding values apart: their vectors jump."""
     data, same = plain(core), plain(coincide)
-    if not isinstance(data, np.ndarray) or not isinstance(same, np.ndarray):
+    if not has_numbers(data) or not has_numbers(same):
         return
     size = np.max(np.abs(data), axis=(-2, -1), keepdims=True, initial=0)
     limit = 1e3 * np.finfo(data.dtype).eps * size
@@ -257,7 +257,7 @@ def _eig_vjp(bars: Any, parts: Any, _a: Any) -> Any:
 def _refuse_defective(v: Any) -> None:
     """Raise where eigenvectors do not span the space: eigenvalues then move like a root."""
     data = plain(v)
-    if isinstance(data, np.ndarray) and data.size:
+    if has_numbers(data) and data.size:
         s = np.linalg.svd(data, compute_uv=False)
         if (s[..., -1] <= np.sqrt(np.finfo(data.dtype).eps) * s[..., 0]).any():
             raise np.linalg.LinAlgError(

@@ -25,7 +25,10 @@ _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 def _power(a: Any, b: Any) -> Any:
     if type(b) in {int, float} and a.dtype.kind in "fc":
         if isinstance(a.value, np.ndarray) and b in _SHORT_POWERS:
-            return _SHORT_POWERS[b](a)
+            short = _SHORT_POWERS[b]
+            with np.errstate(all="ignore"):  # versions of NumPy differ in when they take it
+                taken = short(a.value).tobytes() == (a.value**b).tobytes()
+            return short(a) if taken else np.power(a, b)
         if isinstance(a.value, np.inexact) and b == 2:
             return np.multiply(a, a)
     return _binary(np.power, a, b)

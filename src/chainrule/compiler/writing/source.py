@@ -266,7 +266,13 @@ class Writer:
             self.trace.steps[x.number].value if isinstance(x, Ref) else self.value(x)
             for x in step.args
         ]
-        if self.trace.exact and not all(x.dtype in BLAS and x.flags.forc for x in arrays):
+        a, b = arrays
+        if self.trace.exact and not (
+            a.dtype == b.dtype
+            and a.dtype in BLAS
+            and max(a.size, b.size) > 1
+            and all(x.flags.forc for x in arrays)
+        ):
             return False
         return all(np.ndim(x) == 2 for x in arrays)
 
