@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,13 +23,18 @@ def _binary(ufunc: Any, a: Any, b: Any) -> Any:
 _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
 
+@lru_cache(maxsize=None, typed=True)
+def _takes_short(dtype: Any, b: float) -> bool:
+    """Whether NumPy's operator takes the short way for an exponent: that depends on the version."""
+    turns = np.exp(2.3j * np.arange(1, 65)) * np.linspace(0.2, 2.0, 64)
+    numbers = (turns if dtype.kind == "c" else np.abs(turns)).astype(dtype)
+    return bool((_SHORT_POWERS[b](numbers) == numbers**b).all())
+
+
 def _power(a: Any, b: Any) -> Any:
     if type(b) in {int, float} and a.dtype.kind in "fc":
         if isinstance(a.value, np.ndarray) and b in _SHORT_POWERS:
-            short = _SHORT_POWERS[b]
-            with np.errstate(all="ignore"):  # versions of NumPy differ in when they take it
-                taken = short(a.value).tobytes() == (a.value**b).tobytes()
-            return short(a) if taken else np.power(a, b)
+            return _SHORT_POWERS[b](a) if _takes_short(a.dtype, b) else np.power(a, b)
         if isinstance(a.value, np.inexact) and b == 2:
             return np.multiply(a, a)
     return _binary(np.power, a, b)
