@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.errors import CompileError
 from chainrule.traced import Traced
 
 if TYPE_CHECKING:
@@ -32,11 +33,19 @@ def _takes_short(dtype: Any, b: float) -> bool:
 
 
 def _power(a: Any, b: Any) -> Any:
+    if a.tape.exact and not (np.ndim(a.value) or np.ndim(getattr(b, "value", b))):
+        raise CompileError("a power of a single number, which NumPy rounds in its own way")
     if type(b) in {int, float} and a.dtype.kind in "fc":
         if isinstance(a.value, np.ndarray) and b in _SHORT_POWERS:
             return _SHORT_POWERS[b](a) if _takes_short(a.dtype, b) else np.power(a, b)
         if isinstance(a.value, np.inexact) and b == 2:
             return np.multiply(a, a)
+    return _binary(np.power, a, b)
+
+
+def _power_to(b: Any, a: Any) -> Any:
+    if b.tape.exact and not (np.ndim(b.value) or np.ndim(a)):
+        raise CompileError("a power of a single number, which NumPy rounds in its own way")
     return _binary(np.power, a, b)
 
 
@@ -64,7 +73,7 @@ def give_operators(kind: Any) -> None:
         setattr(kind, f"__r{name}__", lambda self, other, _f=ufunc: _binary(_f, other, self))
         setattr(kind, f"__i{name}__", lambda self, other, _f=ufunc: _in_place(_f, self, other))
     kind.__pow__ = _power
-    kind.__rpow__ = lambda self, other: _binary(np.power, other, self)
+    kind.__rpow__ = _power_to
     kind.__ipow__ = lambda self, other: _in_place(np.power, self, other)
     for name, ufunc in {
         "lt": np.less,
