@@ -83,6 +83,7 @@ def test_every_op(name, row, fortran):
     seed = np.cos(np.arange(y.size)).reshape(y.shape).astype(y.dtype)
     found = replay.replayed(y, y.new_seed(seed), KEPT, 0)
     left = not y.size or "repeats" in row.params or name in {"scatter", "update"}  # counts, masks
+    left = left or (name == "power" and (not y.ndim or y.dtype.kind == "c"))  # several ways
     assert found is not None or left
     require_same_bits(y, seed, replays=found is not None)
 

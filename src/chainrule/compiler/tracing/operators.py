@@ -33,8 +33,9 @@ def _takes_short(dtype: Any, b: float) -> bool:
 
 
 def _power(a: Any, b: Any) -> Any:
-    if a.tape.exact and not (np.ndim(a.value) or np.ndim(getattr(b, "value", b))):
-        raise CompileError("a power of a single number, which NumPy rounds in its own way")
+    single = not (np.ndim(a.value) or np.ndim(getattr(b, "value", b)))
+    if a.tape.exact and (single or a.dtype.kind == "c"):
+        raise CompileError("a power of a single or complex number: NumPy has several ways to it")
     if type(b) in {int, float} and a.dtype.kind in "fc":
         if isinstance(a.value, np.ndarray) and b in _SHORT_POWERS:
             return _SHORT_POWERS[b](a) if _takes_short(a.dtype, b) else np.power(a, b)
@@ -45,7 +46,7 @@ def _power(a: Any, b: Any) -> Any:
 
 def _power_to(b: Any, a: Any) -> Any:
     if b.tape.exact and not (np.ndim(b.value) or np.ndim(a)):
-        raise CompileError("a power of a single number, which NumPy rounds in its own way")
+        raise CompileError("a power of a single number: NumPy has several ways to it")
     return _binary(np.power, a, b)
 
 
