@@ -33,9 +33,10 @@ MOST = 4096
 class Form:
     """The class, shape, dtype and strides of data; one object for each."""
 
-    __slots__ = ("leaf",)
+    __slots__ = ("leaf", "real")
 
-    def __init__(self) -> None:
+    def __init__(self, real: bool) -> None:
+        self.real = real
         #: The record of a leaf that holds such data.
         self.leaf = Record(None, self)
 
@@ -63,7 +64,7 @@ def form_of(x: Any) -> Form:
     if form is None:
         if len(_forms) >= MOST:
             _forms.clear()
-        form = _forms[key] = Form()
+        form = _forms[key] = Form(x.dtype.kind != "c")
     return form
 
 

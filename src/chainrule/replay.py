@@ -95,10 +95,10 @@ def _structure(  # noqa: C901, PLR0912 -- the innermost loop of a sweep that is 
         if record is None:
             leaf = node.op is None and node.form is not None
             record = node.form.leaf if leaf else record_of(node)
-            if record is None:
-                return None
             if node.op is not None:
                 node.record = record
+        if record is None or not record.form.real:  # NumPy has several ways to complex powers
+            return None
         append(record)
         index = node.index
         if node.label is not None if kept else index in wanted:

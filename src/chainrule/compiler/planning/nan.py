@@ -22,7 +22,8 @@ def to_check(trace: Trace, wanted: set[int]) -> list[int]:
     a NaN goes through arithmetic to the results, and then the call is done again eagerly. Small
     results are tested first; a product that none of them would show is tested itself.
     """
-    missing = {number for number in needed(trace, wanted) if trace.steps[number].product}
+    products = {number for number in needed(trace, wanted) if trace.steps[number].product}
+    missing = {number for number in products if np.size(trace.steps[number].value)}
     ends = sorted(
         (number for number in wanted if _can_be_nan(trace.steps[number])),
         key=lambda number: np.size(trace.steps[number].value),
@@ -46,8 +47,10 @@ def _shown_by(trace: Trace, end: int, seen: set[int]) -> set[int]:
         if number in seen:
             continue
         seen.add(number)
-        shown.add(number)
         step = trace.steps[number]
+        if not np.size(step.value):
+            continue  # nothing shows in an empty array
+        shown.add(number)
         if step.call is not None and passes_nan(step):
             pending += operands(step)
     return shown

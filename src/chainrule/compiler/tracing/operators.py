@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,22 +23,14 @@ def _binary(ufunc: Any, a: Any, b: Any) -> Any:
 _SHORT_POWERS = {2: np.square, 0.5: np.sqrt, -1: np.reciprocal}
 
 
-@lru_cache(maxsize=None, typed=True)
-def _takes_short(dtype: Any, b: float) -> bool:
-    """Whether NumPy's operator takes the short way for an exponent: that depends on the version."""
-    turns = np.exp(2.3j * np.arange(1, 65)) * np.linspace(0.2, 2.0, 64)
-    numbers = (turns if dtype.kind == "c" else np.abs(turns)).astype(dtype)
-    return bool((_SHORT_POWERS[b](numbers) == numbers**b).all())
-
-
 def _power(a: Any, b: Any) -> Any:
     single = not (np.ndim(a.value) or np.ndim(getattr(b, "value", b)))
-    if a.tape.exact and (single or a.dtype.kind == "c"):
-        raise CompileError("a power of a single or complex number: NumPy has several ways to it")
-    if type(b) in {int, float} and a.dtype.kind in "fc":
+    if a.tape.exact and single:
+        raise CompileError("a power of a single number: NumPy has several ways to it")
+    if type(b) in {int, float} and a.dtype.kind == "f":
         if isinstance(a.value, np.ndarray) and b in _SHORT_POWERS:
-            return _SHORT_POWERS[b](a) if _takes_short(a.dtype, b) else np.power(a, b)
-        if isinstance(a.value, np.inexact) and b == 2:
+            return _SHORT_POWERS[b](a)
+        if isinstance(a.value, np.floating) and b == 2:
             return np.multiply(a, a)
     return _binary(np.power, a, b)
 
