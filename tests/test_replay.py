@@ -465,6 +465,10 @@ DELICATE = {
         lambda x: np.ones((8, 3), np.float32) * np.float32(0.1) @ x.reshape((3, 1)),
         [0.1, 0.7, -0.3],
     ),
+    "zeros times no number": (
+        lambda x: np.array([[0.0, -0.0, 1.0]]) @ (x.reshape((3, 1)) * np.zeros((1, 2))),
+        [math.nan, 1.0, math.inf],
+    ),
     "the sign of a zero": (lambda x: x.reshape((1, 1)) @ np.array([[-0.0]]), [2.0]),
 }
 

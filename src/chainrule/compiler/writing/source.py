@@ -13,7 +13,6 @@ from chainrule.compiler.planning.scalars import ARITHMETIC, is_same_number, pyth
 from chainrule.compiler.planning.tiles import elementwise, operands
 from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
 from chainrule.compiler.writing.sums import (
-    BLAS,
     REDUCTION_OPTIONS,
     is_column_sum,
     is_reduction,
@@ -239,7 +238,7 @@ class Writer:
         """A call with less around it than NumPy's function has, or nothing."""
         target = [out] if out else []
         text = ""
-        blas = not self.trace.exact
+        blas = not self.trace.exact  # else NumPy's way to it: it decides about NaN times zero
         if call.style == "foreign":
             text = called(call._replace(text=self.outsider(call)), args, options, out)
         elif call == CLIP:
@@ -253,7 +252,7 @@ class Writer:
             text = (
                 f"{self.local(call.text)}({', '.join(reduction_arguments(args[0], options, out))})"
             )
-        elif call.function is np.matmul and not options and self.are_matrices(step):
+        elif blas and call.function is np.matmul and not options and self.are_matrices(step):
             text = f"{self.local('np.dot')}({', '.join([*args, *target])})"
         elif call.ufunc is not None or call.function is np.dot:
             target = [f"out={out}"] if out and options else target
@@ -261,20 +260,11 @@ class Writer:
         return text
 
     def are_matrices(self, step: Step) -> bool:
-        """Whether both operands have two axes, and `dot` and `matmul` are known to be the same."""
-        arrays = [
-            self.trace.steps[x.number].value if isinstance(x, Ref) else self.value(x)
+        """Whether both operands have two axes."""
+        return all(
+            np.ndim(self.trace.steps[x.number].value if isinstance(x, Ref) else self.value(x)) == 2
             for x in step.args
-        ]
-        a, b = arrays
-        if self.trace.exact and not (
-            a.dtype == b.dtype
-            and a.dtype in BLAS
-            and max(a.size, b.size) > 1
-            and all(x.flags.forc for x in arrays)
-        ):
-            return False
-        return all(np.ndim(x) == 2 for x in arrays)
+        )
 
     def value(self, x: Any) -> Any:
         """The object behind a constant argument."""
