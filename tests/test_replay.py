@@ -474,6 +474,7 @@ DELICATE = {
 
 
 @pytest.mark.usefixtures("at_once")
+@pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize(("f", "numbers"), DELICATE.values(), ids=list(DELICATE))
 def test_bits_that_are_easily_lost(f, numbers):
     for sign in (1, -1):
