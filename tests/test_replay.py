@@ -513,3 +513,13 @@ def test_a_nan_before_an_empty_array_is_seen():
     h.label = "h"
     y = cr.log(h * c)
     require_same_bits(y, np.ones(3), replays=False)
+
+
+def test_a_root_that_is_a_view_sees_what_was_assigned(at_once):
+    for _ in range(3):
+        x = cr.Tensor([1.0, 2.0])
+        y = x * 3.0
+        view = y[0:1]
+        y[0] = y[1] * y[1]
+        view.backward()
+        assert x.grad.tolist() == [0.0, 36.0]

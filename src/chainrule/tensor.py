@@ -297,6 +297,8 @@ class Tensor(Assignable):
     def cotangents(
         self, seed: Any, wanted: frozenset[int], since: int = 0
     ) -> Iterable[tuple[Node, Any]]:
+        if assignments:
+            self.refresh()
         found = replayed(self, seed, wanted, since)
         return super().cotangents(seed, wanted, since) if found is None else found
 
