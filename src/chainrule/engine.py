@@ -57,7 +57,7 @@ class Node(Traced):
 
     #: Static arguments of the op, such as an axis.
     params: Params = NO_PARAMS
-    #: Fingerprints of input arrays, see `Tensor`.
+    #: What input arrays were like, by position, see `Tensor`.
     guards: tuple[tuple[int, Any], ...] = ()
     #: A cotangent of exactly this class fits without a look.
     plain_class: ClassVar[type | None] = None

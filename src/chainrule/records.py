@@ -82,9 +82,7 @@ def form_of_constant(x: Any, op: Any) -> Any:
     """What stands for a constant among the inputs; None where nothing does."""
     kind = x.__class__
     if kind is float:
-        if x in UNITS or op not in ARITHMETIC or not math.isfinite(x):
-            return (x, math.copysign(1.0, x))
-        return float
+        return float if changes(x, op) else (x, math.copysign(1.0, x))
     if kind in DATA:
         return form_of(x)
     if kind is complex:

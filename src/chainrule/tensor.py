@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from chainrule.ops.updates import assigned
 from chainrule.recording import ON, WATCHED, lift, recording, tracers
 from chainrule.records import DATA, Form, Record, form_of, form_of_constant, remember
 from chainrule.replay import replayed
-from chainrule.sites import PACKAGE, user_site
+from chainrule.sites import user_site
 from chainrule.traced import NO_PARAMS, Traced
 
 if TYPE_CHECKING:
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from chainrule.traced import Params
 
 _new = object.__new__
-_frame = sys._getframe
 #: In place of the fingerprint of a leaf's array that nobody outside has seen.
 PRIVATE = object()
 #: In place of the fingerprint of a computed array that might have been a view and is none.
@@ -358,9 +356,7 @@ def _node(
     y.grad = y.label = y.first_seen = y.form = y.record = None
     y.index = tick()
     y.guards = _guards(guarded, inputs) if guarded else ()
-    frame = _frame(4)
-    outside = not frame.f_code.co_filename.startswith(PACKAGE)
-    y.site = (frame.f_code, frame.f_lasti) if outside else user_site(5)
+    y.site = user_site(5)
     return y
 
 

@@ -311,12 +311,8 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
     if op.gives_partials:
         with suppress(ArithmeticError, ValueError):  # infinite: an error only if backward needs it
             partials = [
-                None
-                if x.__class__ is not Value
-                else rule(number, *numbers)
-                if callable(rule)
-                else rule
-                for rule, x in zip(op.rules, inputs, strict=True)
+                op.partial(i, number, numbers, NO_PARAMS) if x.__class__ is Value else None
+                for i, x in enumerate(inputs)
             ]
             if len(inputs) > 2:
                 y._p = tuple(partials)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.planning.plan import planned
-from chainrule.compiler.planning.tiles import Run, operands
+from chainrule.compiler.planning.plan import members, planned
+from chainrule.compiler.planning.tiles import operands
 from chainrule.compiler.program import Unusual, executed
 from chainrule.compiler.tracing.capture import Recording
 from chainrule.compiler.tracing.placeholder import Placeholder
@@ -161,11 +161,7 @@ class _Graph:
 
     def _take(self, writer: Writer, results: list[int]) -> None:
         """Write the lines that take from the nodes what the program reads."""
-        steps = [
-            step
-            for item in writer.plan.order
-            for step in (item.steps if isinstance(item, Run) else [item])
-        ]
+        steps = [step for item in writer.plan.order for step in members(item)]
         for number in dict.fromkeys([*(n for step in steps for n in operands(step)), *results]):
             place = self.places.get(number)
             if place is None:

@@ -16,15 +16,18 @@ ROWS = 16
 
 def _is_basic(index: Any) -> bool:
     """Whether an index picks every entry at most once by construction: slices, integers, None."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(part is None or part is ... or isinstance(part, slice | int) for part in parts)
+    return all(
+        part is None or part is ... or isinstance(part, slice | int) for part in _parts(index)
+    )
 
 
-def _of_another_library(index: Any) -> Any:
-    """The first array of another library in an index, or None."""
-    for part in index if isinstance(index, tuple) else (index,):
-        if isinstance(part, tuple):
-            return _of_another_library(part)
+def _parts(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _of_another_library(*arrays: Any) -> Any:
+    """The first array of another library, or None."""
+    for part in arrays:
         if hasattr(part, "__array_function__") and not isinstance(part, np.ndarray | np.generic):
             return part
     return None
@@ -34,7 +37,7 @@ def _entries(x: Any, index: Any) -> Any:
     try:
         return x[index]
     except CompileError:  # NumPy's own arrays do not ask an index whether it would rather answer
-        model = _of_another_library(index)
+        model = _of_another_library(*_parts(index))
         return (np.zeros_like(model, shape=(), dtype=x.dtype) + x)[index]
 
 
@@ -43,7 +46,7 @@ def _scatter(y: Any, index: Any, shape: tuple[int, ...]) -> Any:
         whole = y.as_one_call(_scatter, index, shape)
         if whole is not None:
             return whole
-    model = _of_another_library((y, index))
+    model = _of_another_library(y, *_parts(index))
     x = np.zeros_like(y if model is None else model, shape=shape, dtype=y.dtype)
     if _is_basic(index):
         x[index] = y

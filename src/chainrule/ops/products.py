@@ -84,9 +84,8 @@ def _operand_cotangent(position: int, y_bar: Any, inputs: Any, subscripts: str) 
 
 
 def _einsum(operands: Any, subscripts: str) -> Any:
-    if len(operands) == 2 and all(
-        hasattr(x, "dtype") for x in operands
-    ):  # NumPy would look for the order of products first
+    # For two arrays NumPy would look for the order of products first.
+    if len(operands) == 2 and all(hasattr(x, "dtype") for x in operands):
         product = contracted(subscripts, *operands)
         if product is not None:
             return product

@@ -78,6 +78,12 @@ def squeezed(y: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
     return reshaped(y, tuple(n for i, n in enumerate(y.shape) if i not in gone))
 
 
+def _over(op: Any, a: Any, axis: Any, keepdims: bool) -> Any:
+    """A reduction over axes; over all of them without static arguments, the shorter way."""
+    whole = axis is None and not keepdims
+    return op(a) if whole else op(a, axis=axis, keepdims=keepdims)
+
+
 @answers(np.sum)
 def sum_(
     a: Any,
@@ -92,8 +98,7 @@ def sum_(
     a = converted(a, dtype)
     if where is not True:
         a = choose(where, a, 0.0)
-    whole = axis is None and not keepdims
-    y = sum(a) if whole else sum(a, axis=axis, keepdims=keepdims)
+    y = _over(sum, a, axis, keepdims)
     return y if initial is None else y + in_dtype_of(initial, y)
 
 
@@ -110,8 +115,7 @@ def mean_(
     """Mean over axes, of the entries where a mask holds."""
     a = converted(a, dtype)
     if where is True:
-        whole = axis is None and not keepdims
-        return mean(a) if whole else mean(a, axis=axis, keepdims=keepdims)
+        return _over(mean, a, axis, keepdims)
     count = in_dtype_of(counted(a.shape, axis, where), a)
     y = sum(choose(where, a, 0.0), axis=axis, keepdims=True) / count
     return squeezed(y, axis, a.ndim, keepdims)
