@@ -523,3 +523,18 @@ def test_a_root_that_is_a_view_sees_what_was_assigned(at_once):
         y[0] = y[1] * y[1]
         view.backward()
         assert x.grad.tolist() == [0.0, 36.0]
+
+
+@pytest.mark.usefixtures("at_once")
+def test_the_order_in_which_nodes_were_made_decides_what_is_added_first():
+    factors = [np.array([0.1, 1e16]), np.array([0.2, 1.0]), np.array([0.3, -1e16])]
+    found = set()
+    for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0)):
+        x, parts = cr.Tensor(np.array([1.1, 1.0])), {}
+        for i in order:
+            parts[i] = x * factors[i]
+        y = cr.sum(parts[0] + parts[1] + parts[2])
+        require_same_bits(y)
+        (x_bar,) = by_sweep(y).values()
+        found.add(x_bar.tobytes())
+    assert len(found) > 1
