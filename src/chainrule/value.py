@@ -61,7 +61,8 @@ class Value(Operators, Node):
     def __init__(self, data: float, label: str | None = None) -> None:
         if isinstance(data, Traced):
             raise TypeError(f"Value takes a float, got a {type(data).__name__}: use its .item()")
-        self._held = _as_float(data, "Value")
+        traced = tracers and hasattr(data, "as_float")
+        self._held = data.as_float() if traced else _as_float(data, "Value")  # type: ignore[attr-defined]
         self._notes = (label, None) if label is not None else None
         self.op = self.grad = self._x = self._p = self._q = None
         self._z = NONE

@@ -63,6 +63,11 @@ def W1():
     return step, lambda: [np.asarray(v) for v in (result[0], *result[1])]
 
 
+def W2():
+    step, out = eager.W2()
+    return cr.compile(step), out
+
+
 def W5():
     x, y, start = C.w5()
     parameters = [cr.Tensor(p) for p in start]

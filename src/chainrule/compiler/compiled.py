@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import warnings
+from contextlib import contextmanager
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ from chainrule.sites import user_site
 from chainrule.trees import flatten
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 #: So many signatures are unlikely to be meant.
@@ -83,10 +85,12 @@ class Compiled:
                 stacklevel=3,
             )
             self.programs.pop()
-        first = recorded_call(self.function, args, kwargs, user_site(3), [])
-        again = recorded_call(self.function, args, kwargs, first.caller, first.leaves)
-        require_same(first, again)
-        program = program_of(self.function, first, args, kwargs)
+        with without_collector():
+            first = recorded_call(self.function, args, kwargs, user_site(3), [])
+            again = recorded_call(self.function, args, kwargs, first.caller, first.leaves)
+            require_same(first, again)
+            first = first._replace(forgotten=again.forgotten)  # now all had a gradient before
+            program = program_of(self.function, first, args, kwargs)
         self.programs.insert(0, program)
         try:
             result = program(args, kwargs)
@@ -98,6 +102,18 @@ class Compiled:
 
     def __repr__(self) -> str:
         return f"<compiled {self.name}, {len(self.programs)} signature(s)>"
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Let the cycle collector rest: it would walk again and again through what is recorded."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def is_subclassed(x: Any) -> bool:

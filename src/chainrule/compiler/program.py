@@ -49,6 +49,7 @@ class Program:
             (self._leaves[change.position], change.data is not None, change.grad is not None)
             for change in made.changes
         ]
+        self._forgotten = [self._leaves[position] for position in recording.forgotten]
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         free = self._free
@@ -63,7 +64,7 @@ class Program:
                 if leaf._held is not view:
                     leaf.lend(view)
             result, changed = run([leaf._held for leaf in self._read], *args, *kwargs.values())
-        except (OverflowError, ZeroDivisionError, ValueError) as error:
+        except (ArithmeticError, ValueError) as error:
             raise Unusual from error
         finally:
             free.append(run)
@@ -83,6 +84,8 @@ class Program:
     def _commit(self, changed: Any) -> None:
         for leaf, _ in self._lent:
             leaf.renew()
+        for leaf in self._forgotten:
+            leaf.grad = None
         values = iter(changed)
         for leaf, data, grad in self._changes:
             if data:

@@ -18,7 +18,8 @@ from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.tracing.recorder import constant
 from chainrule.compiler.tracing.trace import Trace, is_uniform
 from chainrule.compiler.writing.building import program_text, write_steps
-from chainrule.compiler.writing.source import Names, Writer
+from chainrule.compiler.writing.source import Writer
+from chainrule.compiler.writing.spelling import Names
 from chainrule.compiler.writing.variables import wishes_of
 from chainrule.engine import Node, sweep, tick
 from chainrule.errors import CompileError
@@ -136,7 +137,7 @@ class _Graph:
         indices = [(i, self.nodes[i].index) for i in wanted]
         results = [(i, self._result(found[index])) for i, index in indices if index in found]
         names = (self.labels, self.cotangents)
-        recording = Recording(self.trace, [], [], [], None, *names, caller=None)
+        recording = Recording(self.trace, [], [], [], [], None, *names, caller=None)
         plan = planned(self.trace, {x.number for _, x in results}, None)
         kept = {id(buffer): buffer.array.nbytes for buffer in plan.buffers.values()}
         if sum(kept.values()) > MOST_KEPT:

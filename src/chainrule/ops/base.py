@@ -328,8 +328,8 @@ def shape_of(x: Any) -> tuple[int, ...]:
 
 def zeros_like(x: Any) -> Any:
     """A constant zero of the shape and dtype of an input."""
-    if getattr(x, "plain_class", None) is float:  # a Value
-        return 0.0
+    if float in {getattr(x, "plain_class", None), getattr(x, "stands_for", None)}:
+        return 0.0  # of a Value, or of a float that is traced
     return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
 
 

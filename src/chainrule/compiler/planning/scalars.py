@@ -17,9 +17,10 @@ DOUBLE = np.dtype(np.float64)
 _MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
 _MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
 ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-_UNARY = {np.negative: "-", np.positive: "+", np.absolute: "abs"}
+_UNARY = {np.negative: "-", np.positive: "+"}
 #: Operators that mean something else for NumPy's numbers than for Python's.
 _PYTHONS = {np.power: "**", np.floor_divide: "//", np.remainder: "%"}
+_PYTHONS |= {np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">="}
 
 
 #: Ufuncs that make NaN or infinity of finite numbers only by overflow.
@@ -47,12 +48,19 @@ def python_text(call: Call, args: list[str], exact: bool = False) -> str | None:
         return f"{args[0]} {operators[ufunc]} {args[1]}"
     if ufunc in _MATH and not exact:
         return f"math.{_MATH[ufunc]}({args[0]})"
-    return f"{_UNARY[ufunc]}({args[0]})" if ufunc in _UNARY else None
+    if ufunc is np.absolute:
+        return f"abs({args[0]})"
+    return f"{_UNARY[ufunc]}{args[0]}" if ufunc in _UNARY else None
 
 
 def is_same_number(step: Step) -> bool:
     """Whether the call makes a number of a number: NumPy's of Python's, or the other way."""
     return step.call is not None and (step.call.function in {np.array, float})
+
+
+def is_made_pythons(step: Step) -> bool:
+    """Whether a ufunc's result is turned into Python's number at once."""
+    return type(step.value) is float and step.call is not None and step.call.ufunc is not None
 
 
 def scalars_of(steps: list[Step], exact: bool = False) -> set[int]:
@@ -80,6 +88,7 @@ def scalars_of(steps: list[Step], exact: bool = False) -> set[int]:
                 python_text(step.call, ["", ""], exact) is not None
                 or step.uniform is not None
                 or is_same_number(step)
+                or is_made_pythons(step)
             )
         ):
             found.add(step.number)

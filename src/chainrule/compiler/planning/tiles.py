@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref, refs_of
+from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
 
 if TYPE_CHECKING:
     from chainrule.compiler.tracing.trace import Step, Trace
@@ -83,8 +83,7 @@ def needed(trace: Trace, roots: set[int]) -> set[int]:
         number = pending.pop()
         if number not in found:
             found.add(number)
-            step = trace.steps[number]
-            pending += refs_of(step.args) + refs_of(list(step.kwargs.values()))
+            pending += trace.steps[number].reads
     return found
 
 

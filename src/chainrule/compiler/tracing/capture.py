@@ -44,13 +44,28 @@ class Change(NamedTuple):
 
 
 class _Earlier:
-    """A gradient that was there before; adding to it is no error yet."""
+    """The gradient of the call before: a compiled function may only forget it."""
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+        self.added = False
 
     def __add__(self, other: Any) -> Any:
+        self.added = True  # no error yet: what comes out may be forgotten, too
         return other
 
+    def _read(self, *_args: Any, **_options: Any) -> Any:
+        raise CompileError(
+            f"the function reads the gradient of {self.node.label or 'a leaf'} from the call"
+            f" before: compute the gradient in the same call, or pass it as an argument"
+        )
 
-_EARLIER = _Earlier()
+    __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __radd__ = _read
+    __neg__ = __pow__ = __matmul__ = __rmatmul__ = __getitem__ = __len__ = __iter__ = _read
+    __array__ = __array_ufunc__ = __array_function__ = __float__ = __bool__ = _read
+
+    def __getattr__(self, name: str) -> Any:
+        return self._read()
 
 
 class Capture:
@@ -60,6 +75,8 @@ class Capture:
         self.trace = trace
         self.leaves: list[Leaf] = []
         self._known: set[int] = set()
+        #: What stands for the gradients that were there before, by the id of the leaf.
+        self._earlier: dict[int, _Earlier] = {}
         #: step -> the label of the node that it computes, and the step it is the cotangent of.
         self.labels: dict[int, str] = {}
         self.cotangents: dict[int, int] = {}
@@ -74,6 +91,13 @@ class Capture:
                     number = self.trace.input(x._held)
                     self.leaves.append(Leaf(x, x._held, x.grad, x.index, number))
                     x._held = Placeholder(self.trace, number)
+                    if x.grad is not None:
+                        x.grad = self._earlier.setdefault(id(x), _Earlier(x))
+
+    def expect_gradients(self, nodes: list[Any]) -> None:
+        """Let leaves have gradients from before, to see whether the function forgets them."""
+        for node in nodes:
+            node.grad = self._earlier[id(node)] = _Earlier(node)
 
     def note_cotangent(self, node: Any, y_bar: Any) -> None:
         """Remember what a result is the cotangent of, and the label of a node."""
@@ -92,7 +116,8 @@ class Capture:
             node = leaf.node
             data = self._new_data(node._held, leaf)
             grad = node.grad if isinstance(node.grad, Placeholder) else None
-            if grad is not None and leaf.grad is not None:
+            earlier = self._earlier.get(id(node))
+            if grad is not None and earlier is not None and earlier.added:
                 raise CompileError(
                     f"the function adds to the gradient of {node.label or 'a leaf'} from the call"
                     f" before: forget it inside of the function, with zero_grad() or .grad = None"
@@ -100,6 +125,14 @@ class Capture:
             if data is not None or grad is not None:
                 found.append(Change(position, data, grad))
         return found
+
+    def forgotten(self) -> list[int]:
+        """The positions of the leaves that lose a gradient that was there before."""
+        return [
+            position
+            for position, leaf in enumerate(self.leaves)
+            if id(leaf.node) in self._earlier and leaf.node.grad is None
+        ]
 
     def _new_data(self, held: Any, leaf: Leaf) -> Any:
         """New data of a leaf, or None."""
@@ -122,6 +155,8 @@ class Recording(NamedTuple):
     inputs: list[int | None]
     leaves: list[Leaf]
     changes: list[Change]
+    #: The positions of leaves that are left without the gradient that they had.
+    forgotten: list[int]
     #: The result, with placeholders.
     result: Any
     #: step -> the label of its node; step -> the step that it is the cotangent of.
@@ -151,15 +186,14 @@ def recorded_call(
     )
     states = _random_states()
     grads = [leaf.node.grad for leaf in known]
-    for leaf in known:
-        leaf.node.grad = _EARLIER
+    capture.expect_gradients([leaf.node for leaf in known])
     try:
         with traced_by(capture), record_graph(), contextlib.redirect_stdout(_Silent()):
             result = f(*passed[0], **passed[1])
             for x in flatten(result)[0]:
                 if isinstance(x, Placeholder):
                     x.now()
-        changes = capture.changes()
+        changes, forgotten = capture.changes(), capture.forgotten()
     except ValueError as error:
         if isinstance(error.__cause__, CompileError):  # NumPy says less
             raise error.__cause__ from None
@@ -176,7 +210,7 @@ def recorded_call(
         )
     trace.check_constants()
     names = capture.labels, capture.cotangents
-    return Recording(trace, numbers, capture.leaves, changes, result, *names, caller)
+    return Recording(trace, numbers, capture.leaves, changes, forgotten, result, *names, caller)
 
 
 def is_dynamic(x: Any) -> bool:

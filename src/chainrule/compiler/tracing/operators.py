@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.compiler.tracing.numbers import of_numbers
 from chainrule.errors import CompileError
 from chainrule.traced import Traced
 
@@ -13,8 +14,15 @@ if TYPE_CHECKING:
     from chainrule.compiler.tracing.recorder import Operand
 
 
+#: What answers for itself, or is no number.
+_OTHERS = (Traced, str, type(None))
+
+
 def _binary(ufunc: Any, a: Any, b: Any) -> Any:
-    if any(isinstance(x, Traced) or x is None or isinstance(x, str) for x in (a, b)):
+    number = of_numbers(ufunc, (a, b))
+    if number is not None:
+        return number
+    if issubclass(type(a), _OTHERS) or issubclass(type(b), _OTHERS):
         return NotImplemented
     return ufunc(a, b)
 

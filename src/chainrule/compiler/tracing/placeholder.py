@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from chainrule.compiler.tracing.calls import (
     method,
     spelled,
 )
+from chainrule.compiler.tracing.numbers import as_float, of_numbers
 from chainrule.compiler.tracing.operators import give_operators
 from chainrule.compiler.tracing.recorder import (
     PYTHON,
@@ -139,6 +141,9 @@ class Placeholder(Operand):
 
     def clip(self, low: Any = None, high: Any = None) -> Any:
         """Every entry at least `low` and at most `high`."""
+        if type(self.value) in PYTHON:  # which has no such method
+            y = self if low in {None, -math.inf} else np.maximum(self, low)
+            return y if high in {None, math.inf} else np.minimum(y, high)
         return recorded(self.tape, CLIP, (self, low, high))
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
@@ -164,6 +169,8 @@ class Placeholder(Operand):
 
     def conjugate(self) -> Any:
         """The complex conjugate."""
+        if self.dtype.kind != "c":
+            return self.alone()
         return np.conjugate(self)
 
     conj = conjugate
@@ -182,7 +189,10 @@ class Placeholder(Operand):
 
     def as_float(self) -> Any:
         """A number as Python's."""
-        return recorded(self.tape, FLOAT, (self,))
+        if type(self.value) is float:
+            return self
+        number = as_float(self)
+        return number if number is not None else recorded(self.tape, FLOAT, (self,))
 
     def as_one_call(self, function: Any, *args: Any) -> Any:
         """A function of this package's, written down as it is where results have to be exact.
@@ -268,7 +278,13 @@ class Placeholder(Operand):
     # ---- NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, kind: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any(isinstance(x, Traced) for x in inputs):
+        number = of_numbers(ufunc, inputs) if kind == "__call__" and not kwargs else None
+        if number is not None:
+            return number
+        return self._called(ufunc, kind, inputs, kwargs)
+
+    def _called(self, ufunc: Any, kind: str, inputs: Any, kwargs: Any) -> Any:
+        if any(issubclass(type(x), Traced) for x in inputs):
             return NotImplemented
         if kind == "at":
             if not isinstance(inputs[0], Placeholder):

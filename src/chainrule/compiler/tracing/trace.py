@@ -19,6 +19,10 @@ from chainrule.sites import Site, site_text, user_site
 LITERAL = (bool, int, float, complex, str, type(None), type(...), np.dtype, type)
 
 
+#: The keyword arguments of a step that has none.
+NO_OPTIONS: dict[str, Any] = {}
+
+
 class Step:
     """One recorded call: what is called with what, and what came out."""
 
@@ -36,7 +40,14 @@ class Step:
     )
 
     def __init__(
-        self, number: int, call: Call | None, args: Any, kwargs: Any, value: Any, site: Any
+        self,
+        number: int,
+        call: Call | None,
+        args: Any,
+        kwargs: Any,
+        value: Any,
+        site: Any,
+        reads: list[int] | None = None,
     ) -> None:
         self.number = number
         self.call = call
@@ -44,7 +55,7 @@ class Step:
         self.kwargs = kwargs
         self.value = value
         #: The steps that this one reads.
-        self.reads = refs_of(args) + (refs_of(list(kwargs.values())) if kwargs else [])
+        self.reads = reads if reads is not None else refs_of([args, *kwargs.values()])
         self.site: Site | None = site
         #: The one number that all entries are known to be, or None.
         self.uniform: float | None = None
@@ -132,11 +143,26 @@ class Trace:
             return self.steps[number]
         if isinstance(value, np.ndarray) and value.base is None:
             value.flags.writeable = False  # what NumPy would write into would not be recorded
-        step = Step(len(self.steps), call, args, kwargs, value, user_site(3))
-        step.ignoring = tuple(kind for kind in _ignored() if kind not in self._ambient)
+        return self.steps[self.add(key, call, args, value, kwargs=kwargs)]
+
+    def add(
+        self,
+        key: Any,
+        call: Call,
+        args: Any,
+        value: Any,
+        *,
+        kwargs: Any = NO_OPTIONS,
+        reads: list[int] | None = None,
+        quiet: bool = False,
+    ) -> int:
+        """A new step; `quiet` where NumPy never warns of it."""
+        step = Step(len(self.steps), call, args, kwargs, value, user_site(4), reads)
+        if not quiet:
+            step.ignoring = tuple(kind for kind in _ignored() if kind not in self._ambient)
         self.known[key] = step.number
         self.steps.append(step)
-        return step
+        return step.number
 
     def guard(self, number: int, truth: bool) -> None:
         """Note what a condition of the library's own was."""

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.compiler.planning.lanes import merged
+from chainrule.compiler.planning.levels import leveled
 from chainrule.compiler.planning.plan import members, planned
 from chainrule.compiler.planning.tiles import Run
 from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.writing.entry import Entry
+from chainrule.compiler.writing.levels import LevelWriter
 from chainrule.compiler.writing.loops import write_run
-from chainrule.compiler.writing.source import INDENT, Names, Writer, indented, literal
+from chainrule.compiler.writing.source import Writer
+from chainrule.compiler.writing.spelling import INDENT, Names, indented, literal
 from chainrule.compiler.writing.variables import Lines, constant_names, parameter_names, wishes_of
 from chainrule.engine import Node
 from chainrule.errors import CompileError
@@ -59,7 +62,7 @@ class Results:
             for change in self.changes
         ]
 
-    def text(self, writer: Writer) -> str:
+    def text(self, writer: Writer | LevelWriter) -> str:
         """The expression that is returned."""
         result = self.tree_text(self.tree, writer)
         if not self.entry.recording.leaves:
@@ -67,7 +70,7 @@ class Results:
         changed = "".join(f"{self.leaf_text(part, writer)}, " for part in self.changed)
         return f"{result}, ({changed.strip()})"
 
-    def tree_text(self, tree: Any, writer: Writer) -> str:
+    def tree_text(self, tree: Any, writer: Writer | LevelWriter) -> str:
         """A container of results."""
         if tree is None:
             return "None"
@@ -89,7 +92,7 @@ class Results:
         inside = ", ".join(self.leaf_text(x, writer) for x in leaves)
         return f"{self.entry.keep(rebuild, 'rebuild')}([{inside}])"
 
-    def leaf_text(self, x: Any, writer: Writer) -> str:
+    def leaf_text(self, x: Any, writer: Writer | LevelWriter) -> str:
         """A result; an array is nobody else's."""
         if isinstance(x, Node):
             x = x._held
@@ -101,9 +104,10 @@ class Results:
                 return f"np.array({name})"
             again = x.number in self.given
             self.given.add(x.number)
-            return f"{name}.copy()" if again or x.number in writer.plan.copied else name
-        if isinstance(step.value, np.generic) and x.number in writer.plan.scalars:
-            return f"np.{type(step.value).__name__}({name})"
+            return f"{name}.copy()" if again or writer.is_part(x.number) else name
+        if isinstance(step.value, np.generic | bool) and writer.is_plain(x.number):
+            kind = type(step.value).__name__
+            return f"{kind}({name})" if isinstance(step.value, bool) else f"np.{kind}({name})"
         return name
 
     def constant_text(self, x: Any) -> str:
@@ -207,7 +211,11 @@ def write_steps(writer: Writer, recording: Recording, update: Update | None) -> 
 
 
 def program_text(
-    writer: Writer, outside: list[str], head: str, entry: Entry | None, returned: str
+    writer: Writer | LevelWriter,
+    outside: list[str],
+    head: str,
+    entry: Entry | None,
+    returned: str,
 ) -> str:
     """The source around the statements: a function that makes the function."""
     before, taken = (entry.setup, entry.lines) if entry is not None else ([], [])
@@ -240,11 +248,27 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
         entry.take(kwargs[key], name)
     entry.require_arrays()
     results = Results(recording, entry)
+    heading = ", ".join([*parameters, *keywords.values()])
+    if recording.leaves:
+        heading = f"{held}{', ' * bool(heading)}{heading}"
+    head = f"{title}({heading})"
+    leaves = [leaf.number for leaf in recording.leaves]
+    levels = leveled(trace, results.wanted, leaves)
+    if levels is not None:
+        numbers = LevelWriter(levels, names)
+        numbers.take_inputs(held, len(leaves), entry.called)
+        numbers.write()
+        changed = [part.number for part in results.changed]
+        found = numbers.take_results([*changed, *results.outputs])
+        returned = results.tree_text(results.tree, numbers)
+        if leaves:
+            returned = f"{returned}, {found}[:{len(changed)}]"
+        outside = numbers.outside | entry.kept
+        source = program_text(numbers, list(outside), head, entry, returned)
+        return Built(title, source, outside, results.changes, None)
     update = merged(recording, results.outputs)
     results.leave_out(update)
-    given = entry.called | {
-        leaf.number: name for leaf, name in zip(recording.leaves, state, strict=True)
-    }
+    given = entry.called | dict(zip(leaves, state, strict=True))
     wishes = wishes_of(recording, given) | constant_names(trace.constants, inner)
     writer = Writer(trace, planned(trace, results.wanted, update), names, wishes)
     writer.called |= given
@@ -253,12 +277,9 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
     returned = results.text(writer)
     outside = {name: trace.constants[i] for i, name in writer.constants.items()}
     outside |= writer.outside | entry.kept | arenas
-    heading = ", ".join([*parameters, *keywords.values()])
     own = update.leaves if update is not None else set()
     state = [name for i, name in enumerate(state) if i not in own]
-    if recording.leaves:
-        heading = f"{held}{', ' * bool(heading)}{heading}"
     if state:
         entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = {held}")
-    source = program_text(writer, list(outside), f"{title}({heading})", entry, returned)
+    source = program_text(writer, list(outside), head, entry, returned)
     return Built(title, source, outside, results.changes, update)

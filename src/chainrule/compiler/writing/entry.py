@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.writing.source import INDENT, Names, literal
+from chainrule.compiler.writing.spelling import INDENT, Names, literal
 from chainrule.compiler.writing.variables import unpacked_names
 from chainrule.trees import vars_of
 

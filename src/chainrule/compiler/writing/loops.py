@@ -8,12 +8,13 @@ import numpy as np
 
 from chainrule.compiler.planning.tiles import Run, is_cut
 from chainrule.compiler.tracing.calls import Fixed, Ref
-from chainrule.compiler.writing.source import INDENT, Writer, comment, literal
+from chainrule.compiler.writing.spelling import INDENT, comment, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from chainrule.compiler.tracing.trace import Step
+    from chainrule.compiler.writing.source import Writer
 
 
 def write_run(writer: Writer, run: Run, looks: Callable[[Step], None]) -> None:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.planning.scalars import ARITHMETIC, is_same_number, python_text, warns
+from chainrule.compiler.planning.scalars import (
+    ARITHMETIC,
+    is_made_pythons,
+    is_same_number,
+    python_text,
+    warns,
+)
 from chainrule.compiler.planning.tiles import elementwise, operands
 from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
+from chainrule.compiler.writing.spelling import (
+    Names,
+    bracketed,
+    called,
+    comment,
+    indented,
+    literal,
+    named,
+)
 from chainrule.compiler.writing.sums import (
     REDUCTION_OPTIONS,
     is_column_sum,
@@ -21,41 +33,17 @@ from chainrule.compiler.writing.sums import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chainrule.compiler.planning.plan import Plan
     from chainrule.compiler.tracing.calls import Call
     from chainrule.compiler.tracing.trace import Step, Trace
 
-INDENT = "    "
-#: Names that generated source uses for itself.
-RESERVED = {"np", "math", "make", "Mismatch", "Unusual", "ndarray", *dir(builtins)}
+#: Functions that take more than two arrays, and so the array for the result only by its name.
+NAMED_OUT = {np.maximum, np.minimum}
 #: Ufuncs that take a plain number as an array of their own dtype.
 _OF_NUMBERS = {
     *(None, np.add, np.subtract, np.multiply, np.true_divide, np.maximum, np.minimum, np.power),
     *(np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal),
 }
-
-
-class Names:
-    """Identifiers, each given once."""
-
-    def __init__(self, taken: set[str] = frozenset()) -> None:  # type: ignore[assignment]
-        self.taken = RESERVED | taken
-        self._counts: dict[str, int] = {}
-
-    def new(self, wish: str) -> str:
-        """The wish as an identifier, with a number where it is taken."""
-        base = re.sub(r"\W", "_", wish) or "v"
-        if base[0].isdigit() or keyword.iskeyword(base):
-            base = f"v{base}"
-        name, count = base, self._counts.get(base, 1)
-        while name in self.taken:
-            count += 1
-            name = f"{base}_{count}"
-        self._counts[base] = count
-        self.taken.add(name)
-        return name
 
 
 class Writer:
@@ -133,6 +121,14 @@ class Writer:
         if plain and isinstance(value, np.generic | np.ndarray):
             return f"np.float64({self.called[number]})"
         return self.called[number]
+
+    def is_plain(self, number: int) -> bool:
+        """Whether a result is one of Python's numbers in the program."""
+        return number in self.plan.scalars
+
+    def is_part(self, number: int) -> bool:
+        """Whether a result is part of something else: it is copied when it is handed out."""
+        return number in self.plan.copied
 
     # ---- statements
 
@@ -230,7 +226,8 @@ class Writer:
                 return python
         if elementwise(step) and np.ndim(step.value):
             args = [self.operand(x, text, step) for x, text in zip(step.args, args, strict=True)]
-        return self.shorter(step, call, args, options, out) or called(call, args, options, out)
+        text = self.shorter(step, call, args, options, out) or called(call, args, options, out)
+        return f"float({text})" if is_made_pythons(step) else text
 
     def shorter(
         self, step: Step, call: Call, args: list[str], options: dict[str, str], out: str
@@ -255,7 +252,8 @@ class Writer:
         elif blas and call.function is np.matmul and not options and self.are_matrices(step):
             text = f"{self.local('np.dot')}({', '.join([*args, *target])})"
         elif call.ufunc is not None or call.function is np.dot:
-            target = [f"out={out}"] if out and options else target
+            named_out = out and (options or call.ufunc in NAMED_OUT)
+            target = [f"out={out}"] if named_out else target
             text = f"{self.local(call.text)}({', '.join([*args, *named(options), *target])})"
         return text
 
@@ -332,53 +330,3 @@ class Writer:
     def functions_text(self) -> list[str]:
         """The variables that hold functions."""
         return [f"{name} = {text}" for text, name in self.functions.items()]
-
-
-def called(call: Call, args: list[str], options: dict[str, str], out: str) -> str:
-    """A call as text."""
-    if call.style == "part":
-        return f"{args[0]}[{args[1]}]"
-    if call.style == "attribute":
-        return f"{args[0]}.{call.text}"
-    if call.style == "method":
-        return f"{args[0]}.{call.text}({', '.join([*args[1:], *named(options)])})"
-    if out:
-        options = {**options, "out": out}
-    return f"{call.text}({', '.join([*args, *named(options)])})"
-
-
-def named(options: dict[str, str]) -> list[str]:
-    """Keyword arguments as text."""
-    return [f"{key}={text}" for key, text in options.items()]
-
-
-def bracketed(text: str) -> str:
-    """An operand of an operator."""
-    return text if re.fullmatch(r"[\w.]+(\([^()]*\))?", text) else f"({text})"
-
-
-def literal(x: Any) -> str:
-    """A plain object as source."""
-    if isinstance(x, np.dtype):
-        return f"np.{x.name}" if hasattr(np, x.name) else f"np.dtype({x.str!r})"
-    if isinstance(x, type):
-        return f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__
-    if isinstance(x, complex):
-        return f"complex({literal(x.real)}, {literal(x.imag)})"
-    if isinstance(x, float) and not np.isfinite(x):
-        return "np.nan" if x != x else ("np.inf" if x > 0 else "-np.inf")  # noqa: PLR0124
-    if isinstance(x, tuple):
-        inside = ", ".join(literal(item) for item in x)
-        return f"({inside},)" if len(x) == 1 else f"({inside})"
-    return "..." if x is ... else repr(x)
-
-
-def comment(step: Step) -> str:
-    """The shape of a result, for who reads."""
-    shape = getattr(step.value, "shape", None)
-    return f"  # {literal(shape)}" if shape else ""
-
-
-def indented(lines: Sequence[str], depth: int) -> list[str]:
-    """Lines further to the right."""
-    return [INDENT * depth + line if line else line for line in lines]

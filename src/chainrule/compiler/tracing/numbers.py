@@ -1,0 +1,75 @@
+"""Arithmetic on Python's numbers: a program on Values is made of nothing else.
+
+What it writes down is what `recorded` would, by a shorter way: such a program has many steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.compiler.tracing.calls import OPERATORS, Ref, spelled
+from chainrule.compiler.tracing.recorder import Operand
+
+
+def of_numbers(  # noqa: C901 -- the innermost step of tracing a program on Values
+    ufunc: Any, args: Any
+) -> Any:
+    """The result of a ufunc on Python's numbers, written down; None where some are not."""
+    trace: Any = None
+    values: list[Any] = []
+    packed: list[Any] = []
+    reads: list[int] = []
+    key = [ufunc]
+    for x in args:
+        if isinstance(x, Operand):
+            value, number = x.value, x.number
+            if value.__class__ is not float and value.__class__ is not bool:
+                return None
+            if trace is not x.tape:
+                if trace is not None:
+                    return None
+                trace = x.tape
+            key.append(number)
+            reads.append(number)
+            packed.append(Ref(number))
+            values.append(value)
+        elif x.__class__ is float or x.__class__ is int:
+            key.append(repr(x))
+            packed.append(x)
+            values.append(x)
+        else:
+            return None
+    if ufunc is np.multiply and 1.0 in values:
+        for x, value, other in ((args[0], values[0], args[1]), (args[1], values[1], args[0])):
+            if type(other) is float and other == 1.0 and value.__class__ is float:
+                return x
+    key_ = tuple(key)
+    known = trace.known.get(key_)
+    if known is None:
+        function: Any = OPERATORS.get(ufunc, ufunc)
+        call, value = spelled(ufunc), function(*values)
+        quiet = function is not ufunc
+        known = trace.add(key_, call, tuple(packed), value, reads=reads, quiet=quiet)
+    return trace.placeholder(known)
+
+
+def as_float(x: Any) -> Any:
+    """A number of NumPy's that was just computed of Python's, as Python's; None where it was not.
+
+    Its step then is one that gives Python's number.
+    """
+    trace, step = x.tape, x.tape.steps[x.number]
+    if type(step.value) is not np.float64 or step.call is None or step.call.ufunc is None:
+        return None
+    if step.kwargs or not all(type(trace.steps[n].value) is float for n in step.reads):
+        return None
+    own = (step.call.ufunc, *[a.number if type(a) is Ref else repr(a) for a in step.args])
+    known = trace.known.get((float, *own))
+    if known is None:
+        if step.number != len(trace.steps) - 1 or trace.known.get(own) != step.number:
+            return None
+        known = trace.known[float, *own] = trace.known.pop(own)
+        step.value = float(step.value)
+    return trace.placeholder(known)

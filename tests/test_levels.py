@@ -1,0 +1,269 @@
+"""Large programs on single numbers: the results of eager, a few calls on long arrays."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule.nn import scalar
+from chainrule.ops import TABLE
+from samples import SAMPLES
+from test_compile import moved, require_same
+
+ON_FLOATS = [op for op in TABLE.values() if op.on_floats]
+COUNT = 300
+AT_ONCE = "at once"
+
+
+def network(compiled, before):
+    """A network of Values in the style of micrograd, its training step, and how often it is run."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(20, 2)).tolist()
+    y = np.where(random.normal(size=20) > 0, 1.0, -1.0).tolist()
+    model = scalar.MLP([2, 6, 6, 1], seed=3)
+    optimizer = cr.optim.GradientDescent(model.parameters(), 0.05)
+    calls = []
+
+    def step():
+        calls.append(1)
+        if before:
+            optimizer.zero_grad()
+        scores = [model(row) for row in X]
+        losses = [(1.0 + -yi * s).relu() for yi, s in zip(y, scores, strict=True)]
+        squares = [p * p for p in model.parameters()]
+        total = sum(losses[1:], losses[0]) * (1.0 / len(losses))
+        total = total + 1e-2 * sum(squares[1:], squares[0])
+        if not before:
+            optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        return total.data
+
+    return cr.compile(step) if compiled else step, model.parameters(), calls
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_network_of_values(before):
+    step, parameters, calls = network(True, before)
+    eager, expected, _ = network(False, before)
+    for _ in range(4):
+        assert step() == pytest.approx(eager(), rel=1e-12)
+        for p, q in zip(parameters, expected, strict=True):
+            assert type(p.data) is type(p.grad) is float
+            assert (p.data, p.grad) == pytest.approx((q.data, q.grad), rel=1e-10, abs=1e-14)
+    assert len(calls) == 2  # both while it was traced: it never went back to eager
+    assert AT_ONCE in step.source
+    assert len(step.source.splitlines()) < 400
+
+
+@pytest.mark.parametrize("op", ON_FLOATS, ids=lambda op: op.name)
+def test_every_op_on_many_values(op):
+    """Compiled with some numbers, called with others; each op is done for all inputs at once."""
+    xs = [float(np.ravel(x)[0]) for x in SAMPLES[op.name][0].inputs]
+    random = np.random.default_rng(1)
+    weights = random.uniform(0.5, 1.5, COUNT).tolist()
+
+    def f(*columns):
+        values = [[cr.Value(x) for x in column] for column in columns]
+        terms = [op(*row) for row in zip(*values, strict=True)]
+        total = sum(c * y * y for c, y in zip(weights, terms, strict=True))
+        total.backward()
+        return total.data, [v.grad for column in values for v in column]
+
+    columns = [(x * random.uniform(0.9, 1.1, COUNT)).tolist() for x in xs]
+    compiled = cr.compile(f)
+    compiled(*columns)
+    others = [[moved(x) for x in column] for column in columns]
+    require_same(compiled(*others), f(*others), rtol=1e-10)
+    assert AT_ONCE in compiled.source
+
+
+def test_data_as_arguments():
+    """A batch is a list of floats or an array; another batch takes the same program."""
+    model = scalar.MLP([3, 4, 1], "tanh", seed=2)
+
+    def loss(X, y):
+        errors = [model(row) - target for row, target in zip(X, y, strict=True)]
+        total = sum(e * e for e in errors)
+        for p in model.parameters():
+            p.grad = None
+        total.backward()
+        return total.data, [p.grad for p in model.parameters()]
+
+    random = np.random.default_rng(4)
+    batches = [(random.normal(size=(40, 3)), random.normal(size=40)) for _ in range(2)]
+    of_lists, of_arrays = cr.compile(loss), cr.compile(loss)
+    for X, y in batches:
+        expected = loss(X.tolist(), y.tolist())
+        require_same(of_lists(X.tolist(), y.tolist()), expected, rtol=1e-10)
+        require_same(of_arrays(X, y), expected, rtol=1e-10)
+        require_same(of_arrays(np.asfortranarray(X), y), expected, rtol=1e-10)
+    assert len(of_lists.programs) == len(of_arrays.programs) == 1
+    assert AT_ONCE in of_lists.source
+    assert AT_ONCE in of_arrays.source
+
+
+def summed(term):
+    """The sum of a term of many Values and its gradient, compiled and eagerly."""
+
+    def f(xs):
+        values = [cr.Value(x) for x in xs]
+        total = sum(map(term, values))
+        total.backward()
+        return total.data, [v.grad for v in values]
+
+    return cr.compile(f), f
+
+
+def test_errors_are_those_of_floats():
+    compiled, eager = summed(lambda x: cr.exp(x) / x)
+    compiled([1.0 + i / COUNT for i in range(COUNT)])
+    assert AT_ONCE in compiled.source
+    for xs in ([1.0] * (COUNT - 1) + [1000.0], [1.0] * (COUNT - 1) + [0.0]):
+        with pytest.raises(ArithmeticError) as expected:
+            eager(xs)
+        with pytest.raises(ArithmeticError) as raised:
+            compiled(xs)
+        assert type(raised.value) is type(expected.value)
+        assert str(raised.value) == str(expected.value)
+
+
+def test_infinity_is_no_error_where_pythons_is_none():
+    compiled, eager = summed(lambda x: x * 1e308 * 2.0)
+    xs = [1e-3 * i for i in range(COUNT)]
+    compiled(xs)
+    xs[7] = 10.0
+    require_same(compiled(xs), eager(xs))
+    assert eager(xs)[0] == np.inf
+
+
+def test_zero_wins_over_infinity():
+    compiled, eager = summed(lambda x: cr.sqrt(x) * 0.0 + x)
+    xs = [1.0 + i for i in range(COUNT)]
+    compiled(xs)
+    assert AT_ONCE in compiled.source
+    xs[3] = 0.0
+    require_same(compiled(xs), eager(xs))
+    assert eager(xs)[1][3] == 1.0
+
+
+def test_an_exponential_that_vanishes():
+    compiled, eager = summed(cr.sigmoid)
+    xs = [i / 10 for i in range(COUNT)]
+    compiled(xs)
+    xs[5] = -800.0  # exp(800) is infinite, and the result is zero all the same
+    require_same(compiled(xs), eager(xs))
+
+
+def test_plain_numbers_among_terms_and_results():
+    def f(xs):
+        terms = [x * x + 1.0 + -0.0 for x in xs]
+        return sum(terms, 2.0) + 2.0 + 1.0 + 1e-3
+
+    compiled, eager = cr.compile(cr.value_and_grad(f)), cr.value_and_grad(f)
+    linear = cr.compile(cr.value_and_grad(lambda xs: sum(x * 1.0 for x in xs) + sum(xs)))
+    for start in (0.0, 5.0):
+        xs = [start + i / 7 for i in range(COUNT)]
+        require_same(compiled(xs), eager(xs), rtol=1e-13)
+        require_same(linear(xs), (2 * sum(xs), [2.0] * COUNT), rtol=1e-13)
+    assert AT_ONCE in compiled.source
+
+
+def test_results_of_every_kind():
+    def f(xs, y):
+        total = sum(x * y for x in xs)
+        return {"total": total, "large": total > 1.0, "number": np.float64(3.0) * total, "y": y}
+
+    compiled = cr.compile(f)
+    for scale in (1.0, -1.0):
+        xs = [scale * i / 10 for i in range(COUNT)]
+        require_same(compiled(xs, 2.0), f(xs, 2.0))
+    assert AT_ONCE in compiled.source
+    assert f(xs, 2.0)["large"] is compiled(xs, 2.0)["large"] is False
+
+
+def test_second_derivatives():
+    def f(xs):
+        return sum(cr.sin(x) * x for x in xs)
+
+    def directional(xs, vs):
+        return cr.hvp(f, xs, vs)
+
+    xs, vs = [i / 9 for i in range(COUNT)], [1 / (1 + i) for i in range(COUNT)]
+    compiled = cr.compile(directional)
+    compiled(vs, xs)
+    require_same(compiled(xs, vs), directional(xs, vs), rtol=1e-10)
+    assert AT_ONCE in compiled.source
+
+
+def test_a_saved_module_needs_nothing_but_numpy(tmp_path):
+    compiled, eager = summed(lambda x: cr.tanh(x) * x + 1.0)
+    xs = [i / 50 for i in range(COUNT)]
+    compiled([2 * x for x in xs])
+    compiled.save(tmp_path / "terms.py")
+    program = (
+        "import sys; sys.modules['chainrule'] = None\n"
+        "import terms\n"
+        f"print(repr(terms.f([i / 50 for i in range({COUNT})])))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    require_same(eval(done.stdout), eager(xs), rtol=1e-12)  # noqa: S307
+
+
+def test_a_long_chain_stays_straight():
+    """Nothing of it can be done at once."""
+
+    def f(x):
+        y = x
+        for _ in range(1500):
+            y = cr.sin(y) + x
+        return y
+
+    compiled = cr.compile(cr.value_and_grad(f))
+    compiled(0.5)
+    assert AT_ONCE not in compiled.source
+    require_same(compiled(0.25), cr.value_and_grad(f)(0.25), rtol=1e-10)
+
+
+def test_small_programs_are_to_be_read():
+    compiled, _ = summed(lambda x: x * x)
+    compiled([1.0, 2.0, 3.0])
+    assert AT_ONCE not in compiled.source
+    assert "import math" not in compiled.source
+
+
+def test_the_gradient_of_the_call_before_may_only_be_forgotten():
+    w, b = cr.Value(2.0, label="w"), cr.Value(1.0, label="b")
+
+    def reads():
+        w.data = w.data - 0.1 * w.grad
+        (w * w * b).backward()
+
+    (w * w).backward()
+    with pytest.raises(cr.CompileError, match="reads the gradient of w from the call before"):
+        cr.compile(reads)()
+    assert (w.data, w.grad, b.grad) == (2.0, 4.0, None)
+
+    def forgets():
+        (w * b).backward()
+        w.data = w.data - 0.5 * b.data
+        w.grad = b.grad = None
+
+    w.grad = None
+    step = cr.compile(forgets)
+    step()
+    w.grad, b.grad = 7.0, 8.0
+    step()
+    assert (w.data, w.grad, b.grad) == (1.0, None, None)
+
+    def adds():
+        (w * b).backward()
+
+    w.grad = 1.0
+    with pytest.raises(cr.CompileError, match="adds to the gradient of w from the call before"):
+        cr.compile(adds)()
+    assert w.grad == 1.0
