@@ -7,8 +7,12 @@ import os
 import sys
 from types import CodeType, FrameType
 
+import numpy as np
+
 PACKAGE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120 -- pathlib is slow to import
 
+#: Frames of files in these folders are never the user's.
+_NOBODYS = (PACKAGE, os.path.join(os.path.dirname(np.__file__), ""))  # noqa: PTH118, PTH120
 #: The place in the user's code that recorded a node: a code object and an offset in it.
 Site = tuple[CodeType, int]
 #: The argument of BINARY_OP from which on the operator assigns; that of `+` is 0, of `+=` this.
@@ -18,7 +22,7 @@ _IN_PLACE = 13
 def user_site(depth: int) -> Site:
     """The innermost frame outside this package, from `depth` frames up (no frame is kept)."""
     frame = sys._getframe(depth)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(_NOBODYS) and frame.f_back is not None:
         frame = frame.f_back
     return frame.f_code, frame.f_lasti
 
@@ -26,7 +30,7 @@ def user_site(depth: int) -> Site:
 def user_frame(depth: int) -> FrameType:
     """The innermost frame outside this package, from `depth` frames up."""
     frame = sys._getframe(depth)
-    while frame.f_code.co_filename.startswith(PACKAGE) and frame.f_back is not None:
+    while frame.f_code.co_filename.startswith(_NOBODYS) and frame.f_back is not None:
         frame = frame.f_back
     return frame
 

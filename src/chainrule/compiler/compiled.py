@@ -38,6 +38,8 @@ class Compiled:
         self.name = getattr(f, "__name__", type(f).__name__)
         #: The programs by signature, the one used last in front.
         self.programs: list[Program] = []
+        #: That one as a plain function, where it changes nothing: any error starts anew.
+        self._shortcut: Callable[..., Any] | None = None
 
     @property
     def source(self) -> str:
@@ -54,6 +56,15 @@ class Compiled:
         return self.programs[0]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        shortcut = self._shortcut
+        if shortcut is not None and not kwargs and not tracers:
+            try:
+                return shortcut(*args)
+            except Exception:  # noqa: BLE001 -- it is raised again where it means something
+                return self._called(args, kwargs)
+        return self._called(args, kwargs)
+
+    def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if tracers and tracer() is not None:
             return self.function(*args, **kwargs)
         programs = self.programs
@@ -68,9 +79,13 @@ class Compiled:
                 return self.function(*args, **kwargs)
             if program is not programs[0]:
                 programs.remove(program)
-                programs.insert(0, program)
+                self._put_first(program)
             return result
         return self._first(args, kwargs)
+
+    def _put_first(self, program: Program) -> None:
+        self.programs.insert(0, program)
+        self._shortcut = program.shortcut
 
     def _first(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         leaves = flatten([list(args), kwargs])[0]
@@ -91,7 +106,7 @@ class Compiled:
             require_same(first, again)
             first = first._replace(forgotten=again.forgotten)  # now all had a gradient before
             program = program_of(self.function, first, args, kwargs)
-        self.programs.insert(0, program)
+        self._put_first(program)
         try:
             result = program(args, kwargs)
         except Unusual:

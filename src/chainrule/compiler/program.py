@@ -49,25 +49,40 @@ class Program:
             (self._leaves[change.position], change.data is not None, change.grad is not None)
             for change in made.changes
         ]
+        #: The function itself, where it has no arrays of its own and changes nothing.
+        self._plain: Any = None
+        if not self._leaves and not made.keeps_arrays:
+            self._plain = self._make(**self.constants)
         self._forgotten = [self._leaves[position] for position in recording.forgotten]
 
-    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    @property
+    def shortcut(self) -> Callable[..., Any] | None:
+        """It as a function of arguments by position, where it changes nothing outside."""
+        return None if self._leaves else self._plain or self._run
+
+    def _run(self, *args: Any) -> Any:
+        """Run it with arrays that no other thread works in."""
         free = self._free
         try:
             run = free.pop()
         except IndexError:
             run = self._make(**self.constants)
         try:
+            return run(*args)
+        finally:
+            free.append(run)
+
+    def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
             if not self._leaves:
-                return run(*args, *kwargs.values())
+                return self._run(*args, *kwargs.values())
             for leaf, view in self._lent:
                 if leaf._held is not view:
                     leaf.lend(view)
-            result, changed = run([leaf._held for leaf in self._read], *args, *kwargs.values())
+            held = [leaf._held for leaf in self._read]
+            result, changed = self._run(held, *args, *kwargs.values())
         except (ArithmeticError, ValueError) as error:
             raise Unusual from error
-        finally:
-            free.append(run)
         self._commit(changed)
         return result
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.compiler.planning.lanes import Update
 from chainrule.compiler.planning.nan import to_check
-from chainrule.compiler.planning.scalars import scalars_of
+from chainrule.compiler.planning.scalars import read_once, scalars_of
 from chainrule.compiler.planning.tiles import (
     Run,
     elementwise,
@@ -50,6 +50,8 @@ class Plan(NamedTuple):
     checked: list[int]
     #: Steps that read as plain Python arithmetic.
     scalars: set[int]
+    #: Those of them that one other reads, and nobody else.
+    read_once: set[int]
     #: Results that are part of something else, to be copied when they are handed out.
     copied: set[int]
     #: Changes of entries that nobody needs the old array after.
@@ -83,7 +85,9 @@ def planned(trace: Trace, wanted: Iterable[int], update: Update | None) -> Plan:
     buffers = memory.buffers
     in_place = _in_place_changes(trace, order, last, buffers, hoisted)
     scalars = scalars_of(steps, trace.exact)
-    return Plan(order, buffers, hoisted, checked, scalars, copied, in_place, brought)
+    looked_at = written | placed | set(checked) | {guard.number for guard in trace.guards}
+    once = read_once(steps, scalars, looked_at)
+    return Plan(order, buffers, hoisted, checked, scalars, once, copied, in_place, brought)
 
 
 def members(item: Any) -> list[Step]:

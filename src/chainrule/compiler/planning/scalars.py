@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,13 @@ if TYPE_CHECKING:
     from chainrule.compiler.tracing.trace import Step
 
 DOUBLE = np.dtype(np.float64)
-_MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
-_MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
+MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
+MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
 ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
-_UNARY = {np.negative: "-", np.positive: "+"}
+UNARY = {np.negative: "-", np.positive: "+"}
 #: Operators that mean something else for NumPy's numbers than for Python's.
-_PYTHONS = {np.power: "**", np.floor_divide: "//", np.remainder: "%"}
-_PYTHONS |= {np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">="}
+PYTHONS = {np.power: "**", np.floor_divide: "//", np.remainder: "%"}
+PYTHONS |= {np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">="}
 
 
 #: Ufuncs that make NaN or infinity of finite numbers only by overflow.
@@ -40,17 +41,12 @@ def warns(step: Step) -> bool:
     return step.call.ufunc not in _CALM
 
 
-def python_text(call: Call, args: list[str], exact: bool = False) -> str | None:
-    """A call on Python's numbers as Python writes it; `exact` where it rounds as NumPy does."""
+def is_pythons(call: Call, exact: bool = False) -> bool:
+    """Whether Python does the same on its own numbers; `exact` where it rounds as NumPy does."""
     ufunc = call.ufunc
-    operators = ARITHMETIC if exact else ARITHMETIC | _PYTHONS
-    if ufunc in operators:
-        return f"{args[0]} {operators[ufunc]} {args[1]}"
-    if ufunc in _MATH and not exact:
-        return f"math.{_MATH[ufunc]}({args[0]})"
-    if ufunc is np.absolute:
-        return f"abs({args[0]})"
-    return f"{_UNARY[ufunc]}{args[0]}" if ufunc in _UNARY else None
+    if ufunc in ARITHMETIC or ufunc in UNARY or ufunc is np.absolute:
+        return True
+    return not exact and (ufunc in PYTHONS or ufunc in MATH)
 
 
 def is_same_number(step: Step) -> bool:
@@ -61,6 +57,23 @@ def is_same_number(step: Step) -> bool:
 def is_made_pythons(step: Step) -> bool:
     """Whether a ufunc's result is turned into Python's number at once."""
     return type(step.value) is float and step.call is not None and step.call.ufunc is not None
+
+
+def read_once(steps: list[Step], scalars: set[int], others: set[int]) -> set[int]:
+    """Numbers that only one other number is computed from: part of its expression."""
+    readers: dict[int, list[int]] = defaultdict(list)
+    for step in steps:
+        for number in operands(step):
+            readers[number].append(step.number)
+    by_number = {step.number: step for step in steps}
+    return {
+        number
+        for number in scalars - others
+        if len(readers[number]) == 1
+        and (reader := readers[number][0]) in scalars
+        and not is_same_number(by_number[reader])
+        and by_number[number].call is not None
+    }
 
 
 def scalars_of(steps: list[Step], exact: bool = False) -> set[int]:
@@ -85,7 +98,7 @@ def scalars_of(steps: list[Step], exact: bool = False) -> set[int]:
             and all(number in found for number in operands(step))
             and not any(isinstance(x, Fixed) for x in step.args)
             and (
-                python_text(step.call, ["", ""], exact) is not None
+                is_pythons(step.call, exact)
                 or step.uniform is not None
                 or is_same_number(step)
                 or is_made_pythons(step)

@@ -138,6 +138,8 @@ class Built(NamedTuple):
     outside: dict[str, Any]
     changes: list[Change]
     update: Update | None
+    #: Whether it has arrays of its own, which only one call at a time may work in.
+    keeps_arrays: bool
 
 
 def write_arenas(writer: Writer, update: Update) -> dict[str, Any]:
@@ -228,7 +230,7 @@ def program_text(
         *indented([f"return {head.partition('(')[0]}"], 1),
     ]
     imports = ["import numpy as np"]
-    if any("math." in line for line in writer.body):
+    if any("math." in line for line in writer.functions_text()):
         imports.insert(0, "import math")
     return "\n".join([*imports, "", "", *lines, ""])
 
@@ -246,7 +248,7 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
     entry.take_all(args, parameters)
     for key, name in keywords.items():
         entry.take(kwargs[key], name)
-    entry.require_arrays()
+    entry.require_numbers()
     results = Results(recording, entry)
     heading = ", ".join([*parameters, *keywords.values()])
     if recording.leaves:
@@ -265,7 +267,7 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
             returned = f"{returned}, {found}[:{len(changed)}]"
         outside = numbers.outside | entry.kept
         source = program_text(numbers, list(outside), head, entry, returned)
-        return Built(title, source, outside, results.changes, None)
+        return Built(title, source, outside, results.changes, None, keeps_arrays=True)
     update = merged(recording, results.outputs)
     results.leave_out(update)
     given = entry.called | dict(zip(leaves, state, strict=True))
@@ -282,4 +284,5 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
     if state:
         entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = {held}")
     source = program_text(writer, list(outside), head, entry, returned)
-    return Built(title, source, outside, results.changes, update)
+    keeps = bool(writer.plan.buffers) or any(isinstance(item, Run) for item in writer.plan.order)
+    return Built(title, source, outside, results.changes, update, keeps)

@@ -14,6 +14,8 @@ from chainrule.trees import vars_of
 if TYPE_CHECKING:
     from chainrule.compiler.tracing.capture import Recording
 
+#: So many numbers are looked at in one line.
+ROW = 6
 #: Longer conditions go on several lines.
 WIDTH = 88
 
@@ -30,6 +32,7 @@ class Entry:
         self.called: dict[int, str] = {}
         #: The arrays among the arguments by their names.
         self.arrays: dict[str, np.ndarray] = {}
+        self.floats: list[str] = []
         self.kept: dict[str, Any] = {}
 
     def require(self, what: str, *conditions: str) -> None:
@@ -91,6 +94,8 @@ class Entry:
             self.called[number] = name
             if isinstance(x, np.ndarray):
                 self.arrays[name] = x
+            elif type(x) is float:
+                self.floats.append(name)
             else:
                 kind = f"np.{type(x).__name__}" if isinstance(x, np.generic) else type(x).__name__
                 self.require(f"{name} is a {type(x).__name__}", f"type({name}) is {kind}")
@@ -101,8 +106,14 @@ class Entry:
         else:
             self.require(f"{name} is the object it was", f"{name} is {self.keep(x, name)}")
 
-    def require_arrays(self) -> None:
-        """Lines that look at all arrays at once."""
+    def require_numbers(self) -> None:
+        """Lines that look at all floats and at all arrays at once."""
+        groups = [self.floats[i : i + ROW] for i in range(0, len(self.floats), ROW)]
+        if groups:
+            self.require(
+                f"floats: {', '.join(self.floats)}",
+                *[f"{' is '.join(f'type({name})' for name in row)} is float" for row in groups],
+            )
         if not self.arrays:
             return
         self.setup.append("ndarray = np.ndarray")

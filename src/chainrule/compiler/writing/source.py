@@ -8,9 +8,12 @@ import numpy as np
 
 from chainrule.compiler.planning.scalars import (
     ARITHMETIC,
+    MATH,
+    PYTHONS,
+    UNARY,
     is_made_pythons,
+    is_pythons,
     is_same_number,
-    python_text,
     warns,
 )
 from chainrule.compiler.planning.tiles import elementwise, operands
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from chainrule.compiler.tracing.calls import Call
     from chainrule.compiler.tracing.trace import Step, Trace
 
+#: An expression longer than this is not written as part of another.
+PART = 50
 #: Functions that take more than two arrays, and so the array for the result only by its name.
 NAMED_OUT = {np.maximum, np.minimum}
 #: Ufuncs that take a plain number as an array of their own dtype.
@@ -134,16 +139,7 @@ class Writer:
 
     def write(self, step: Step) -> None:
         """The statement of a step."""
-        if step.call is None:
-            return
-        if step.uniform is not None and step.number in self.plan.scalars:
-            self.called[step.number] = literal(step.uniform)
-            return
-        if step.number in self.plan.scalars and is_same_number(step):
-            self.called[step.number] = self.text(step.args[0])
-            return
-        if step.call.style == "constant":
-            self.called[step.number] = self.text(step.args[0])
+        if step.call is None or self.is_known(step):
             return
         if step.number in self.plan.hoisted:
             name = self.name(step, self._view_name(step))
@@ -157,11 +153,27 @@ class Writer:
         buffer = self.plan.buffers.get(step.number)
         if buffer is None:
             text = self.expression(step)
+            part = step.number in self.plan.read_once and not self.wishes.get(step.number)
+            if part and len(text) <= PART:
+                self.called[step.number] = text
+                return
             self.body.append(f"{self.name(step)} = {text}{comment(step)}")
         else:
             name = self.buffer_name(step)
             self.body.append(f"{self.expression(step, name)}{comment(step)}")
             self.called[step.number] = name
+
+    def is_known(self, step: Step) -> bool:
+        """Whether a result needs no statement: it is a constant, or a number that has a name."""
+        scalar = step.number in self.plan.scalars
+        if scalar and step.uniform is not None:
+            self.called[step.number] = literal(step.uniform)
+            return True
+        same = scalar and is_same_number(step)
+        if same or (step.call and step.call.style == "constant"):
+            self.called[step.number] = self.text(step.args[0])
+            return True
+        return False
 
     def buffer_name(self, step: Step) -> str:
         """The name of the buffer that a result is written into."""
@@ -220,14 +232,23 @@ class Writer:
         if call.style == "item":
             return f"{args[0]}[{self.index_text(step.args[1])}]"
         number = call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options
-        if number or step.number in self.plan.scalars:
-            python = python_text(call, [bracketed(arg) for arg in args], self.trace.exact)
-            if python is not None:
-                return python
+        if number or (step.number in self.plan.scalars and is_pythons(call, self.trace.exact)):
+            return self.pythons(call.ufunc, args)
         if elementwise(step) and np.ndim(step.value):
             args = [self.operand(x, text, step) for x, text in zip(step.args, args, strict=True)]
         text = self.shorter(step, call, args, options, out) or called(call, args, options, out)
         return f"float({text})" if is_made_pythons(step) else text
+
+    def pythons(self, ufunc: Any, args: list[str]) -> str:
+        """A call as Python writes it for its own numbers."""
+        if ufunc in MATH:
+            return f"{self.local(f'math.{MATH[ufunc]}')}({args[0]})"
+        if ufunc is np.absolute:
+            return f"abs({args[0]})"
+        if ufunc in UNARY:
+            return f"{UNARY[ufunc]}{bracketed(args[0])}"
+        operator = (ARITHMETIC | PYTHONS)[ufunc]
+        return f"{bracketed(args[0], operator)} {operator} {bracketed(args[1], operator, True)}"
 
     def shorter(
         self, step: Step, call: Call, args: list[str], options: dict[str, str], out: str
@@ -324,7 +345,9 @@ class Writer:
     def local(self, text: str) -> str:
         """A function as a variable of the program: NumPy need not be looked into."""
         if text not in self.functions:
-            self.functions[text] = self.names.new(text.removeprefix("np.").replace(".", "_"))
+            self.functions[text] = self.names.new(
+                text.removeprefix("np.").removeprefix("math.").replace(".", "_")
+            )
         return self.functions[text]
 
     def functions_text(self) -> list[str]:

@@ -59,9 +59,19 @@ def named(options: dict[str, str]) -> list[str]:
     return [f"{key}={text}" for key, text in options.items()]
 
 
-def bracketed(text: str) -> str:
-    """An operand of an operator."""
-    return text if re.fullmatch(r"[\w.]+(\([^()]*\))?", text) else f"({text})"
+def bracketed(text: str, operator: str = "", right: bool = False) -> str:
+    """An operand of an operator, in brackets where Python would read it otherwise without."""
+    found, depth = set(), 0
+    for i, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if not depth and character in "+-*/%<>" and text[max(0, i - 1)] != "e":
+            found.add(character)
+    if text.startswith("-"):
+        found.add("negative")
+    allowed = {"+": {"*", "/"}, "-": {"*", "/"}}.get(operator, set())
+    if not right:
+        allowed = {"+": {*"+-*/"}, "-": {*"+-*/"}, "*": {*"*/"}, "/": {*"*/"}}.get(operator, set())
+    return text if found <= allowed else f"({text})"
 
 
 def literal(x: Any) -> str:
