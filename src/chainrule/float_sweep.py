@@ -47,9 +47,11 @@ def _newest_first(root: Any) -> list[Any]:
     return computed + leaves
 
 
-def float_sweep(root: Any, seed: float) -> Iterator[tuple[Any, float]]:
+def float_sweep(  # noqa: C901 -- the innermost loop of a program on Values
+    root: Any, seed: float
+) -> Iterator[tuple[Any, float]]:
     """All Values under a root with their cotangents: the sweep where partials are known floats."""
-    table = {root.index: seed}
+    table, kind = {root.index: seed}, root.__class__
     nodes, cotangents = [], []  # apart: a million pairs would keep the cycle collector busy
     for node in _newest_first(root):
         y_bar = table.pop(node.index, None)
@@ -60,7 +62,13 @@ def float_sweep(root: Any, seed: float) -> Iterator[tuple[Any, float]]:
         if node.op is None:
             continue
         p, x, z = node._p, node._x, node._z
-        if p is UNKNOWN or z is MANY or y_bar == 0.0:
+        if y_bar == 0.0 and z is not MANY:  # zero passes on zero, however infinite the partial
+            for y in (x, z):
+                if y.__class__ is kind:
+                    key = y.index
+                    table[key] = table[key] + 0.0 if key in table else 0.0
+            continue
+        if p is UNKNOWN or z is MANY:
             with np.errstate(divide="ignore", invalid="ignore") if p is UNKNOWN else _nothing:
                 passed = contributions(node, y_bar, record=False, since=0)
             for y, x_bar in passed:

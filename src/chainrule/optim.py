@@ -151,9 +151,13 @@ class Adam(Optimizer):
         rate, eps = self.learning_rate * root / (1 - beta1**count), self.eps * root
         for p, mean, square in zip(self.parameters, self.means, self.squares, strict=True):
             g: Any = p.grad
-            m = mean._held * beta1 + g * (1 - beta1)
-            v = square._held * beta2 + g * g * (1 - beta2)
-            step = m * rate.astype(g.dtype) / (np.sqrt(v) + eps.astype(g.dtype))
+            m, v, squared = mean._held * beta1, square._held * beta2, g * g
+            m += g * (1 - beta1)  # in arrays of its own: large ones cost more than the arithmetic
+            squared *= 1 - beta2
+            v += squared
+            step, size = m * rate.astype(g.dtype), np.sqrt(v)
+            size += eps.astype(g.dtype)
+            step /= size
             mean.replace_data(m)
             square.replace_data(v)
-            p.replace_data(p._held - step)
+            p.replace_data(np.subtract(p._held, step))

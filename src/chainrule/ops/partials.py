@@ -73,7 +73,14 @@ class Elementwise(Op):
     def vjp(self, wanted: Inputs, y_bar: Any, y: Any, inputs: Inputs, params: Params) -> list[Any]:
         cotangents = []
         for i in wanted:
-            x_bar = self.times(self.partial(i, y, inputs, params), y_bar)
+            partial = self.partial(i, y, inputs, params)
+            x_bar = None
+            if self.known and is_spare(partial, y_bar, (y, *inputs, *params.values())):
+                x_bar = np.multiply(y_bar, partial, out=partial)
+                if np.isnan(np.vdot(x_bar, x_bar)):  # zero may win over infinity
+                    x_bar, partial = None, self.partial(i, y, inputs, params)
+            if x_bar is None:
+                x_bar = self.times(partial, y_bar)
             if x_bar is not None and x_bar.__class__ is not float:
                 if y_bar.__class__ is not float and x_bar.dtype != y_bar.dtype:
                     x_bar = _narrowed(x_bar, inputs[i], y_bar)
@@ -120,6 +127,22 @@ class Elementwise(Op):
         if partial.__class__ is complex:  # Python's complex would take NumPy's scalars for floats
             return direction * partial
         return zero_wins(direction * partial, partial, direction)
+
+
+def is_spare(partial: Any, y_bar: Any, others: Sequence[Any]) -> bool:
+    """Whether a rule made a large array for a partial, which the product may be written into."""
+    return (
+        partial.__class__ is np.ndarray
+        and partial.nbytes >= LARGE
+        and partial.base is None
+        and y_bar.__class__ is np.ndarray
+        and (partial.shape, partial.dtype) == (y_bar.shape, y_bar.dtype)
+        and all(partial is not x for x in others)
+    )
+
+
+#: For arrays of fewer bytes a new one costs little.
+LARGE = 2**18
 
 
 def lined_up(x: Any, ndim: int) -> Any:
