@@ -302,3 +302,29 @@ def test_text():
     assert f"{t}" == repr(t)
     with pytest.raises(ValueError, match="ambiguous"):
         bool(t)
+
+
+def test_products_of_large_arrays_leave_inputs_alone():
+    """The product of a partial and a cotangent is written into the partial where that is spare."""
+    size = 2**16
+    a, b = (np.random.default_rng(seed).uniform(1, 2, size) for seed in (0, 1))
+    before = a.copy(), b.copy()
+    x, y = cr.Tensor(a), cr.Tensor(b)
+    np.sum(cr.tanh(x * y) * x).backward()
+    t = np.tanh(a * b)
+    np.testing.assert_allclose(x.grad, t + a * b * (1 - t * t), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(y.grad, a * a * (1 - t * t), rtol=1e-12, atol=1e-12)
+    assert (x.data == before[0]).all()
+    assert (y.data == before[1]).all()
+
+
+def test_zero_wins_in_large_arrays():
+    size = 2**16
+    data = np.ones(size)
+    data[5] = 0.0  # the slope of the root is infinite there, and what comes back is zero
+    weights = np.ones(size)
+    weights[5] = 0.0
+    x = cr.Tensor(data)
+    np.sum(np.sqrt(x) * weights).backward()
+    assert x.grad[5] == 0.0
+    assert (np.delete(x.grad, 5) == 0.5).all()

@@ -76,7 +76,7 @@ class _Graph:
         self.places: dict[int, str] = {}
         self.constants: dict[str, Any] = {}
         self.labels: dict[int, str] = {}
-        self.cotangents: dict[int, int] = {}
+        self.cotangents: dict[int, list[int]] = {}
         self._twins: dict[int, Node] = {}
         known = {node.index for node in nodes}
         for i, node in enumerate(nodes):
@@ -133,7 +133,7 @@ class _Graph:
         for node, y_bar in sweep(self.nodes[0], self.seed, since=self.since):
             found[node.index] = y_bar
             if isinstance(y_bar, Placeholder):
-                self.cotangents.setdefault(y_bar.number, node._held.number)
+                self.cotangents.setdefault(y_bar.number, []).append(node._held.number)
         indices = [(i, self.nodes[i].index) for i in wanted]
         results = [(i, self._result(found[index])) for i, index in indices if index in found]
         names = (self.labels, self.cotangents)

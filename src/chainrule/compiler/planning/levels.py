@@ -148,6 +148,8 @@ class _Graph:
             self.same[step.number] = step.number
             function = step.call.function
             function = _LOGICAL.get(function, function)
+            if function is np.power and operands[1] == 2.0:
+                function, operands = np.multiply, [operands[0]] * 2
             if function in _COMMUTING and type(operands[0]) is float:
                 operands.reverse()
             found[step.number] = function, operands

@@ -26,7 +26,7 @@ def to_check(trace: Trace, wanted: set[int]) -> list[int]:
     missing = {number for number in products if np.size(trace.steps[number].value)}
     ends = sorted(
         (number for number in wanted if _can_be_nan(trace.steps[number])),
-        key=lambda number: np.size(trace.steps[number].value),
+        key=lambda number: (np.size(trace.steps[number].value), -number),  # late ones show most
     )
     checked = []
     seen: set[int] = set()

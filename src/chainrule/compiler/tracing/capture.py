@@ -77,9 +77,9 @@ class Capture:
         self._known: set[int] = set()
         #: What stands for the gradients that were there before, by the id of the leaf.
         self._earlier: dict[int, _Earlier] = {}
-        #: step -> the label of the node that it computes, and the step it is the cotangent of.
+        #: step -> the label of the node that it computes, and the steps it is the cotangent of.
         self.labels: dict[int, str] = {}
-        self.cotangents: dict[int, int] = {}
+        self.cotangents: dict[int, list[int]] = {}
         self._start = tick()
 
     def lift(self, inputs: Any) -> None:
@@ -107,7 +107,7 @@ class Capture:
                 self.labels.setdefault(y.number, node.label)
             y_bar = plain(y_bar)
             if isinstance(y_bar, Placeholder):
-                self.cotangents.setdefault(y_bar.number, y.number)
+                self.cotangents.setdefault(y_bar.number, []).append(y.number)
 
     def changes(self) -> list[Change]:
         """What became of the leaves."""
@@ -159,9 +159,9 @@ class Recording(NamedTuple):
     forgotten: list[int]
     #: The result, with placeholders.
     result: Any
-    #: step -> the label of its node; step -> the step that it is the cotangent of.
+    #: step -> the label of its node; step -> the steps that it is the cotangent of.
     labels: dict[int, str]
-    cotangents: dict[int, int]
+    cotangents: dict[int, list[int]]
     #: The place that called the compiled function: what is computed there has no name inside.
     caller: Any
 

@@ -11,11 +11,10 @@ import numpy as np
 
 from chainrule.compiler.tracing.calls import OPERATORS, Ref, spelled
 from chainrule.compiler.tracing.recorder import Operand
+from chainrule.compiler.tracing.trace import key_of_call
 
 
-def of_numbers(  # noqa: C901 -- the innermost step of tracing a program on Values
-    ufunc: Any, args: Any
-) -> Any:
+def of_numbers(ufunc: Any, args: Any) -> Any:
     """The result of a ufunc on Python's numbers, written down; None where some are not."""
     trace: Any = None
     values: list[Any] = []
@@ -41,10 +40,8 @@ def of_numbers(  # noqa: C901 -- the innermost step of tracing a program on Valu
             values.append(x)
         else:
             return None
-    if ufunc is np.multiply and 1.0 in values:
-        for x, value, other in ((args[0], values[0], args[1]), (args[1], values[1], args[0])):
-            if type(other) is float and other == 1.0 and value.__class__ is float:
-                return x
+    if 1 in values and (same := _unchanged(ufunc, args, values)) is not None:
+        return same
     key_ = tuple(key)
     known = trace.known.get(key_)
     if known is None:
@@ -55,6 +52,16 @@ def of_numbers(  # noqa: C901 -- the innermost step of tracing a program on Valu
     return trace.placeholder(known)
 
 
+def _unchanged(ufunc: Any, args: Any, values: Any) -> Any:
+    """The operand that times one, or to the power of one, is itself, or None."""
+    if ufunc is np.multiply:
+        for x, value, other in ((args[0], values[0], args[1]), (args[1], values[1], args[0])):
+            if type(other) in {float, int} and other == 1 and value.__class__ is float:
+                return x
+    plain = ufunc is np.power and type(args[1]) in {float, int} and args[1] == 1
+    return args[0] if plain and values[0].__class__ is float else None
+
+
 def as_float(x: Any) -> Any:
     """A number of NumPy's that was just computed of Python's, as Python's; None where it was not.
 
@@ -63,13 +70,13 @@ def as_float(x: Any) -> Any:
     trace, step = x.tape, x.tape.steps[x.number]
     if type(step.value) is not np.float64 or step.call is None or step.call.ufunc is None:
         return None
-    if step.kwargs or not all(type(trace.steps[n].value) is float for n in step.reads):
-        return None
-    own = (step.call.ufunc, *[a.number if type(a) is Ref else repr(a) for a in step.args])
-    known = trace.known.get((float, *own))
+    own = key_of_call(step.call, step.args, step.kwargs)
+    if not step.kwargs and all(type(trace.steps[n].value) is float for n in step.reads):
+        own = (step.call.ufunc, *[a.number if type(a) is Ref else repr(a) for a in step.args])
+    known = trace.known.get((float, own))
     if known is None:
         if step.number != len(trace.steps) - 1 or trace.known.get(own) != step.number:
             return None
-        known = trace.known[float, *own] = trace.known.pop(own)
+        known = trace.known[float, own] = trace.known.pop(own)
         step.value = float(step.value)
     return trace.placeholder(known)

@@ -136,8 +136,7 @@ class Trace:
 
     def step(self, call: Call, args: Any, kwargs: Any, value: Any) -> Step:
         """The step of a call; an equal one that was recorded before is taken again."""
-        foreign = id(call.function) if call.style == "foreign" else 0
-        key = (call.text, call.style, foreign, key_of(args), key_of(kwargs))
+        key = key_of_call(call, args, kwargs)
         number = self.known.get(key)
         if number is not None:
             return self.steps[number]
@@ -173,6 +172,12 @@ class Trace:
         """The line that recorded a step."""
         site = self.steps[number].site
         return f" at {site_text(site)}" if site else ""
+
+
+def key_of_call(call: Call, args: Any, kwargs: Any) -> Any:
+    """Something hashable that is equal for calls that do the same."""
+    foreign = id(call.function) if call.style == "foreign" else 0
+    return (call.text, call.style, foreign, key_of(args), key_of(kwargs))
 
 
 def key_of(x: Any) -> Any:

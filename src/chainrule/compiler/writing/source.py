@@ -233,7 +233,9 @@ class Writer:
             return f"{args[0]}[{self.index_text(step.args[1])}]"
         number = call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options
         if number or (step.number in self.plan.scalars and is_pythons(call, self.trace.exact)):
-            return self.pythons(call.ufunc, args)
+            text = self.pythons(call.ufunc, args)
+            number = is_made_pythons(step) and step.number not in self.plan.scalars
+            return f"float({text})" if number else text
         if elementwise(step) and np.ndim(step.value):
             args = [self.operand(x, text, step) for x, text in zip(step.args, args, strict=True)]
         text = self.shorter(step, call, args, options, out) or called(call, args, options, out)

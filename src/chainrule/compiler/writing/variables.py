@@ -84,7 +84,7 @@ def wishes_of(recording: Recording, given: dict[int, str]) -> dict[int, str]:
                 wishes[step.number] = name
     wishes |= recording.labels
     for number, of in recording.cotangents.items():
-        name = given.get(of) or wishes.get(of, "")
+        name = next((name for n in of if (name := given.get(n) or wishes.get(n, ""))), "")
         if name and number not in wishes:
             wishes[number] = f"{name}_bar"
     return wishes
