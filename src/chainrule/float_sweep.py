@@ -37,12 +37,18 @@ def _newest_first(root: Any) -> list[Any]:
             continue
         computed.append(node)
         x, z = node._x, node._z
-        for y in (x, z) if z is not MANY else x:
-            if y.__class__ is kind:
-                index = y.index
-                if index not in seen:
+        if z is MANY:
+            for y in x:
+                if y.__class__ is kind and (index := y.index) not in seen:
                     seen.add(index)
                     pending.append(y)
+            continue
+        if x.__class__ is kind and (index := x.index) not in seen:
+            seen.add(index)
+            pending.append(x)
+        if z.__class__ is kind and (index := z.index) not in seen:
+            seen.add(index)
+            pending.append(z)
     computed.sort(key=_by_index, reverse=True)
     return computed + leaves
 

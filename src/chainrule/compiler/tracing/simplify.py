@@ -13,6 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.compiler.tracing.calls import Call, attribute, method, spelled
+from chainrule.compiler.tracing.operands import (
+    fits,
+    fitting,
+    is_known,
+    made_by,
+    number_of,
+    unstretched,
+)
 from chainrule.compiler.tracing.trace import is_uniform
 from chainrule.ops.sums import axes_of
 
@@ -35,14 +43,6 @@ class Known(NamedTuple):
     """A result that no argument has a part in."""
 
     value: Any
-
-
-def is_known(x: Any) -> bool:
-    """Whether an operand is the same in every call."""
-    step = getattr(x, "step", None)
-    if step is None:
-        return not isinstance(x, list | tuple | slice)
-    return step.uniform is not None or (step.call is not None and step.call.style == "constant")
 
 
 def simplified(
@@ -68,29 +68,6 @@ def simplified(
     return None
 
 
-def number_of(x: Any) -> Any:
-    """The one number that all entries of an operand are, or None."""
-    step = getattr(x, "step", None)
-    if step is not None:
-        return step.uniform
-    if isinstance(x, bool | int | float):
-        return x
-    if isinstance(x, np.generic | np.ndarray) and np.ndim(x) == 0 and x.dtype.kind in "fiub":
-        return x.item()
-    return None
-
-
-def fits(x: Any, value: Any) -> bool:
-    """Whether an operand has the shape, dtype and class that a result has."""
-    return (
-        hasattr(x, "step")
-        and x.shape == np.shape(value)
-        and x.dtype == getattr(value, "dtype", None)
-        and isinstance(x.value, np.ndarray) == isinstance(value, np.ndarray)
-        and isinstance(x.value, np.ndarray | np.generic)
-    )
-
-
 def _elementwise(call: Call, args: tuple[Any, ...], value: Any, exact: bool) -> Any:
     numbers = [number_of(x) for x in args]
     if all(n is not None for n in numbers) and np.size(value):
@@ -107,19 +84,17 @@ def _smaller(call: Call, args: tuple[Any, ...], numbers: list[Any], value: Any) 
     """The same call on operands that were not stretched before."""
     shorter = list(args)
     for i, x in enumerate(args):
-        step = getattr(x, "step", None)
-        if step is None or not x.shape:
+        source, number = unstretched(x), numbers[i] if hasattr(x, "step") else None
+        if (source is None and number is None) or not x.shape:
             continue
-        others = [shape_of(other) for j, other in enumerate(shorter) if j != i]
-        if numbers[i] is not None and np.broadcast_shapes((), *others) == np.shape(value):
-            same = [other for j, other in enumerate(shorter) if j != i and fits(other, value)]
+        others = [other for j, other in enumerate(shorter) if j != i]
+        if number is not None and fitting(number, others, value):
+            same = any(fits(other, value) for other in others)
             alike = {getattr(other, "dtype", None) for other in args} == {x.dtype}
             if same or (call.ufunc in COMPARISONS and alike):
-                shorter[i] = type(numbers[i])(numbers[i])
-        elif step.call is not None and step.call.text == "np.broadcast_to":
-            source = x.tape.operand(step.args[0])
-            if np.broadcast_shapes(shape_of(source), *others) == np.shape(value):
-                shorter[i] = source
+                shorter[i] = type(number)(number)
+        elif source is not None and fitting(source, others, value):
+            shorter[i] = source
     if all(a is b for a, b in zip(shorter, args, strict=True)):
         return None
     return Instead(call, tuple(shorter), {})
@@ -127,10 +102,6 @@ def _smaller(call: Call, args: tuple[Any, ...], numbers: list[Any], value: Any) 
 
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 COMPARISONS = {np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal}
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    return x.shape if hasattr(x, "shape") else np.shape(x)
 
 
 def _multiply(args: Any, numbers: Any, value: Any) -> Any:
@@ -231,14 +202,6 @@ def _power(args: Any, numbers: Any, value: Any) -> Any:
 def _squared(args: Any, numbers: Any, value: Any) -> Any:
     x, n = args[0], numbers[1]
     return Instead(spelled(np.multiply), (x, x), {}) if n == 2 and fits(x, value) else None
-
-
-def made_by(x: Any, ufunc: Any) -> Any:
-    """The operands of the step that made x, if it called this ufunc."""
-    step = getattr(x, "step", None)
-    if step is None or step.call is None or step.call.ufunc is not ufunc or step.kwargs:
-        return None
-    return tuple(x.tape.operand(arg) for arg in step.args)
 
 
 def _scaled_rows(args: Any, value: Any) -> Any:
