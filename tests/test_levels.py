@@ -267,3 +267,260 @@ def test_the_gradient_of_the_call_before_may_only_be_forgotten():
     with pytest.raises(cr.CompileError, match="adds to the gradient of w from the call before"):
         cr.compile(adds)()
     assert w.grad == 1.0
+
+
+# --------------------------------------------- what a search for counter-examples has found
+
+
+def test_a_sum_of_one_number_many_times():
+    def many(x):
+        s = x
+        for _ in range(COUNT):
+            s = s + x
+        return s
+
+    require_same(cr.compile(many)(2.0), 2.0 * (COUNT + 1))
+    require_same(cr.compile(cr.value_and_grad(many))(1.0), (COUNT + 1.0, COUNT + 1.0))
+
+    def three(xs, b):
+        t = b * 2.0
+        return [x * t for x in xs], t + t + t
+
+    compiled = cr.compile(three)
+    compiled([1.0] * COUNT, 1.0)
+    require_same(compiled([3.0] * COUNT, 2.0), ([12.0] * COUNT, 12.0))
+    assert AT_ONCE in compiled.source
+
+    b = cr.Value(0.5)
+
+    def shared():
+        b.grad = None
+        total = sum(b for _ in range(COUNT))
+        (total * total).backward()
+
+    cr.compile(shared)()
+    assert b.grad == 2 * 0.5 * COUNT**2
+
+
+def test_plain_numbers_are_told_apart_by_their_bits():
+    xs = [float(i) for i in range(COUNT)]
+    squares = sum(x * x for x in xs)
+    for extra in ((-0.0,), (0.0, -0.0), (float("nan"), float("nan"))):
+
+        def f(xs, extra=extra):
+            return sum(extra, sum(x * x for x in xs))
+
+        require_same(cr.compile(f)(xs), f(xs), rtol=1e-12)
+    assert squares > 0
+    large = cr.compile(lambda xs: [x < 2**53 + 1 for x in xs])
+    assert large([2.0**53] * COUNT) == [True] * COUNT
+
+
+def test_arguments_by_name_do_not_take_the_short_way():
+    def f(a, b=2.0, c=3.0):
+        return a + 10 * b + 100 * c
+
+    compiled = cr.compile(f)
+    assert compiled(b=1.0, a=5.0) == f(5.0, 1.0)
+    assert compiled(5.0, 1.0) == f(5.0, 1.0)
+    assert compiled(1.0, c=5.0) == f(1.0, c=5.0)
+    assert compiled(1.0, 5.0) == f(1.0, 5.0)
+    only = cr.compile(lambda *, x: 2 * x)
+    assert only(x=2.0) == 4.0
+    with pytest.raises(TypeError):
+        only(2.0)
+
+
+@pytest.mark.parametrize("count", [1, COUNT])
+def test_constant_gradients_and_data(count):
+    leaves = [cr.Value(float(i)) for i in range(count)]
+    optimizer = cr.optim.GradientDescent(leaves, 0.5)
+
+    @cr.compile
+    def step():
+        optimizer.zero_grad()
+        error = sum(b * 2.0 + 1.0 for b in leaves)
+        error.backward()
+        optimizer.step()
+        return error.data
+
+    assert step() == sum(2.0 * i + 1.0 for i in range(count))
+    assert [b.grad for b in leaves] == [2.0] * count
+    leaves[0].grad = 77.0
+    step()
+    assert [(type(b.data), b.data, b.grad) for b in leaves] == [
+        (float, i - 2.0, 2.0) for i in range(count)
+    ]
+
+    @cr.compile
+    def reset():
+        leaves[0].data = 0.25
+        return leaves[0].data
+
+    assert reset() == 0.25
+    assert repr(leaves[0]) == "Value(0.25, grad=2.0)"
+
+
+def test_a_gradient_from_before_is_added_to():
+    """The function adds to it and forgets it in the end: where there is one it is done eagerly."""
+
+    def trained(compiled):
+        p, q = cr.Value(2.0, label="p"), cr.Value(3.0, label="q")
+        unused = cr.Value(1.0)
+        optimizer = cr.optim.GradientDescent([p, q], 0.1)
+        cleaner = cr.optim.GradientDescent([unused], 0.1)
+
+        def step():
+            cleaner.zero_grad()
+            error = (p * q - 1.0) ** 2
+            error.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+        step = cr.compile(step) if compiled else step
+        step()
+        for gradient in (5.0, None):
+            p.grad, unused.grad = gradient, 7.0
+            step()
+        return p.data, q.data, p.grad, q.grad, unused.grad
+
+    require_same(trained(True), trained(False), rtol=1e-14)
+
+
+def outcome(f, args):
+    try:
+        return f(*args)
+    except (ArithmeticError, ValueError) as error:
+        return error
+
+
+def same_behaviour(f, *calls):
+    """Compiled with the first arguments; then the same results or the same errors."""
+    compiled = cr.compile(f)
+    for args in calls:
+        expected, found = outcome(f, args), outcome(compiled, args)
+        if isinstance(expected, Exception):
+            assert (type(found), str(found)) == (type(expected), str(expected))
+        else:
+            require_same(found, expected)
+
+
+def test_powers_are_those_of_values():
+    w = cr.Value(2.0)
+
+    def of_value(x, n):
+        return (cr.Value(x) ** n).data
+
+    for n in (0.5, 1.5, 2.0, -1.0, 3.0):
+        same_behaviour(of_value, (2.0, n), (-2.0, n), (0.0, n), (1e200, n))
+        same_behaviour(of_value, (-2.0, n), (2.0, n))
+        same_behaviour(lambda x, n: x**n, (2.0, n), (-2.0, n))
+
+    def with_gradient(x, y):
+        a, b = cr.Value(x), cr.Value(y)
+        (a**b).backward()
+        return a.grad, b.grad
+
+    same_behaviour(with_gradient, (2.0, 0.5), (0.0, 0.5), (3.0, 2.0))
+
+    @cr.compile
+    def step():
+        w.grad = None
+        error = (w**1.5 - 1.0) ** 2
+        error.backward()
+        w.data = w.data - 0.1 * w.grad
+
+    step()
+    w.data = -1.0
+    with pytest.raises(ValueError, match="math domain error"):
+        step()
+    assert w.data == -1.0
+
+
+@pytest.mark.parametrize("op", ON_FLOATS, ids=lambda op: op.name)
+@pytest.mark.parametrize("count", [1, COUNT])
+def test_errors_of_every_op_are_those_of_values(op, count):
+    """Also at zeros, infinities, NaN and out of the domain; alone and for many at once."""
+    xs = [float(np.ravel(x)[0]) for x in SAMPLES[op.name][0].inputs]
+
+    def f(rows):
+        values = [[cr.Value(x) for x in row] for row in rows]
+        total = sum(op(*row) for row in values)
+        total.backward()
+        return total.data, [v.grad for row in values for v in row]
+
+    calls = [(([xs] * count),)]
+    for special in (-1.0, 0.0, 2.0, 800.0, np.inf, -np.inf, np.nan):
+        for place in range(len(xs)):
+            row = [special if i == place else x for i, x in enumerate(xs)]
+            calls.append(([xs] * (count - 1) + [row],))
+    with np.errstate(all="ignore"):
+        same_behaviour(f, *calls)
+
+
+def test_numbers_of_numpy_beside_values():
+    w = cr.Value(1.0)
+    factor = np.float64(2.0)
+
+    def inverse():
+        w.grad = None
+        y = 1.0 / (factor * w)
+        y.backward()
+        return y.data
+
+    compiled = cr.compile(inverse)
+    assert type(compiled()) is type(w.grad) is float
+    w.data = 0.0
+    with pytest.raises(ZeroDivisionError, match=r"divide\(1, 0\)"):
+        compiled()
+
+
+def test_kinds_of_numbers():
+    def f(x, y):
+        s = np.sin(x)
+        v = cr.Value(s)
+        compared = (
+            x == y,
+            x != y,
+            cr.Value(x) == cr.Value(y),
+            (x > 1) & (y < 1),
+            (x > 1) | (y < 1),
+        )
+        return s, v.data, cr.relu(x), cr.exp(x), cr.tanh(x), compared
+
+    same_behaviour(f, (0.5, 0.5), (1.5, 0.5), (-1.0, 2.0))
+
+    def chosen(x):
+        v = cr.Value(x)
+        np.where(v > 0, v, v * 2.0).backward()
+        return v.grad
+
+    same_behaviour(chosen, (0.5,), (-1.0,))
+
+
+def test_a_program_that_fails_its_check_is_not_kept(monkeypatch):
+    from chainrule.compiler import compiled as module
+
+    def wrong(*_args):
+        raise cr.CompileError("not the same")
+
+    monkeypatch.setattr(module, "require_equal", wrong)
+    compiled = cr.compile(lambda x: x * 2.0, check=True)
+    for _ in range(2):
+        with pytest.raises(cr.CompileError, match="not the same"):
+            compiled(2.0)
+
+
+def test_a_gradient_that_is_set_before_backward():
+    def f(x):
+        v = cr.Value(x)
+        for start in (None, 0.0, 1.0):
+            w.grad = start
+            (w * v * v).backward()
+        return w.grad, v.grad
+
+    w = cr.Value(3.0)
+    expected = f(2.0)
+    found = cr.compile(f)(2.0)
+    assert found == expected == (5.0, 36.0)
+    assert w.grad == 5.0

@@ -60,6 +60,8 @@ class Optimizer:
 
     def zero_grad(self) -> None:
         """Forget the gradients, so that the next backward starts from none."""
+        if tracers:
+            lift(self.parameters)
         for p in self.parameters:
             p.grad = None
 

@@ -55,11 +55,10 @@ def shown(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
         yield pair
 
 
-def lift(inputs: Any) -> None:
-    """Show the inputs of an op to what traces here."""
+def lift(inputs: Any) -> int:
+    """Show the inputs of an op to what traces here; return the number of its next step."""
     capture = _tracer.get()
-    if capture is not None:
-        capture.lift(inputs)
+    return 0 if capture is None else capture.lift(inputs)
 
 
 @contextmanager

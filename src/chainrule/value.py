@@ -334,7 +334,7 @@ def _leaf(number: float) -> Value:
 
 def _traced(op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
     """The result of an op while a function is traced for compilation."""
-    lift(inputs)
+    since = lift(inputs)
     numbers = [x._held if type(x) is Value else x for x in inputs]
     if params or not any(hasattr(x, "as_float") for x in numbers):
         numbers = [_constant(x, op) for x in numbers]
@@ -342,7 +342,7 @@ def _traced(op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
     number = op.compute(numbers, NO_PARAMS)
     if not op.differentiable:
         return number
-    y = _leaf(number.as_float())
+    y = _leaf(number.as_float(since))
     if recording():
         y.op, y.inputs, y._p = op, inputs, UNKNOWN
     y.site = user_site(2)

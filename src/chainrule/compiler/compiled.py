@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from chainrule.compiler.tracing.capture import Recording
+
 #: So many signatures are unlikely to be meant.
 MANY = 16
 
@@ -100,20 +102,28 @@ class Compiled:
                 stacklevel=3,
             )
             self.programs.pop()
-        with without_collector():
-            first = recorded_call(self.function, args, kwargs, user_site(3), [])
-            again = recorded_call(self.function, args, kwargs, first.caller, first.leaves)
-            require_same(first, again)
-            first = first._replace(forgotten=again.forgotten)  # now all had a gradient before
-            program = program_of(self.function, first, args, kwargs)
-        self._put_first(program)
+        try:
+            program, first = self._compiled(args, kwargs, user_site(3))
+        except (ArithmeticError, ValueError):  # it is raised where it means something, if it does
+            return self.function(*args, **kwargs)
         try:
             result = program(args, kwargs)
+            if self.check:
+                require_equal(result, first.result)
         except Unusual:
-            return self.function(*args, **kwargs)
-        if self.check:
-            require_equal(result, first.result)
+            result = self.function(*args, **kwargs)
+        self._put_first(program)
         return result
+
+    def _compiled(self, args: Any, kwargs: Any, caller: Any) -> tuple[Program, Recording]:
+        """The program of a signature, and what was recorded for it."""
+        with without_collector():
+            first = recorded_call(self.function, args, kwargs, caller, [])
+            again = recorded_call(self.function, args, kwargs, caller, first.leaves)
+            require_same(first, again)
+            # Now all leaves had a gradient before.
+            first = first._replace(forgotten=again.forgotten, added=again.added)
+            return program_of(self.function, first, args, kwargs), first
 
     def __repr__(self) -> str:
         return f"<compiled {self.name}, {len(self.programs)} signature(s)>"

@@ -53,12 +53,14 @@ class Program:
         self._plain: Any = None
         if not self._leaves and not made.keeps_arrays:
             self._plain = self._make(**self.constants)
+        #: Leaves whose gradients it adds to, and forgets: there may be none before.
+        self._without = [self._leaves[position] for position in recording.added]
         self._forgotten = [self._leaves[position] for position in recording.forgotten]
 
     @property
     def shortcut(self) -> Callable[..., Any] | None:
         """It as a function of arguments by position, where it changes nothing outside."""
-        return None if self._leaves else self._plain or self._run
+        return None if self._leaves or self.keywords else self._plain or self._run
 
     def _run(self, *args: Any) -> Any:
         """Run it with arrays that no other thread works in."""
@@ -76,6 +78,8 @@ class Program:
         try:
             if not self._leaves:
                 return self._run(*args, *kwargs.values())
+            if any(leaf.grad is not None for leaf in self._without):
+                raise Unusual
             for leaf, view in self._lent:
                 if leaf._held is not view:
                     leaf.lend(view)

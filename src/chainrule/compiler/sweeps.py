@@ -137,7 +137,7 @@ class _Graph:
         indices = [(i, self.nodes[i].index) for i in wanted]
         results = [(i, self._result(found[index])) for i, index in indices if index in found]
         names = (self.labels, self.cotangents)
-        recording = Recording(self.trace, [], [], [], [], None, *names, caller=None)
+        recording = Recording(self.trace, [], [], [], [], [], None, *names, caller=None)
         plan = planned(self.trace, {x.number for _, x in results}, None)
         kept = {id(buffer): buffer.array.nbytes for buffer in plan.buffers.values()}
         if sum(kept.values()) > MOST_KEPT:

@@ -208,6 +208,10 @@ class Op:
                     break
             else:
                 return self.scalar(*inputs, **params)
+            array = x.__class__ is np.ndarray
+            if not array and all(_kind(x) in PYTHON_SCALARS for x in inputs):
+                result = self.compute(inputs, params)
+                return result.as_float() if self.differentiable else result
         return self.compute(inputs, params)
 
     def compute(self, arrays: Inputs, params: Params) -> Any:
@@ -319,6 +323,11 @@ def constant(forward: Callable[..., Any], inputs: int, **declaration: Any) -> Op
     On nodes it returns plain data.
     """
     return Op(forward, (None,) * inputs, **declaration)
+
+
+def _kind(x: Any) -> Any:
+    """The class of a number, also where it is traced for compilation."""
+    return getattr(x, "stands_for", x.__class__)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

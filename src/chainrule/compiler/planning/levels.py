@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 #: A group costs as much time as so many statements on numbers of Python's.
 STATEMENTS = 128
 #: What conditions are made of; they are kept as 1.0 and 0.0.
-_LOGICAL = {np.bitwise_and: np.logical_and, np.bitwise_or: np.logical_or, np.invert: np.logical_not}
-_LOGICAL |= {f: f for f in (*COMPARISONS, np.logical_and, np.logical_or, np.logical_not)}
-_LOGICAL |= {f: f for f in (np.isnan, np.isinf, np.isfinite, np.signbit)}
+_LOGICAL: dict[Any, Any] = {np.bitwise_and: np.logical_and, np.bitwise_or: np.logical_or}
+_LOGICAL |= {np.bitwise_xor: np.logical_xor, np.invert: np.logical_not}
+_LOGICAL |= {f: f for f in (*COMPARISONS, np.logical_and, np.logical_or, np.logical_xor)}
+_LOGICAL |= {f: f for f in (np.logical_not, np.isnan, np.isinf, np.isfinite, np.signbit)}
 #: Functions that are no ufuncs, and do the same for each entry.
 _ELEMENTWISE = {np.where, np.sinc}
 _COMMUTING = {np.add, np.multiply}
@@ -71,7 +72,7 @@ class Levels:
         found = [same[number] for number in wanted]
         found += [x for g in groups if g.is_sum for o in g.operands.values() for x in o]
         #: Plain numbers among the terms of sums and the results; they lie behind the inputs.
-        self.literals = sorted({x for x in found if type(x) is float})
+        self.literals = list({x.hex(): x for x in found if type(x) is float}.values())
         #: Where each number lies, by its step; a plain number by its digits.
         keys: list[Any] = [key for given in inputs for key in given.keys]
         keys += [x.hex() for x in self.literals]
@@ -217,8 +218,13 @@ def _is_number(step: Step) -> bool:
     known = plain or call.function in _ELEMENTWISE if kind == np.float64 else False
     if kind == np.bool:
         known = call.function in _LOGICAL
-    operands = all(isinstance(x, Ref | float | int) for x in step.args)
+    operands = all(isinstance(x, Ref | float) or _is_exact(x) for x in step.args)
     return bool(known and operands) or (_is_same(step) and bool(kind == np.float64))
+
+
+def _is_exact(x: Any) -> bool:
+    """Whether a whole number is a float as well."""
+    return isinstance(x, int) and abs(x) <= 2**53
 
 
 def _is_same(step: Step) -> bool:

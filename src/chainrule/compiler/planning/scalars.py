@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.compiler.planning.tiles import operands
 from chainrule.compiler.tracing.calls import Fixed
+from chainrule.ops.registry import BY_NUMPY
 
 if TYPE_CHECKING:
     from chainrule.compiler.tracing.calls import Call
     from chainrule.compiler.tracing.trace import Step
 
 DOUBLE = np.dtype(np.float64)
-MATH = {np.exp: "exp", np.log: "log", np.sin: "sin", np.cos: "cos", np.tanh: "tanh"}
-MATH |= {np.sqrt: "sqrt", np.log1p: "log1p", np.expm1: "expm1"}
 ARITHMETIC = {np.add: "+", np.subtract: "-", np.multiply: "*", np.true_divide: "/"}
 UNARY = {np.negative: "-", np.positive: "+"}
 #: Operators that mean something else for NumPy's numbers than for Python's.
-PYTHONS = {np.power: "**", np.floor_divide: "//", np.remainder: "%"}
+PYTHONS: dict[Any, str] = {
+    np.floor_divide: "//",
+    np.remainder: "%",
+    np.equal: "==",
+    np.not_equal: "!=",
+}
 PYTHONS |= {np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal: ">="}
+PYTHONS |= {np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^"}
 
 
+#: What makes no error of infinities, as Python's may.
+SILENT = {np.floor, np.ceil, np.trunc, np.rint, np.sinc}
 #: Ufuncs that make NaN or infinity of finite numbers only by overflow.
 _CALM = {
     *(np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.absolute, np.sign),
@@ -44,9 +52,31 @@ def warns(step: Step) -> bool:
 def is_pythons(call: Call, exact: bool = False) -> bool:
     """Whether Python does the same on its own numbers; `exact` where it rounds as NumPy does."""
     ufunc = call.ufunc
+    if call.function is np.where:
+        return not exact
     if ufunc in ARITHMETIC or ufunc in UNARY or ufunc is np.absolute:
         return True
-    return not exact and (ufunc in PYTHONS or ufunc in MATH)
+    return not exact and (ufunc in PYTHONS or bool(math_name(ufunc)))
+
+
+@cache
+def math_name(ufunc: Any) -> str:
+    """The function of Python's that Values compute a ufunc with, or nothing."""
+    scalar: Any = getattr(BY_NUMPY.get(ufunc), "scalar", None)
+    return str(scalar.__name__) if getattr(scalar, "__module__", "") == "math" else ""
+
+
+def is_choice(step: Step) -> bool:
+    """Whether the call takes one number or another."""
+    return step.call is not None and step.call.function is np.where
+
+
+def may_raise(step: Step) -> bool:
+    """Whether Values might raise where NumPy gives NaN or infinity."""
+    call = step.call
+    if call is None or call.ufunc is None or call.ufunc in _CALM or is_pythons(call):
+        return False
+    return type(step.value) is float or call.ufunc in SILENT
 
 
 def is_same_number(step: Step) -> bool:
@@ -72,7 +102,9 @@ def read_once(steps: list[Step], scalars: set[int], others: set[int]) -> set[int
         if len(readers[number]) == 1
         and (reader := readers[number][0]) in scalars
         and not is_same_number(by_number[reader])
+        and not is_choice(by_number[reader])  # of which one part would not be computed
         and by_number[number].call is not None
+        and not may_raise(by_number[number])
     }
 
 

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.tracing.calls import UPDATED, Call, attribute, spelled
+from chainrule.compiler.tracing.calls import UPDATED, attribute, spelled
 from chainrule.compiler.tracing.recorder import Operand, concrete, constant, recorded, refused
 from chainrule.ops.contraction import contracted
 
 if TYPE_CHECKING:
     from chainrule.compiler.tracing.trace import Trace
 
-#: Python's number of one of NumPy's.
-FLOAT = Call("float", "function", float)
 #: Functions of shapes and dtypes only: their answers are plain.
 _ABOUT = {
     *(np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast),

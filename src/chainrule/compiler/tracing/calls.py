@@ -49,6 +49,9 @@ OPERATORS = {
     np.negative: operator.neg,
     np.positive: operator.pos,
     np.absolute: abs,
+    np.bitwise_and: operator.and_,
+    np.bitwise_or: operator.or_,
+    np.bitwise_xor: operator.xor,
 }
 ITEM = Call("[]", "item", operator.getitem)
 #: `x` with the entries at an index replaced: a new array, or x itself where nobody needs it more.
@@ -59,6 +62,10 @@ UPDATED = Call(".at", "updated", None)
 CONSTANT = Call("constant", "constant", lambda x: x)
 #: One of several results.
 PART = Call("part", "part", operator.getitem)
+
+
+#: Python's number of one of NumPy's.
+FLOAT = Call("float", "function", float)
 
 
 @cache

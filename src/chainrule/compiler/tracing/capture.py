@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from chainrule.compiler.tracing.calls import CONSTANT, Fixed, Ref
+from chainrule.compiler.tracing.calls import CONSTANT, FLOAT, Fixed, Ref
 from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.tracing.trace import Trace, key_of
 from chainrule.engine import Node, tick
@@ -82,8 +82,8 @@ class Capture:
         self.cotangents: dict[int, list[int]] = {}
         self._start = tick()
 
-    def lift(self, inputs: Any) -> None:
-        """Replace the data of leaves from outside by placeholders."""
+    def lift(self, inputs: Any) -> int:
+        """Replace the data of leaves from outside by placeholders; the number of the next step."""
         for x in inputs:
             if isinstance(x, Node) and x.op is None and id(x) not in self._known:
                 self._known.add(id(x))
@@ -93,6 +93,7 @@ class Capture:
                     x._held = Placeholder(self.trace, number)
                     if x.grad is not None:
                         x.grad = self._earlier.setdefault(id(x), _Earlier(x))
+        return len(self.trace.steps)
 
     def expect_gradients(self, nodes: list[Any]) -> None:
         """Let leaves have gradients from before, to see whether the function forgets them."""
@@ -115,8 +116,11 @@ class Capture:
         for position, leaf in enumerate(self.leaves):
             node = leaf.node
             data = self._new_data(node._held, leaf)
-            grad = node.grad if isinstance(node.grad, Placeholder) else None
             earlier = self._earlier.get(id(node))
+            same = node.grad is leaf.grad or node.grad is earlier
+            grad = None if same else node.grad
+            if grad is not None and not isinstance(grad, Placeholder):
+                grad = self._constant(grad)
             if grad is not None and earlier is not None and earlier.added:
                 raise CompileError(
                     f"the function adds to the gradient of {node.label or 'a leaf'} from the call"
@@ -134,11 +138,27 @@ class Capture:
             if id(leaf.node) in self._earlier and leaf.node.grad is None
         ]
 
+    def added(self) -> list[int]:
+        """The positions of the leaves whose gradients from before were added to."""
+        return [
+            position
+            for position, leaf in enumerate(self.leaves)
+            if id(leaf.node) in self._earlier and self._earlier[id(leaf.node)].added
+        ]
+
+    def _constant(self, held: Any) -> Placeholder:
+        """What is the same after every call."""
+        if type(held) is float:
+            step = self.trace.step(FLOAT, (held,), {}, held)
+            step.uniform = held
+        else:
+            step = self.trace.step(CONSTANT, (self.trace.fixed(held),), {}, np.asarray(held))
+        return Placeholder(self.trace, step.number)
+
     def _new_data(self, held: Any, leaf: Leaf) -> Any:
         """New data of a leaf, or None."""
-        if not isinstance(held, Placeholder):  # a constant
-            step = self.trace.step(CONSTANT, (self.trace.fixed(held),), {}, np.asarray(held))
-            return Placeholder(self.trace, step.number)
+        if not isinstance(held, Placeholder):
+            return self._constant(held)
         return held if held.now().number != leaf.number else None
 
     def restore(self) -> None:
@@ -157,6 +177,8 @@ class Recording(NamedTuple):
     changes: list[Change]
     #: The positions of leaves that are left without the gradient that they had.
     forgotten: list[int]
+    #: The positions of leaves whose gradient from before would have been added to.
+    added: list[int]
     #: The result, with placeholders.
     result: Any
     #: step -> the label of its node; step -> the steps that it is the cotangent of.
@@ -193,7 +215,7 @@ def recorded_call(
             for x in flatten(result)[0]:
                 if isinstance(x, Placeholder):
                     x.now()
-        changes, forgotten = capture.changes(), capture.forgotten()
+        changes, forgotten, added = capture.changes(), capture.forgotten(), capture.added()
     except ValueError as error:
         if isinstance(error.__cause__, CompileError):  # NumPy says less
             raise error.__cause__ from None
@@ -210,7 +232,9 @@ def recorded_call(
         )
     trace.check_constants()
     names = capture.labels, capture.cotangents
-    return Recording(trace, numbers, capture.leaves, changes, forgotten, result, *names, caller)
+    return Recording(
+        trace, numbers, capture.leaves, changes, forgotten, added, result, *names, caller
+    )
 
 
 def is_dynamic(x: Any) -> bool:

@@ -62,8 +62,8 @@ def _unchanged(ufunc: Any, args: Any, values: Any) -> Any:
     return args[0] if plain and values[0].__class__ is float else None
 
 
-def as_float(x: Any) -> Any:
-    """A number of NumPy's that was just computed of Python's, as Python's; None where it was not.
+def as_float(x: Any, since: float) -> Any:
+    """A number of NumPy's whose step nobody has seen yet, as Python's; None where it was seen.
 
     Its step then is one that gives Python's number.
     """
@@ -75,7 +75,8 @@ def as_float(x: Any) -> Any:
         own = (step.call.ufunc, *[a.number if type(a) is Ref else repr(a) for a in step.args])
     known = trace.known.get((float, own))
     if known is None:
-        if step.number != len(trace.steps) - 1 or trace.known.get(own) != step.number:
+        last = step.number == len(trace.steps) - 1 >= since
+        if not last or trace.known.get(own) != step.number:
             return None
         known = trace.known[float, own] = trace.known.pop(own)
         step.value = float(step.value)

@@ -13,7 +13,7 @@ STRETCH = spelled(np.broadcast_to)
 
 def fitting(x: Any, others: list[Any], value: Any) -> bool:
     """Whether x and other operands broadcast to the shape of a result."""
-    return np.broadcast_shapes(shape_of(x), *map(shape_of, others)) == np.shape(value)
+    return bool(np.broadcast_shapes(shape_of(x), *map(shape_of, others)) == np.shape(value))
 
 
 def is_known(x: Any) -> bool:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.compiler.tracing.answers import FLOAT, answer, array_of
+from chainrule.compiler.tracing.answers import answer, array_of
 from chainrule.compiler.tracing.calls import (
     ASSIGNED,
     CLIP,
+    FLOAT,
     ITEM,
     UPDATED,
     Call,
@@ -142,8 +143,8 @@ class Placeholder(Operand):
     def clip(self, low: Any = None, high: Any = None) -> Any:
         """Every entry at least `low` and at most `high`."""
         if type(self.value) in PYTHON:  # which has no such method
-            y = self if low in {None, -math.inf} else np.maximum(self, low)
-            return y if high in {None, math.inf} else np.minimum(y, high)
+            y = self if low is None or _is(low, -math.inf) else np.maximum(self, low)
+            return y if high is None or _is(high, math.inf) else np.minimum(y, high)
         return recorded(self.tape, CLIP, (self, low, high))
 
     def swapaxes(self, axis1: int, axis2: int) -> Any:
@@ -187,11 +188,13 @@ class Placeholder(Operand):
         """The same result, which is no view of anything."""
         return Placeholder(self.tape, self.now().number)
 
-    def as_float(self) -> Any:
-        """A number as Python's."""
+    def as_float(self, since: float = math.inf) -> Any:
+        """A number as Python's; nobody has seen the steps recorded since."""
         if type(self.value) is float:
             return self
-        number = as_float(self)
+        if isinstance(self.value, complex):
+            raise ValueError("math domain error")  # noqa: TRY004 -- as Python's math does
+        number = as_float(self, since)
         return number if number is not None else recorded(self.tape, FLOAT, (self,))
 
     def as_one_call(self, function: Any, *args: Any) -> Any:
@@ -356,7 +359,15 @@ class Placeholder(Operand):
     def __repr__(self) -> str:
         return f"<placeholder {self.number} of shape {self.shape}, {self.dtype}>"
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        if sys._getframe(1).f_code.co_filename.startswith(PACKAGE):
+            return object.__hash__(self)
+        raise refused("a number goes into a set or a dict as a key", "compare it with np.where")
+
+
+def _is(x: Any, number: float) -> bool:
+    """Whether x is this plain number."""
+    return type(x) is float and x == number
 
 
 give_operators(Placeholder)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.compiler.planning.scalars import SILENT
 from chainrule.compiler.tracing.calls import spelled
 from chainrule.compiler.writing.source import NAMED_OUT
 from chainrule.compiler.writing.spelling import INDENT, Names, indented, literal
@@ -109,7 +110,7 @@ class LevelWriter:
             lengths = [len(group.operands[number]) for number in group.results]
             starts = self.keep("starts", np.cumsum([0, *lengths[:-1]], dtype=np.intp))
             terms = [x for number in group.results for x in group.operands[number]]
-            args = [self._operand(0, terms), starts, "0", "None"]
+            args = [self._terms(terms), starts, "0", "None"]
         else:
             rows = [group.operands[number] for number in group.results]
             args = [self._operand(i, column) for i, column in enumerate(zip(*rows, strict=True))]
@@ -125,6 +126,9 @@ class LevelWriter:
             self.body += [f"with np.errstate({kinds}):", INDENT + line]
         else:
             self.body.append(line)
+        if spelled(group.function).style == "foreign" or group.function in SILENT:
+            finite = f"{self.local(np.isfinite)}({part}).all()"
+            self.body += [f"if not {finite}:  # Python's may raise", f"{INDENT}raise Unusual"]
         if group.product:
             size = self.names.new("size")
             self.body += [
@@ -140,9 +144,16 @@ class LevelWriter:
                 return literal(column[0])
             return self.keep("constants", np.array(column))
         places = self.levels.indices(column)
+        if (places == places[0]).all():
+            return self._part(int(places[0]), 1)
+        return self._gathered(position, places)
+
+    def _terms(self, terms: list[Any]) -> str:
+        """The terms of sums, each in its own place, also where all are the same."""
+        return self._gathered(0, self.levels.indices(terms))
+
+    def _gathered(self, position: int, places: np.ndarray) -> str:
         first, count = int(places[0]), len(places)
-        if (places == first).all():
-            return self._part(first, 1)
         if (np.diff(places) == 1).all():
             return self._part(first, count)
         while len(self.gathered) <= position:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.compiler.planning.scalars import (
     ARITHMETIC,
-    MATH,
     PYTHONS,
     UNARY,
     is_made_pythons,
     is_pythons,
     is_same_number,
+    math_name,
+    may_raise,
     warns,
 )
 from chainrule.compiler.planning.tiles import elementwise, operands
 from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
 from chainrule.compiler.writing.spelling import (
+    INDENT,
     Names,
     bracketed,
     called,
@@ -158,6 +161,10 @@ class Writer:
                 self.called[step.number] = text
                 return
             self.body.append(f"{self.name(step)} = {text}{comment(step)}")
+            scalar = not self.trace.exact and self.plan.scalars.issuperset(operands(step))
+            if scalar and may_raise(step):
+                finite = f"{self.local('math.isfinite')}({self.called[step.number]})"
+                self.body += [f"if not {finite}:  # Python's may raise", f"{INDENT}raise Unusual"]
         else:
             name = self.buffer_name(step)
             self.body.append(f"{self.expression(step, name)}{comment(step)}")
@@ -225,7 +232,7 @@ class Writer:
         call = step.call
         assert call is not None
         args = [
-            self.number_text(x.number, step) if isinstance(x, Ref) else self.text(x)
+            self.number_text(x.number, step) if isinstance(x, Ref) else self.plain_text(x, step)
             for x in step.args
         ]
         options = {key: self.text(x) for key, x in step.kwargs.items()}
@@ -233,7 +240,7 @@ class Writer:
             return f"{args[0]}[{self.index_text(step.args[1])}]"
         number = call.ufunc in ARITHMETIC and not np.ndim(step.value) and not options
         if number or (step.number in self.plan.scalars and is_pythons(call, self.trace.exact)):
-            text = self.pythons(call.ufunc, args)
+            text = self.pythons(call.function, args)
             number = is_made_pythons(step) and step.number not in self.plan.scalars
             return f"float({text})" if number else text
         if elementwise(step) and np.ndim(step.value):
@@ -241,10 +248,22 @@ class Writer:
         text = self.shorter(step, call, args, options, out) or called(call, args, options, out)
         return f"float({text})" if is_made_pythons(step) else text
 
+    def plain_text(self, x: Any, step: Step) -> str:
+        """A constant argument; beside Python's numbers a number of NumPy's is one of them."""
+        plain = isinstance(x, np.float64) and step.number in self.plan.scalars
+        return self.text(float(x) if plain else x)
+
     def pythons(self, ufunc: Any, args: list[str]) -> str:
         """A call as Python writes it for its own numbers."""
-        if ufunc in MATH:
-            return f"{self.local(f'math.{MATH[ufunc]}')}({args[0]})"
+        if ufunc is np.where:
+            args = [f"{arg}.0" if re.fullmatch(r"-?\d+", arg) else arg for arg in args]
+            condition, *parts = [bracketed(arg) for arg in args]
+            return f"{parts[0]} if {condition} else {parts[1]}"
+        whole = ufunc is np.power and re.fullmatch(r"\(?-?\d+(\.0)?\)?", args[1])
+        if whole:
+            return f"{bracketed(args[0], '**')} ** {args[1]}"
+        if name := math_name(ufunc):
+            return f"{self.local(f'math.{name}')}({', '.join(args)})"
         if ufunc is np.absolute:
             return f"abs({args[0]})"
         if ufunc in UNARY:

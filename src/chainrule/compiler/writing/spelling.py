@@ -64,10 +64,10 @@ def bracketed(text: str, operator: str = "", right: bool = False) -> str:
     found, depth = set(), 0
     for i, character in enumerate(text):
         depth += (character in "([") - (character in ")]")
-        if not depth and character in "+-*/%<>" and text[max(0, i - 1)] != "e":
+        if not depth and character in "+-*/%<>=!&|^" and text[max(0, i - 1)] != "e":
             found.add(character)
-    if text.startswith("-"):
-        found.add("negative")
+    if text.startswith("-") or " if " in text:
+        found.add("word")
     allowed = {"+": {"*", "/"}, "-": {"*", "/"}}.get(operator, set())
     if not right:
         allowed = {"+": {*"+-*/"}, "-": {*"+-*/"}, "*": {*"*/"}, "/": {*"*/"}}.get(operator, set())
