@@ -118,8 +118,8 @@ class Compiled:
     def _compiled(self, args: Any, kwargs: Any, caller: Any) -> tuple[Program, Recording]:
         """The program of a signature, and what was recorded for it."""
         with without_collector():
-            first = recorded_call(self.function, args, kwargs, caller, [])
-            again = recorded_call(self.function, args, kwargs, caller, first.leaves)
+            first = recorded_call(self.function, args, kwargs, caller)
+            again = recorded_call(self.function, args, kwargs, caller, first)
             require_same(first, again)
             # Now all leaves had a gradient before.
             first = first._replace(forgotten=again.forgotten, added=again.added)

@@ -189,14 +189,15 @@ class Recording(NamedTuple):
 
 
 def recorded_call(
-    f: Callable[..., Any], args: Any, kwargs: Any, caller: Any, known: list[Leaf]
+    f: Callable[..., Any], args: Any, kwargs: Any, caller: Any, first: Recording | None = None
 ) -> Recording:
     """Call a function once with placeholders for all its numbers.
 
-    The leaves that are known to be computed with get a gradient before, to see whether the function
-    forgets it.
+    Given what it did `first`, the leaves that it computes with get a gradient before, to see
+    whether the function forgets it.
     """
-    trace = Trace(Placeholder)
+    known = first.leaves if first is not None else []
+    trace = Trace(Placeholder, twin=first.trace if first is not None else None)
     capture = Capture(trace)
     given, rebuild = flatten([list(args), kwargs])
     numbers = [trace.input(x) if is_dynamic(x) else None for x in given]

@@ -33,6 +33,7 @@ from chainrule.compiler.tracing.recorder import (
     refused,
     require_fixed_shape,
 )
+from chainrule.compiler.tracing.trace import UNFORESEEN
 from chainrule.sites import PACKAGE
 from chainrule.traced import Traced
 
@@ -239,9 +240,12 @@ class Placeholder(Operand):
         if not self.changes:
             raise refused("an argument is written into", "copy it first, x = x.copy()")
         require_fixed_shape(call, args, {})
-        value = np.array(self.now().value)
-        change(value, *[concrete(x) for x in args[1:]])
-        step = self.tape.step(call, packed(self.tape, args), {}, value)
+        given = packed(self.tape, args)
+        value = self.tape.foreseen(call, given, {})
+        if value is UNFORESEEN:
+            value = np.array(self.now().value)
+            change(value, *[concrete(x) for x in args[1:]])
+        step = self.tape.step(call, given, {}, value)
         self.put(Placeholder(self.tape, step.number))
 
     def laid_out(self, result: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.compiler.tracing.calls import CONSTANT, OPERATORS, PART, Call, Ref, spelled
 from chainrule.compiler.tracing.simplify import Filled, Instead, Known, simplified
-from chainrule.compiler.tracing.trace import LITERAL, Step, Trace
+from chainrule.compiler.tracing.trace import LITERAL, UNFORESEEN, Step, Trace
 from chainrule.errors import CompileError
 from chainrule.sites import site_text, user_site
 
@@ -123,27 +123,17 @@ def packed(trace: Trace, x: Any) -> Any:
 
 def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     """The result of a call, written down."""
-    kwargs = kwargs or {}
+    args, kwargs = tuple(args), kwargs or {}
     require_fixed_shape(call, args, kwargs)
-    actual = concrete(list(args))
-    options = {key: concrete(value) for key, value in kwargs.items()}
-    value = _evaluated(call, actual, options)
-    simple = simplified(call, tuple(args), kwargs, value, trace.exact)
-    if isinstance(simple, Instead):
-        result = recorded(trace, *simple)
-        if lies_alike(result.value, value):
-            result.origin = None  # the view is one of what this call was given
-            return _of_origin(result, call, args, kwargs)
-        simple = None
-    if isinstance(simple, Filled):
-        return constant(trace, simple.value)
-    if isinstance(simple, Known):
-        step = trace.step(CONSTANT, (trace.fixed(simple.value),), {}, simple.value)
-        return trace.placeholder(step.number)
-    if simple is not None and lies_alike(simple.value, value):
-        return _of_origin(trace.placeholder(simple.number), call, args, kwargs)
-    options_packed = {key: packed(trace, option) for key, option in kwargs.items()}
-    step = trace.step(call, packed(trace, tuple(args)), options_packed, value)
+    given = packed(trace, args), {key: packed(trace, option) for key, option in kwargs.items()}
+    value = trace.foreseen(call, *given)
+    if value is UNFORESEEN:
+        options = {key: concrete(option) for key, option in kwargs.items()}
+        value = _evaluated(call, concrete(list(args)), options)
+        simpler = _simpler(trace, call, args, kwargs, value)
+        if simpler is not None:
+            return simpler
+    step = trace.step(call, *given, value)
     if isinstance(value, tuple | list):
         parts = [
             _of_origin(_part(trace, step, i), call, args, kwargs, i) for i in range(len(value))
@@ -151,6 +141,25 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     result = trace.placeholder(step.number)
     return _of_origin(result, call, args, kwargs)
+
+
+def _simpler(trace: Trace, call: Call, args: Any, kwargs: Any, value: Any) -> Any:
+    """The result of a call by a simpler one, or None."""
+    simple = simplified(call, args, kwargs, value, trace.exact)
+    if isinstance(simple, Instead):
+        result = recorded(trace, *simple)
+        if not lies_alike(result.value, value):
+            return None
+        result.origin = None  # the view is one of what this call was given
+        return _of_origin(result, call, args, kwargs)
+    if isinstance(simple, Filled):
+        return constant(trace, simple.value)
+    if isinstance(simple, Known):
+        step = trace.step(CONSTANT, (trace.fixed(simple.value),), {}, simple.value)
+        return trace.placeholder(step.number)
+    if simple is None or not lies_alike(simple.value, value):
+        return None
+    return _of_origin(trace.placeholder(simple.number), call, args, kwargs)
 
 
 def makes_anew(call: Call) -> bool:

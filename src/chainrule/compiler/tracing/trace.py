@@ -19,6 +19,8 @@ from chainrule.sites import Site, site_text, user_site
 LITERAL = (bool, int, float, complex, str, type(None), type(...), np.dtype, type)
 
 
+#: In place of a result that is not known yet.
+UNFORESEEN = object()
 #: The keyword arguments of a step that has none.
 NO_OPTIONS: dict[str, Any] = {}
 
@@ -75,8 +77,10 @@ class Guard(NamedTuple):
 class Trace:
     """What a function did, on its way to become source."""
 
-    def __init__(self, placeholder: Any, *, exact: bool = False) -> None:
+    def __init__(self, placeholder: Any, *, exact: bool = False, twin: Trace | None = None) -> None:
         self._class = placeholder
+        #: What an earlier call with the same arguments did; its results are taken again.
+        self.twin = twin
         #: Whether results have to be the same bit by bit as those of the calls as they are.
         self.exact = exact
         self.steps: list[Step] = []
@@ -134,12 +138,23 @@ class Trace:
             return self.placeholder(argument.number)
         return self.constants[argument.position] if isinstance(argument, Fixed) else argument
 
+    def foreseen(self, call: Call, args: Any, kwargs: Any) -> Any:
+        """The result that the same call had in the twin, or UNFORESEEN."""
+        return self._foreseen(key_of_call(call, args, kwargs)) if self.twin else UNFORESEEN
+
+    def _foreseen(self, key: Any) -> Any:
+        if self.twin is None or self.twin.known.get(key) != len(self.steps):
+            return UNFORESEEN  # nothing, or the call was made at another place
+        return self.twin.steps[len(self.steps)].value
+
     def step(self, call: Call, args: Any, kwargs: Any, value: Any) -> Step:
         """The step of a call; an equal one that was recorded before is taken again."""
         key = key_of_call(call, args, kwargs)
         number = self.known.get(key)
         if number is not None:
             return self.steps[number]
+        seen = self._foreseen(key)
+        value = value if seen is UNFORESEEN else seen
         if isinstance(value, np.ndarray) and value.base is None:
             value.flags.writeable = False  # what NumPy would write into would not be recorded
         return self.steps[self.add(key, call, args, value, kwargs=kwargs)]
