@@ -1,5 +1,6 @@
 """Large programs on single numbers: the results of eager, a few calls on long arrays."""
 
+import copy
 import subprocess
 import sys
 
@@ -524,3 +525,155 @@ def test_a_gradient_that_is_set_before_backward():
     found = cr.compile(f)(2.0)
     assert found == expected == (5.0, 36.0)
     assert w.grad == 5.0
+
+
+def test_leaves_come_as_they_are_after_the_call():
+    for leaf in (cr.Value(0.5), cr.Tensor([0.5, 1.0])):
+        other = type(leaf)(leaf.data)
+
+        def step(x, w):
+            w.grad = None
+            np.sum(w * w * x).backward() if w.shape else (w * w * x).backward()
+            w.data = w.data - 0.1 * w.grad
+            return {"w": w, "twice": 2.0 * w}
+
+        compiled = cr.compile(lambda x, w=leaf, step=step: step(x, w))
+        for x in (1.0, 1.0, 2.0):
+            expected = {key: y.data for key, y in step(x, other).items()}
+            require_same(compiled(x), expected, rtol=1e-14)
+    w = cr.Value(2.0)
+    returned = cr.compile(lambda x: (w, x))
+    returned(1.0)
+    w.data = 5.0
+    assert returned(3.0) == (5.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda w, x: w.detach() * x,
+        lambda w, x: copy.copy(w) * x,
+        lambda w, x: copy.deepcopy(w) * x,
+        lambda w, x: w.item() * x,
+        lambda w, x: x if w else -x,
+        lambda w, x: w.data * x,
+    ],
+)
+@pytest.mark.parametrize("kind", [cr.Value, cr.Tensor])
+def test_however_a_leaf_is_read_it_is_read_anew(look, kind):
+    w = kind(2.0)
+
+    def f(x):
+        return look(w, x)
+
+    compiled = cr.compile(f)
+    try:
+        compiled(3.0)
+    except cr.CompileError:
+        return
+    for number in (10.0, 0.0):
+        w.data = number
+        assert compiled(3.0) == getattr(f(3.0), "data", f(3.0))
+
+
+def test_gradients_of_leaves_that_nothing_is_computed_from():
+    w = cr.Value(1.0, label="w")
+    w.grad = 2.0
+    with pytest.raises(cr.CompileError, match="reads the gradient of w"):
+        cr.compile(lambda x: w.grad * x)(3.0)
+    assert w.grad == 2.0
+
+    @cr.compile
+    def forgets(x):
+        w.grad = None
+        return 2.0 * x
+
+    for _ in range(2):
+        w.grad = 2.0
+        assert forgets(3.0) == 6.0
+        assert w.grad is None
+
+    @cr.compile
+    def sets(x):
+        w.grad = x * 2.0
+
+    for x in (1.0, 4.0):
+        sets(x)
+        assert w.grad == 2.0 * x
+
+
+def test_numbers_of_arrays_are_pythons_in_values():
+    def conditions(a):
+        u, v = cr.Value(a[0]), cr.Value(a[1])
+        return ((u > 0.5) + (v > 0.5)) * 2.0, v > 0.1
+
+    same_behaviour(conditions, (np.array([0.6, 0.7]),), (np.array([0.1, 0.7]),))
+
+    def of_relu(x, y):
+        return (cr.relu(x) > 0) + (cr.relu(y) > 0), cr.relu(x) // cr.relu(y)
+
+    same_behaviour(of_relu, (1.5, 2.5), (0.5, -3.0))
+    same_behaviour(lambda x: cr.log(cr.relu(x)), (1.0,), (-1.0,))
+    same_behaviour(
+        lambda a: cr.log(cr.Value(np.sum(a))).data, (np.array([1.0, 2.0]),), (np.array([-1.0, -2]),)
+    )
+
+    def powers(a):
+        v = cr.Value(a)
+        y = v**3.0 + v * v
+        y.backward()
+        return y.data, v.grad
+
+    same_behaviour(powers, (np.float64(2.0),), (np.float64(1e200),))
+
+
+def test_values_are_float64_whatever_they_meet():
+    def product(x):
+        v = cr.Value(1.1)
+        y = v * x
+        y.backward()
+        return y.data, v.grad
+
+    for kind in (np.float32, np.float16, np.float64):
+        same_behaviour(product, (kind(0.1),), (kind(60000),))
+    k = np.float32(0.1)
+    same_behaviour(lambda x: (cr.Value(x) * k).data, (1.0,), (1e39,))
+    with pytest.raises(TypeError, match="Value takes floats and Values"):
+        cr.compile(lambda x: cr.Value(np.where(x > 0, x, 0.5)))(1.0)
+
+
+def test_a_caught_error_is_no_decision():
+    def f(x):
+        try:
+            return 1.0 / x
+        except ZeroDivisionError:
+            return 0.0 * x
+
+    compiled = cr.compile(f)
+    with pytest.raises(cr.CompileError, match="catches an error that numbers made"):
+        compiled(0.0)
+    assert [compiled(x) for x in (2.0, 0.0, 4.0)] == [0.5, 0.0, 0.25]
+
+    def root(x):
+        v = cr.Value(x)
+        try:
+            return (v**0.5).data
+        except ValueError:
+            return 7.0 * x
+
+    compiled = cr.compile(root)
+    with pytest.raises(cr.CompileError, match="catches an error that numbers made"):
+        compiled(-1.0)
+    assert [compiled(x) for x in (4.0, -1.0)] == [2.0, -7.0]
+
+
+def test_functions_of_numpy_give_numbers_of_numpy():
+    same_behaviour(lambda x, y: (np.less(x, 1) + np.less(y, 1)) * x, (-1.0, 0.5), (2.0, 3.0))
+    same_behaviour(lambda x, y: ((np.add(x, y) > 0) + (x > 0)) * 1.0, (1.5, 2.5), (-1.0, 0.5))
+    same_behaviour(lambda x, a: np.add(x, 1) * a, (1.5, np.ones(3, np.float32)))
+    for f in (np.add, np.multiply, np.equal, np.less):
+        same_behaviour(lambda x, y, f=f: f(x, y), (1.5, 2.5), (2.0, 2.0))
+    same_behaviour(lambda x: (np.negative(x), np.abs(x), -x, abs(x)), (1.5,), (-2.0,))
+    same_behaviour(lambda x: (x.real * 2, np.real(x), x.imag, np.imag(x)), (1.5,), (-2.0,))
+    same_behaviour(lambda x: (x.real, x.imag), (np.float64(1.5),))
+    same_behaviour(lambda x, y: np.where(x > 1, True, y), (0.5, 1.5), (2.0, 1.5))

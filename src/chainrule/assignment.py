@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.engine import Node, newest_first, slots_of
+from chainrule.engine import Node, newest_first
 from chainrule.ops.arithmetic import positive
 from chainrule.ops.arrays import ArrayOperators, assign_through
 from chainrule.ops.updates import assigned
 from chainrule.recording import record_graph, recording, sweeping
-from chainrule.traced import NO_PARAMS, plain
+from chainrule.traced import NO_PARAMS, plain, slots_of
 
 #: In place of the guards of a leaf that a transformation made: nobody asks for its `.grad`.
 ASSIGNABLE = ((-1, None),)
@@ -108,7 +108,7 @@ class Assignable(ArrayOperators, Node):
             )
         now = assigned.apply((result, self._twin() if before is None else before), NO_PARAMS)
         for name in slots_of(type(self)):
-            if name not in {"grad", "label"}:
+            if name not in {"_grad", "label"}:
                 setattr(self, name, getattr(now, name))
         self.grad = None
         if not assignments:
@@ -144,7 +144,7 @@ class Assignable(ArrayOperators, Node):
 
     def __bool__(self) -> bool:
         self.refresh()
-        return bool(self._held)
+        return super().__bool__()
 
     def __copy__(self) -> Any:
         """A copy, in the graph where this Tensor is in one; of a leaf another leaf."""

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from chainrule.errors import ChangedDataError
-from chainrule.recording import flaw, shown, tracers, views_as_they_were, watching
+from chainrule.recording import flaw, lift, shown, tracers, views_as_they_were, watching
 from chainrule.sites import Site, site_text
-from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain
+from chainrule.traced import NO_PARAMS, Operation, Params, Traced, plain, slots_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,10 +43,10 @@ class Node(Traced):
     index, later than every node computed from the old data: that is how a stale graph is noticed.
     """
 
-    __slots__ = ("_held", "grad", "index", "op")
+    __slots__ = ("_grad", "_held", "index", "op")
 
     op: Operation | None
-    grad: Any
+    _grad: Any
     index: int
     _held: Any
 
@@ -61,6 +61,19 @@ class Node(Traced):
     guards: tuple[tuple[int, Any], ...] = ()
     #: A cotangent of exactly this class fits without a look.
     plain_class: ClassVar[type | None] = None
+
+    @property
+    def grad(self) -> Any:
+        """The derivative that `backward()` left here, or None."""
+        if tracers:
+            lift((self,))
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: Any) -> None:
+        if tracers:
+            lift((self,))
+        self._grad = grad
 
     @property
     def partials(self) -> tuple[Any, ...] | None:
@@ -154,9 +167,9 @@ class Node(Traced):
         assert op is not None
         for i, x in enumerate(self.inputs):
             if isinstance(x, Node) and x.index > self.index and op.needs_input(i):
-                raise ChangedDataError(_changed_message(self, i))
+                raise ChangedDataError.of(self, i)
         if self.guards and (changed := self.changed_array({})) is not None:
-            raise ChangedDataError(_changed_message(self, changed))
+            raise ChangedDataError.of(self, changed)
 
     def watch_result(self, numbers: Any) -> None:
         """Raise where the op made NaN or infinity of finite numbers."""
@@ -215,8 +228,8 @@ class Node(Traced):
             seed = self.new_seed(seed)
         # The whole sweep runs before any .grad is written, so an error leaves all of them alone.
         for node, y_bar in self.cotangents(seed, KEPT):
-            accumulate = node.op is None and node.grad is not None
-            node.grad = node.grad + y_bar if accumulate else y_bar
+            accumulate = node.op is None and node._grad is not None
+            node._grad = node._grad + y_bar if accumulate else y_bar
 
     def cotangents(
         self, seed: Any, wanted: frozenset[int], since: int = 0
@@ -243,6 +256,8 @@ class Node(Traced):
         return f"{name}{label}{where}"
 
     def __bool__(self) -> bool:
+        if tracers:
+            lift((self,))
         return bool(self._held)
 
     def __copy__(self) -> Node:
@@ -269,13 +284,14 @@ class Node(Traced):
     def twin(self, memo: dict[int, Any]) -> Node:
         """This node over the copies of its inputs; a leaf with data of its own."""
         if self.op is None:
+            lift((self,))
             twin = type(self)(self._held, self.label)  # type: ignore[call-arg]
         else:
             self.check_unchanged()
             twin = self.shallow()
             inputs = self.inputs_then()
             twin.inputs = tuple(memo[id(x)] if isinstance(x, Node) else x for x in inputs)  # type: ignore[misc]
-        twin.grad = copy.copy(self.grad)
+        twin._grad = copy.copy(self._grad)
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -284,10 +300,6 @@ class Node(Traced):
                 f"cannot pickle a node that carries a graph ({self.describe()}): pickle its .data"
             )
         return (type(self), (self._held, self.label))
-
-
-def slots_of(cls: type) -> list[str]:
-    return [name for base in cls.__mro__ for name in getattr(base, "__slots__", ())]
 
 
 def newest_first(root: Node, since: int = 0) -> list[Node]:
@@ -365,15 +377,6 @@ def contributions(node: Node, y_bar: Any, *, record: bool, since: int) -> list[t
         for x, partial in zip(node.inputs, node.partials)  # noqa: B905 -- the innermost loop
         if partial is not None
     ]
-
-
-def _changed_message(node: Node, position: int) -> str:
-    x = node.inputs[position]
-    what = f"'{x.label}'" if isinstance(x, Node) and x.label else f"input {position}"
-    return (
-        f"the data of {what} was changed after {node.describe()}, whose derivative needs it:"
-        f" run the forward pass again, or call backward() before changing data"
-    )
 
 
 def swept(

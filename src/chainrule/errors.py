@@ -1,8 +1,22 @@
 """The errors of the library: what keeps a gradient, or what is said of it, from being wrong."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class ChangedDataError(RuntimeError):
     """Data that a pending backward still needs was changed after it was recorded."""
+
+    @classmethod
+    def of(cls, node: Any, position: int) -> ChangedDataError:
+        """The error for an input of a node."""
+        label = getattr(node.inputs[position], "label", None)
+        return cls(
+            f"the data of {f'{label!r}' if label else f'input {position}'} was changed after"
+            f" {node.describe()}, whose derivative needs it: run the forward pass again, or call"
+            f" backward() before changing data"
+        )
 
 
 class RuleError(TypeError):

@@ -71,7 +71,7 @@ class Tensor(Assignable):
     def __init__(self, data: Any, label: str | None = None) -> None:
         self._held = private(own_array(data))
         self.label = label
-        self.op = self.grad = self.site = None
+        self.op = self._grad = self.site = None
         self.inputs = ()
         self.params = NO_PARAMS
         self.guards = ()
@@ -163,6 +163,8 @@ class Tensor(Assignable):
             raise ValueError(f"item() needs one element, this Tensor has the shape {self.shape}")
         if assignments:
             self.refresh()
+        if tracers:
+            lift((self,))
         number = self._held.item()
         return number if isinstance(number, complex) else float(number)
 
@@ -170,6 +172,8 @@ class Tensor(Assignable):
         """A new leaf with a copy of the data; no gradient flows through it."""
         if assignments:
             self.refresh()
+        if tracers:
+            lift((self,))
         return Tensor(self._held, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
@@ -353,7 +357,7 @@ def _node(
     y.op = op
     y.inputs = inputs
     y.params = params
-    y.grad = y.label = y.first_seen = y.form = y.record = None
+    y._grad = y.label = y.first_seen = y.form = y.record = None
     y.index = tick()
     y.guards = _guards(guarded, inputs) if guarded else ()
     y.site = user_site(5)
@@ -364,7 +368,7 @@ def _unrecorded(op: Any, params: Params, y_data: Any) -> Tensor:
     """The result of an op as a leaf."""
     y = _new(Tensor)
     y._held = private(copied(y_data))
-    y.op = y.grad = y.label = y.first_seen = y.form = y.record = y.site = None
+    y.op = y._grad = y.label = y.first_seen = y.form = y.record = y.site = None
     y.inputs = ()
     y.params = params
     y.guards = COPIED if op.views else ()

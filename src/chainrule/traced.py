@@ -63,3 +63,8 @@ def plain(x: Any) -> Any:
     while isinstance(x, Traced) and x.concrete:
         x = x.inside()
     return x
+
+
+def slots_of(kind: type) -> list[str]:
+    """The names of what the instances of a class hold."""
+    return [name for base in kind.__mro__ for name in getattr(base, "__slots__", ())]

@@ -61,10 +61,9 @@ class Value(Operators, Node):
     def __init__(self, data: float, label: str | None = None) -> None:
         if isinstance(data, Traced):
             raise TypeError(f"Value takes a float, got a {type(data).__name__}: use its .item()")
-        traced = tracers and hasattr(data, "as_float")
-        self._held = data.as_float() if traced else _as_float(data, "Value")  # type: ignore[attr-defined]
+        self._held = _as_float(data, "Value")
         self._notes = (label, None) if label is not None else None
-        self.op = self.grad = self._x = self._p = self._q = None
+        self.op = self._grad = self._x = self._p = self._q = None
         self._z = NONE
         self.index = tick()
 
@@ -128,8 +127,7 @@ class Value(Operators, Node):
         self.require_leaf()
         if tracers:
             lift((self,))
-        traced = hasattr(number, "as_float")
-        self.replace_data(number.as_float() if traced else _as_float(number, "data"))  # type: ignore[attr-defined]
+        self.replace_data(_as_float(number, "data"))
 
     def item(self) -> float:
         """The number as a plain float, outside the graph."""
@@ -137,7 +135,7 @@ class Value(Operators, Node):
 
     def detach(self) -> Value:
         """A new leaf with the same number; no gradient flows through it."""
-        return Value(self._held, label=self.label)
+        return Value(self.data, label=self.label)
 
     def apply(self, op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
         if tracers and tracer() is not None:
@@ -164,7 +162,7 @@ class Value(Operators, Node):
             return self.apply(op, (self,), NO_PARAMS)
         y = _new(Value)
         y._held = number if number.__class__ is float else float(number)
-        y.grad = y._notes = y._q = None
+        y._grad = y._notes = y._q = None
         y.op = op
         y._x, y._z, y._p = self, NONE, p
         y.index = tick()
@@ -203,7 +201,7 @@ class Value(Operators, Node):
             return self.apply(op, (a, b), NO_PARAMS)
         y = _new(Value)
         y._held = number if number.__class__ is float else float(number)
-        y.grad = y._notes = None
+        y._grad = y._notes = None
         y.op = op
         y._x, y._z, y._p, y._q = a, b, p, q
         y.index = tick()
@@ -284,10 +282,10 @@ class Value(Operators, Node):
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value({self._held!r}{label}, grad={self.grad!r})"
+        return f"Value({self.data!r}{label}, grad={self.grad!r})"
 
     def __format__(self, spec: str) -> str:
-        return format(self._held, spec) if spec else repr(self)
+        return format(self.data, spec) if spec else repr(self)
 
 
 def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any:
@@ -326,7 +324,7 @@ def _computed(op: Any, inputs: tuple[Any, ...], numbers: Sequence[float]) -> Any
 def _leaf(number: float) -> Value:
     y = _new(Value)
     y._held = number
-    y.op = y.grad = y._notes = y._x = y._p = y._q = None
+    y.op = y._grad = y._notes = y._x = y._p = y._q = None
     y._z = NONE
     y.index = tick()
     return y
@@ -335,14 +333,13 @@ def _leaf(number: float) -> Value:
 def _traced(op: Any, inputs: tuple[Any, ...], params: Params) -> Any:
     """The result of an op while a function is traced for compilation."""
     since = lift(inputs)
-    numbers = [x._held if type(x) is Value else x for x in inputs]
+    numbers = [x._held if type(x) is Value else _constant(x, op) for x in inputs]
     if params or not any(hasattr(x, "as_float") for x in numbers):
-        numbers = [_constant(x, op) for x in numbers]
         return _computed(op, inputs, numbers)
-    number = op.compute(numbers, NO_PARAMS)
+    number = op.on_numbers(numbers, NO_PARAMS, since)
     if not op.differentiable:
         return number
-    y = _leaf(number.as_float(since))
+    y = _leaf(number)
     if recording():
         y.op, y.inputs, y._p = op, inputs, UNKNOWN
     y.site = user_site(2)
@@ -363,6 +360,10 @@ def _constant(x: Any, op: Any) -> float:
 def _as_float(x: Any, where: str) -> float:
     if type(x) is float:
         return x
+    kind = getattr(x, "stands_for", None)  # of a number that is traced for compilation
+    if kind is not None and not issubclass(kind, np.ndarray | complex | np.complexfloating):
+        traced: float = x.as_float()
+        return traced
     real = isinstance(x, int | float | np.integer | np.floating)
     if not real or isinstance(x, bool | np.bool_):
         hint = ""

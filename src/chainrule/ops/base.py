@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -210,9 +211,15 @@ class Op:
                 return self.scalar(*inputs, **params)
             array = x.__class__ is np.ndarray
             if not array and all(_kind(x) in PYTHON_SCALARS for x in inputs):
-                result = self.compute(inputs, params)
-                return result.as_float() if self.differentiable else result
+                return self.on_numbers(inputs, params)
         return self.compute(inputs, params)
+
+    def on_numbers(self, numbers: Inputs, params: Params, since: float = math.inf) -> Any:
+        """The result on Python's numbers, some of which are traced for compilation."""
+        if getattr(self.scalar, "__module__", "") in {"_operator", "builtins"}:
+            return self.scalar(*numbers)  # type: ignore[misc]
+        result = self.compute(numbers, params)
+        return result.as_float(since) if self.differentiable else result
 
     def compute(self, arrays: Inputs, params: Params) -> Any:
         """The forward on arrays."""

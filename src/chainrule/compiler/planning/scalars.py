@@ -122,7 +122,7 @@ def scalars_of(steps: list[Step], exact: bool = False) -> set[int]:
         if step.call is None:
             if type(step.value) is float:
                 found.add(step.number)
-        elif (
+        elif (step.call.function is float and type(step.value) is float) or (
             not isinstance(step.value, tuple | list)
             and np.ndim(step.value) == 0
             and getattr(step.value, "dtype", DOUBLE) == DOUBLE

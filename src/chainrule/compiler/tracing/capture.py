@@ -18,7 +18,7 @@ from chainrule.errors import CompileError
 from chainrule.recording import record_graph, traced_by
 from chainrule.sites import site_text, user_site
 from chainrule.traced import Traced, plain
-from chainrule.trees import flatten
+from chainrule.trees import flatten, map_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class _Earlier:
 
     __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __radd__ = _read
     __neg__ = __pow__ = __matmul__ = __rmatmul__ = __getitem__ = __len__ = __iter__ = _read
-    __array__ = __array_ufunc__ = __array_function__ = __float__ = __bool__ = _read
+    __copy__ = __deepcopy__ = __array__ = __array_ufunc__ = __array_function__ = __float__ = __bool__ = _read
 
     def __getattr__(self, name: str) -> Any:
         return self._read()
@@ -89,16 +89,23 @@ class Capture:
                 self._known.add(id(x))
                 if x.index < self._start:
                     number = self.trace.input(x._held)
-                    self.leaves.append(Leaf(x, x._held, x.grad, x.index, number))
+                    self.leaves.append(Leaf(x, x._held, x._grad, x.index, number))
                     x._held = Placeholder(self.trace, number)
-                    if x.grad is not None:
-                        x.grad = self._earlier.setdefault(id(x), _Earlier(x))
+                    if x._grad is not None:
+                        x._grad = self._earlier.setdefault(id(x), _Earlier(x))
         return len(self.trace.steps)
 
     def expect_gradients(self, nodes: list[Any]) -> None:
         """Let leaves have gradients from before, to see whether the function forgets them."""
         for node in nodes:
-            node.grad = self._earlier[id(node)] = _Earlier(node)
+            node._grad = self._earlier[id(node)] = _Earlier(node)
+
+    def result(self, x: Any) -> Any:
+        """A part of the result: of a node its data, of an array what became of it."""
+        if isinstance(x, Node):
+            self.lift((x,))
+            x = x._held
+        return x.now() if isinstance(x, Placeholder) else x
 
     def note_cotangent(self, node: Any, y_bar: Any) -> None:
         """Remember what a result is the cotangent of, and the label of a node."""
@@ -117,8 +124,8 @@ class Capture:
             node = leaf.node
             data = self._new_data(node._held, leaf)
             earlier = self._earlier.get(id(node))
-            same = node.grad is leaf.grad or node.grad is earlier
-            grad = None if same else node.grad
+            same = node._grad is leaf.grad or node._grad is earlier
+            grad = None if same else node._grad
             if grad is not None and not isinstance(grad, Placeholder):
                 grad = self._constant(grad)
             if grad is not None and earlier is not None and earlier.added:
@@ -135,7 +142,7 @@ class Capture:
         return [
             position
             for position, leaf in enumerate(self.leaves)
-            if id(leaf.node) in self._earlier and leaf.node.grad is None
+            if id(leaf.node) in self._earlier and leaf.node._grad is None
         ]
 
     def added(self) -> list[int]:
@@ -164,7 +171,7 @@ class Capture:
     def restore(self) -> None:
         """Give the leaves back what they had."""
         for node, held, grad, created, _ in self.leaves:
-            node._held, node.grad, node.index = held, grad, created
+            node._held, node._grad, node.index = held, grad, created
 
 
 class Recording(NamedTuple):
@@ -208,14 +215,16 @@ def recorded_call(
         ]
     )
     states = _random_states()
-    grads = [leaf.node.grad for leaf in known]
+    grads = [leaf.node._grad for leaf in known]
     capture.expect_gradients([leaf.node for leaf in known])
     try:
         with traced_by(capture), record_graph(), contextlib.redirect_stdout(_Silent()):
-            result = f(*passed[0], **passed[1])
-            for x in flatten(result)[0]:
-                if isinstance(x, Placeholder):
-                    x.now()
+            result = map_tree(capture.result, f(*passed[0], **passed[1]))
+        if trace.failed:
+            raise CompileError(
+                "the function catches an error that numbers made: others would not make it; look"
+                " at the numbers outside, or choose with np.where"
+            )
         changes, forgotten, added = capture.changes(), capture.forgotten(), capture.added()
     except ValueError as error:
         if isinstance(error.__cause__, CompileError):  # NumPy says less
@@ -224,7 +233,7 @@ def recorded_call(
     finally:
         capture.restore()
         for leaf, grad in zip(known, grads, strict=True):
-            leaf.node.grad = grad
+            leaf.node._grad = grad
     now = _random_states()
     if any(now[name] != state for name, state in states.items()):
         raise CompileError(

@@ -5,6 +5,7 @@ What it writes down is what `recorded` would, by a shorter way: such a program h
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,20 @@ from chainrule.compiler.tracing.calls import OPERATORS, Ref, spelled
 from chainrule.compiler.tracing.recorder import Operand
 from chainrule.compiler.tracing.trace import key_of_call
 
+#: Python's operators give no warnings.
+_calmly: Any = nullcontext()
 
-def of_numbers(ufunc: Any, args: Any) -> Any:
-    """The result of a ufunc on Python's numbers, written down; None where some are not."""
+
+def of_numbers(ufunc: Any, args: Any, *, pythons: bool) -> Any:
+    """The result of a ufunc on Python's numbers, written down; None where some are not.
+
+    With `pythons` it is that of Python's operator.
+    """
     trace: Any = None
     values: list[Any] = []
     packed: list[Any] = []
     reads: list[int] = []
-    key = [ufunc]
+    key: list[Any] = [ufunc, pythons]
     for x in args:
         if isinstance(x, Operand):
             value, number = x.value, x.number
@@ -45,9 +52,14 @@ def of_numbers(ufunc: Any, args: Any) -> Any:
     key_ = tuple(key)
     known = trace.known.get(key_)
     if known is None:
-        function: Any = OPERATORS.get(ufunc, ufunc)
-        call, value = spelled(ufunc), function(*values)
-        quiet = function is not ufunc
+        function: Any = OPERATORS.get(ufunc, ufunc) if pythons else ufunc
+        try:
+            with _calmly if function is not ufunc else np.errstate(all="ignore"):
+                value = function(*values)
+        except ArithmeticError:
+            trace.failed = True
+            raise
+        call, quiet = spelled(ufunc), function is not ufunc
         known = trace.add(key_, call, tuple(packed), value, reads=reads, quiet=quiet)
     return trace.placeholder(known)
 
@@ -72,7 +84,11 @@ def as_float(x: Any, since: float) -> Any:
         return None
     own = key_of_call(step.call, step.args, step.kwargs)
     if not step.kwargs and all(type(trace.steps[n].value) is float for n in step.reads):
-        own = (step.call.ufunc, *[a.number if type(a) is Ref else repr(a) for a in step.args])
+        own = (
+            step.call.ufunc,
+            False,
+            *[a.number if type(a) is Ref else repr(a) for a in step.args],
+        )
     known = trace.known.get((float, own))
     if known is None:
         last = step.number == len(trace.steps) - 1 >= since

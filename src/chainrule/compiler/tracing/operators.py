@@ -19,7 +19,7 @@ _OTHERS = (Traced, str, type(None))
 
 
 def _binary(ufunc: Any, a: Any, b: Any) -> Any:
-    number = of_numbers(ufunc, (a, b))
+    number = of_numbers(ufunc, (a, b), pythons=True)
     if number is not None:
         return number
     if issubclass(type(a), _OTHERS) or issubclass(type(b), _OTHERS):
@@ -49,9 +49,14 @@ def _power_to(b: Any, a: Any) -> Any:
     return _binary(np.power, a, b)
 
 
+def _unary(ufunc: Any, a: Any) -> Any:
+    number = of_numbers(ufunc, (a,), pythons=True)
+    return ufunc(a) if number is None else number
+
+
 def _in_place(ufunc: Any, a: Operand, b: Any) -> Any:
     if not isinstance(a.value, np.ndarray):
-        return ufunc(a, b)
+        return _binary(ufunc, a, b)
     return ufunc(a, b, out=(a,))
 
 
@@ -90,7 +95,7 @@ def give_operators(kind: Any) -> None:
         "abs": np.absolute,
         "invert": np.invert,
     }.items():
-        setattr(kind, f"__{name}__", lambda self, _f=ufunc: _f(self))
+        setattr(kind, f"__{name}__", lambda self, _f=ufunc: _unary(_f, self))
     for function in (
         *(np.sum, np.mean, np.max, np.min, np.prod, np.var, np.std, np.cumsum, np.cumprod, np.any),
         *(np.all, np.squeeze, np.repeat, np.take, np.trace, np.diagonal, np.dot, np.round),

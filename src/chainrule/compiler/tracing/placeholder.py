@@ -109,11 +109,15 @@ class Placeholder(Operand):
     @property
     def real(self) -> Any:
         """The real part."""
+        if isinstance(self.value, float):
+            return self
         return np.real(self)
 
     @property
     def imag(self) -> Any:
         """The imaginary part."""
+        if isinstance(self.value, float):
+            return type(self.value)(0.0)
         return np.imag(self)
 
     def astype(self, dtype: Any, *, copy: bool = True, **_options: Any) -> Any:
@@ -194,6 +198,7 @@ class Placeholder(Operand):
         if type(self.value) is float:
             return self
         if isinstance(self.value, complex):
+            self.tape.failed = True
             raise ValueError("math domain error")  # noqa: TRY004 -- as Python's math does
         number = as_float(self, since)
         return number if number is not None else recorded(self.tape, FLOAT, (self,))
@@ -285,7 +290,9 @@ class Placeholder(Operand):
     # ---- NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, kind: str, *inputs: Any, **kwargs: Any) -> Any:
-        number = of_numbers(ufunc, inputs) if kind == "__call__" and not kwargs else None
+        number = (
+            of_numbers(ufunc, inputs, pythons=False) if kind == "__call__" and not kwargs else None
+        )
         if number is not None:
             return number
         return self._called(ufunc, kind, inputs, kwargs)

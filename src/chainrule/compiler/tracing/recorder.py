@@ -129,7 +129,11 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     value = trace.foreseen(call, *given)
     if value is UNFORESEEN:
         options = {key: concrete(option) for key, option in kwargs.items()}
-        value = _evaluated(call, concrete(list(args)), options)
+        try:
+            value = _evaluated(call, concrete(list(args)), options)
+        except ArithmeticError:
+            trace.failed = True
+            raise
         simpler = _simpler(trace, call, args, kwargs, value)
         if simpler is not None:
             return simpler

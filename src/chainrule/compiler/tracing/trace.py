@@ -90,6 +90,8 @@ class Trace:
         self.prints: list[Any] = []
         self._positions: dict[int, int] = {}
         self.guards: list[Guard] = []
+        #: Whether a call raised an error of numbers, such as a division by zero.
+        self.failed = False
         #: Whether entries were changed: then it matters what is a view of what.
         self.changed = False
         self._ambient = _ignored()

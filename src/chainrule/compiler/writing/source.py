@@ -176,7 +176,7 @@ class Writer:
         if scalar and step.uniform is not None:
             self.called[step.number] = literal(step.uniform)
             return True
-        same = scalar and is_same_number(step)
+        same = scalar and is_same_number(step) and self.plan.scalars.issuperset(operands(step))
         if same or (step.call and step.call.style == "constant"):
             self.called[step.number] = self.text(step.args[0])
             return True
@@ -256,12 +256,13 @@ class Writer:
     def pythons(self, ufunc: Any, args: list[str]) -> str:
         """A call as Python writes it for its own numbers."""
         if ufunc is np.where:
-            args = [f"{arg}.0" if re.fullmatch(r"-?\d+", arg) else arg for arg in args]
             condition, *parts = [bracketed(arg) for arg in args]
+            kinds = {"True": "1.0", "False": "0.0"}
+            parts = [kinds.get(x, f"{x}.0" if re.fullmatch(r"-?\d+", x) else x) for x in parts]
             return f"{parts[0]} if {condition} else {parts[1]}"
         whole = ufunc is np.power and re.fullmatch(r"\(?-?\d+(\.0)?\)?", args[1])
         if whole:
-            return f"{bracketed(args[0], '**')} ** {args[1]}"
+            return f"{bracketed(args[0], '**')} ** {args[1].removesuffix('.0')}"
         if name := math_name(ufunc):
             return f"{self.local(f'math.{name}')}({', '.join(args)})"
         if ufunc is np.absolute:
