@@ -1,11 +1,15 @@
 """Large programs on single numbers: the results of eager, a few calls on long arrays."""
 
 import copy
+import operator
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.nn import scalar
@@ -391,7 +395,7 @@ def test_a_gradient_from_before_is_added_to():
 def outcome(f, args):
     try:
         return f(*args)
-    except (ArithmeticError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         return error
 
 
@@ -677,3 +681,62 @@ def test_functions_of_numpy_give_numbers_of_numpy():
     same_behaviour(lambda x: (x.real * 2, np.real(x), x.imag, np.imag(x)), (1.5,), (-2.0,))
     same_behaviour(lambda x: (x.real, x.imag), (np.float64(1.5),))
     same_behaviour(lambda x, y: np.where(x > 1, True, y), (0.5, 1.5), (2.0, 1.5))
+
+
+# ------------------------------------------------------------------------- random programs
+
+UNARY = [
+    *(cr.exp, cr.log, cr.tanh, cr.sigmoid, cr.relu, np.sin, np.sqrt, np.floor, abs, operator.neg),
+    *(np.square, np.arctan, np.cosh, lambda x: x**2, lambda x: x**-1, lambda x: x**0.5),
+]
+BINARY = [
+    *(operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, np.maximum),
+    *(operator.mod, operator.floordiv, np.hypot, np.arctan2),
+    lambda x, y: np.where(x > y, x, y * 2.0),
+    lambda x, y: x * (y > 0.5),
+    lambda x, y: x * ((x == y) + (y <= 1.0)),
+]
+NUMBERS = st.sampled_from(
+    [0.0, -0.0, 0.5, 1.0, -1.0, 2.0, 3.0, -2.5, 800.0, -700.0, np.inf, np.nan]
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(UNARY), st.integers(0, 9)),
+        st.tuples(st.sampled_from(BINARY), st.integers(0, 9), st.integers(0, 9)),
+        st.tuples(st.sampled_from(BINARY), st.integers(0, 9), NUMBERS),
+        st.tuples(st.sampled_from(BINARY), NUMBERS, st.integers(0, 9)),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@pytest.mark.parametrize("count", [1, 150])
+@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(steps=STEPS, calls=st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=4))
+def test_random_programs_on_values(count, steps, calls):
+    """The same numbers or the same errors as eagerly, for one row of inputs and for many."""
+
+    def term(x, y):
+        known = [x, y]
+        for function, *places in steps:
+            operands = [known[p % len(known)] if type(p) is int else p for p in places]
+            known.append(function(*operands))
+        return sum(known[2:], known[0] * known[1])  # what nobody needs would not raise
+
+    def f(xs, ys):
+        values = [cr.Value(x) for x in xs], [cr.Value(y) for y in ys]
+        total = sum(term(x, y) for x, y in zip(*values, strict=True))
+        total.backward()
+        return total.data, [v.grad for column in values for v in column]
+
+    rows = [([0.7] * (count - 1) + [x], [1.3] * (count - 1) + [y]) for x, y in calls]
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compiled = cr.compile(f)
+        for args in rows:
+            expected, found = outcome(f, args), outcome(compiled, args)
+            if isinstance(expected, Exception):
+                assert (type(found), str(found)) == (type(expected), str(expected))
+            else:
+                require_same(found, expected, rtol=1e-9, noise=1e-12)

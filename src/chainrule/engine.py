@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 #: In place of the numbers of nodes: those that get a `.grad`.
 KEPT: frozenset[int] = frozenset({-1})
 
-_clock = itertools.count()
 #: The next creation number.
-tick = _clock.__next__
+tick = itertools.count().__next__
 
 
 class Node(Traced):
@@ -85,6 +84,7 @@ class Node(Traced):
         raise NotImplementedError
 
     def inside(self) -> Any:
+        lift((self,))
         return self._held
 
     def require_leaf(self) -> None:
@@ -223,7 +223,7 @@ class Node(Traced):
             ChangedDataError: data the sweep needs was changed since it was recorded.
             RuleError: an op's rule returned something that does not fit.
         """
-        seed = seed._held if isinstance(seed, Node) else seed
+        seed = seed.inside() if isinstance(seed, Node) else seed
         if seed is not None:
             seed = self.new_seed(seed)
         # The whole sweep runs before any .grad is written, so an error leaves all of them alone.

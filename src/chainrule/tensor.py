@@ -130,10 +130,11 @@ class Tensor(Assignable):
         if not loans:
             loans.append(True)
 
-    def _take_back(self) -> None:
+    def take_back(self) -> None:
         """Have an array of one's own again."""
-        self._held = private(np.array(self._held))
-        self.first_seen = self.record = self.form = None
+        if self.first_seen is LENT:
+            self._held = private(np.array(self._held))
+            self.first_seen = self.record = self.form = None
 
     def _hand_out(self) -> None:
         """Let a leaf's array out of here for the first time.
@@ -141,8 +142,7 @@ class Tensor(Assignable):
         Until now nobody could write into it, so nodes recorded so far hold no fingerprint of it;
         the one taken here is as good.
         """
-        if self.first_seen is LENT:
-            self._take_back()
+        self.take_back()
         array = self._held
         if isinstance(array, np.ndarray) and self.first_seen is None:
             self.form = self.record = None
@@ -325,7 +325,7 @@ class Tensor(Assignable):
 def _take_back(x: Any) -> None:
     """Let a view stay as it is when the array that the leaf was lent is written into."""
     if x.__class__ is Tensor and x.first_seen is LENT:
-        x._take_back()
+        x.take_back()
 
 
 def form_in(x: Any, op: Any) -> Any:

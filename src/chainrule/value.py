@@ -127,7 +127,10 @@ class Value(Operators, Node):
         self.require_leaf()
         if tracers:
             lift((self,))
-        self.replace_data(_as_float(number, "data"))
+        self.replace_data(number)
+
+    def replace_data(self, data: float) -> None:
+        super().replace_data(_as_float(data, "data"))
 
     def item(self) -> float:
         """The number as a plain float, outside the graph."""
@@ -366,10 +369,10 @@ def _as_float(x: Any, where: str) -> float:
         return traced
     real = isinstance(x, int | float | np.integer | np.floating)
     if not real or isinstance(x, bool | np.bool_):
-        hint = ""
+        kind, hint = kind or type(x), ""
         if isinstance(x, Traced):
             hint = ": Value and Tensor do not mix, make both Tensors"
-        elif isinstance(x, np.ndarray | list):
+        elif issubclass(kind, np.ndarray | list):
             hint = ": use a Tensor for arrays"
-        raise TypeError(f"{where} takes floats and Values, got {type(x).__name__}{hint}")
+        raise TypeError(f"{where} takes floats and Values, got {kind.__name__}{hint}")
     return float(x)

@@ -95,6 +95,9 @@ def merged(recording: Recording, outputs: set[int]) -> Update | None:
     region = _region(trace, targets, outputs)
     if not targets or not region or any(number not in region for number in targets):
         return None
+    before = [trace.steps[number].value for number in states]
+    if any(_are_shared(trace.steps[number].value, array) for number in outputs for array in before):
+        return None  # what was before is a result: it must not be written over
     lanes = [_Lane(trace, steps, states) for steps in _components(trace, region)]
     if any(_is_mixed(lane) for lane in lanes):
         return None
@@ -106,6 +109,12 @@ def merged(recording: Recording, outputs: set[int]) -> Update | None:
         if not _merge(recording, group, states, targets, update):
             return None
     return update
+
+
+def _are_shared(x: Any, y: Any) -> bool:
+    """Whether one array is, or is a view of, the other."""
+    arrays = isinstance(x, np.ndarray) and isinstance(y, np.ndarray)
+    return arrays and bool(np.may_share_memory(x, y))
 
 
 def _is_mixed(lane: _Lane) -> bool:

@@ -149,7 +149,7 @@ class _Graph:
             self.same[step.number] = step.number
             function = step.call.function
             function = _LOGICAL.get(function, function)
-            if function is np.power and operands[1] == 2.0:
+            if function is np.power and type(operands[1]) is float and operands[1] == 2.0:
                 function, operands = np.multiply, [operands[0]] * 2
             if function in _COMMUTING and type(operands[0]) is float:
                 operands.reverse()

@@ -30,8 +30,9 @@ PYTHONS |= {np.less: "<", np.less_equal: "<=", np.greater: ">", np.greater_equal
 PYTHONS |= {np.bitwise_and: "&", np.bitwise_or: "|", np.bitwise_xor: "^"}
 
 
-#: What makes no error of infinities, as Python's may.
+#: What makes no error of infinities or NaN, as Python's may.
 SILENT = {np.floor, np.ceil, np.trunc, np.rint, np.sinc}
+SILENT |= {np.floor_divide, np.remainder, np.fmod}
 #: Ufuncs that make NaN or infinity of finite numbers only by overflow.
 _CALM = {
     *(np.add, np.subtract, np.multiply, np.negative, np.maximum, np.minimum, np.absolute, np.sign),

@@ -86,8 +86,8 @@ def _shape_like(_trace: Trace, function: Any, args: Any, kwargs: Any) -> Any:
 
 def _real(trace: Trace, function: Any, args: Any, _kwargs: Any) -> Any:
     x = args[0]
-    if isinstance(x.value, float):
-        return getattr(x, function.__name__)
+    if not isinstance(x.value, np.ndarray) and x.dtype.kind != "c":
+        return x if function is np.real else type(x.value)(0)
     if x.dtype.kind == "c":
         return recorded(trace, attribute(function.__name__), (x,))
     return x.view() if function is np.real else constant(trace, np.zeros(x.shape, x.dtype))

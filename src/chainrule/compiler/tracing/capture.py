@@ -17,7 +17,7 @@ from chainrule.engine import Node, tick
 from chainrule.errors import CompileError
 from chainrule.recording import record_graph, traced_by
 from chainrule.sites import site_text, user_site
-from chainrule.traced import Traced, plain
+from chainrule.traced import Traced, plain, slots_of
 from chainrule.trees import flatten, map_tree
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Leaf(NamedTuple):
     node: Any
     held: Any
     grad: Any
-    created: int
+    #: All that it held.
+    slots: dict[str, Any]
     #: Of the step that stands for the data.
     number: int
 
@@ -62,7 +63,9 @@ class _Earlier:
 
     __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __radd__ = _read
     __neg__ = __pow__ = __matmul__ = __rmatmul__ = __getitem__ = __len__ = __iter__ = _read
-    __copy__ = __deepcopy__ = __array__ = __array_ufunc__ = __array_function__ = __float__ = __bool__ = _read
+    __copy__ = __deepcopy__ = __array__ = __array_ufunc__ = __array_function__ = __float__ = (
+        __bool__
+    ) = _read
 
     def __getattr__(self, name: str) -> Any:
         return self._read()
@@ -88,8 +91,11 @@ class Capture:
             if isinstance(x, Node) and x.op is None and id(x) not in self._known:
                 self._known.add(id(x))
                 if x.index < self._start:
+                    if hasattr(x, "take_back"):
+                        x.take_back()
                     number = self.trace.input(x._held)
-                    self.leaves.append(Leaf(x, x._held, x._grad, x.index, number))
+                    slots = {name: getattr(x, name) for name in slots_of(type(x))}
+                    self.leaves.append(Leaf(x, x._held, x._grad, slots, number))
                     x._held = Placeholder(self.trace, number)
                     if x._grad is not None:
                         x._grad = self._earlier.setdefault(id(x), _Earlier(x))
@@ -170,8 +176,9 @@ class Capture:
 
     def restore(self) -> None:
         """Give the leaves back what they had."""
-        for node, held, grad, created, _ in self.leaves:
-            node._held, node._grad, node.index = held, grad, created
+        for leaf in self.leaves:
+            for name, held in leaf.slots.items():
+                setattr(leaf.node, name, held)
 
 
 class Recording(NamedTuple):
@@ -220,6 +227,8 @@ def recorded_call(
     try:
         with traced_by(capture), record_graph(), contextlib.redirect_stdout(_Silent()):
             result = map_tree(capture.result, f(*passed[0], **passed[1]))
+        if trace.refusal is not None:
+            raise trace.refusal
         if trace.failed:
             raise CompileError(
                 "the function catches an error that numbers made: others would not make it; look"

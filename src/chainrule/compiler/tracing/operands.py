@@ -18,9 +18,11 @@ def fitting(x: Any, others: list[Any], value: Any) -> bool:
 
 def is_known(x: Any) -> bool:
     """Whether an operand is the same in every call."""
+    if isinstance(x, list | tuple | slice):
+        return False
     step = getattr(x, "step", None)
     if step is None:
-        return not isinstance(x, list | tuple | slice)
+        return True
     return step.uniform is not None or (step.call is not None and step.call.style == "constant")
 
 

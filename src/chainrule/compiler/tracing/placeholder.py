@@ -109,15 +109,11 @@ class Placeholder(Operand):
     @property
     def real(self) -> Any:
         """The real part."""
-        if isinstance(self.value, float):
-            return self
         return np.real(self)
 
     @property
     def imag(self) -> Any:
         """The imaginary part."""
-        if isinstance(self.value, float):
-            return type(self.value)(0.0)
         return np.imag(self)
 
     def astype(self, dtype: Any, *, copy: bool = True, **_options: Any) -> Any:
@@ -176,7 +172,7 @@ class Placeholder(Operand):
     def conjugate(self) -> Any:
         """The complex conjugate."""
         if self.dtype.kind != "c":
-            return self.alone()
+            return self  # as NumPy does
         return np.conjugate(self)
 
     conj = conjugate
@@ -245,6 +241,8 @@ class Placeholder(Operand):
         if not self.changes:
             raise refused("an argument is written into", "copy it first, x = x.copy()")
         require_fixed_shape(call, args, {})
+        if any(np.may_share_memory(self.value, view) for view in self.tape.loose):
+            raise refused("an array is changed that has views", "copy it first, x = x.copy()")
         given = packed(self.tape, args)
         value = self.tape.foreseen(call, given, {})
         if value is UNFORESEEN:

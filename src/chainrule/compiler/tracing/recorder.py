@@ -10,6 +10,7 @@ from chainrule.compiler.tracing.calls import CONSTANT, OPERATORS, PART, Call, Re
 from chainrule.compiler.tracing.simplify import Filled, Instead, Known, simplified
 from chainrule.compiler.tracing.trace import LITERAL, UNFORESEEN, Step, Trace
 from chainrule.errors import CompileError
+from chainrule.recording import tracer
 from chainrule.sites import site_text, user_site
 
 
@@ -131,7 +132,7 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
         options = {key: concrete(option) for key, option in kwargs.items()}
         try:
             value = _evaluated(call, concrete(list(args)), options)
-        except ArithmeticError:
+        except (ArithmeticError, np.linalg.LinAlgError):
             trace.failed = True
             raise
         simpler = _simpler(trace, call, args, kwargs, value)
@@ -140,11 +141,11 @@ def recorded(trace: Trace, call: Call, args: Any, kwargs: Any = None) -> Any:
     step = trace.step(call, *given, value)
     if isinstance(value, tuple | list):
         parts = [
-            _of_origin(_part(trace, step, i), call, args, kwargs, i) for i in range(len(value))
+            _of_origin(_part(trace, step, i), x, call, args, kwargs, i) for i, x in enumerate(value)
         ]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     result = trace.placeholder(step.number)
-    return _of_origin(result, call, args, kwargs)
+    return _of_origin(result, value, call, args, kwargs)
 
 
 def _simpler(trace: Trace, call: Call, args: Any, kwargs: Any, value: Any) -> Any:
@@ -154,16 +155,17 @@ def _simpler(trace: Trace, call: Call, args: Any, kwargs: Any, value: Any) -> An
         result = recorded(trace, *simple)
         if not lies_alike(result.value, value):
             return None
-        result.origin = None  # the view is one of what this call was given
-        return _of_origin(result, call, args, kwargs)
-    if isinstance(simple, Filled):
-        return constant(trace, simple.value)
-    if isinstance(simple, Known):
+        result = trace.placeholder(result.number)  # the view is one of what this call was given
+    elif isinstance(simple, Filled):
+        result = constant(trace, simple.value)
+    elif isinstance(simple, Known):
         step = trace.step(CONSTANT, (trace.fixed(simple.value),), {}, simple.value)
-        return trace.placeholder(step.number)
-    if simple is None or not lies_alike(simple.value, value):
+        result = trace.placeholder(step.number)
+    elif simple is None or not lies_alike(simple.value, value):
         return None
-    return _of_origin(trace.placeholder(simple.number), call, args, kwargs)
+    else:
+        result = trace.placeholder(simple.number)
+    return _of_origin(result, value, call, args, kwargs)
 
 
 def makes_anew(call: Call) -> bool:
@@ -176,13 +178,26 @@ def lies_alike(x: Any, value: Any) -> bool:
     return bool(getattr(x, "strides", ()) == getattr(value, "strides", ()))
 
 
-def _of_origin(result: Any, call: Call, args: Any, kwargs: Any, part: int | None = None) -> Any:
-    """A result that remembers what it is a view of."""
+def _of_origin(
+    result: Any, value: Any, call: Call, args: Any, kwargs: Any, part: int | None = None
+) -> Any:
+    """A result that remembers what it is a view of, as NumPy's `value` is one."""
     source: Any = args[0] if args else None
-    arrays = isinstance(source, Operand) and isinstance(result.value, np.ndarray)
-    if arrays and not makes_anew(call) and np.may_share_memory(result.value, source.value):
+    if not isinstance(value, np.ndarray) or makes_anew(call):
+        return result
+    seen = sum(_views(value, x) for x in args)
+    if seen == 1 and isinstance(source, Operand) and _views(value, source):
         result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number, part)
+    elif seen and value.base is not None:
+        result.tape.loose.append(value)
     return result
+
+
+def _views(value: Any, x: Any) -> int:
+    """Of how many operands an array is a view; copies that nobody changed yet count as one more."""
+    if isinstance(x, list | tuple):
+        return sum(_views(value, item) for item in x)
+    return int(isinstance(x, Operand) and np.may_share_memory(value, x.value))
 
 
 def _evaluated(call: Call, actual: list[Any], options: dict[str, Any]) -> Any:
@@ -217,7 +232,11 @@ def constant(trace: Trace, array: Any) -> Any:
 
 
 def refused(what: str, way_out: str) -> CompileError:
-    return CompileError(
+    error = CompileError(
         f"{what} at {site_text(user_site(2))}, which a compiled function cannot do anew in every"
         f" call: {way_out}"
     )
+    capture = tracer()
+    if capture is not None:
+        capture.trace.refusal = error  # also where the function catches it
+    return error

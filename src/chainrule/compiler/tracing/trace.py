@@ -90,11 +90,16 @@ class Trace:
         self.prints: list[Any] = []
         self._positions: dict[int, int] = {}
         self.guards: list[Guard] = []
+        #: Views of what is no first operand: nothing that they share memory with may be changed.
+        self.loose: list[np.ndarray] = []
+        #: What was refused, also where the function caught the error.
+        self.refusal: CompileError | None = None
         #: Whether a call raised an error of numbers, such as a division by zero.
         self.failed = False
         #: Whether entries were changed: then it matters what is a view of what.
         self.changed = False
         self._ambient = _ignored()
+        self._errors = list(np.geterr().values())
 
     def input(self, value: Any) -> int:
         """A new step without a call."""
@@ -174,6 +179,12 @@ class Trace:
     ) -> int:
         """A new step; `quiet` where NumPy never warns of it."""
         step = Step(len(self.steps), call, args, kwargs, value, user_site(4), reads)
+        if not quiet and "raise" in np.geterr().values() and "raise" not in self._errors:
+            where = site_text(user_site(3))
+            raise CompileError(
+                f"np.errstate asks for errors at {where}, which compiled code does not raise: look"
+                f" at the results outside"
+            )
         if not quiet:
             step.ignoring = tuple(kind for kind in _ignored() if kind not in self._ambient)
         self.known[key] = step.number

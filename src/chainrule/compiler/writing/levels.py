@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,13 +78,12 @@ class LevelWriter:
         if leaves:
             self.body.append(f"{self.all}[:{leaves}] = {state}")
         end = leaves
-        for given in self.levels.inputs[leaves:]:
-            start, end = end, end + len(given.keys)
-            name = called[given.number]
-            if given.is_array:
-                self.body.append(f"{self.all}[{start}:{end}] = {name}.reshape(-1)")
-            else:
-                self.body.append(f"{self.all}[{start}] = {name}")
+        for is_array, group in groupby(self.levels.inputs[leaves:], attrgetter("is_array")):
+            for some in [[given] for given in group] if is_array else [list(group)]:
+                start, end = end, end + sum(len(given.keys) for given in some)
+                names = ", ".join(called[given.number] for given in some)
+                what = f"{names}.reshape(-1)" if is_array else f"[{names}]"
+                self.body.append(f"{self.all}[{start}:{end}] = {what}")
 
     def take_results(self, numbers: list[int]) -> str:
         """The name of a list of results, as Python's numbers."""
