@@ -1,5 +1,6 @@
 """Large programs on single numbers: the results of eager, a few calls on long arrays."""
 
+import contextlib
 import copy
 import operator
 import subprocess
@@ -399,15 +400,20 @@ def outcome(f, args):
         return error
 
 
+def require_same_outcome(compiled, f, args, **tolerance):
+    """The same results, or the same error with the same message."""
+    expected, found = outcome(f, args), outcome(compiled, args)
+    if isinstance(expected, Exception):
+        assert (type(found), str(found)) == (type(expected), str(expected))
+    else:
+        require_same(found, expected, **tolerance)
+
+
 def same_behaviour(f, *calls):
     """Compiled with the first arguments; then the same results or the same errors."""
     compiled = cr.compile(f)
     for args in calls:
-        expected, found = outcome(f, args), outcome(compiled, args)
-        if isinstance(expected, Exception):
-            assert (type(found), str(found)) == (type(expected), str(expected))
-        else:
-            require_same(found, expected)
+        require_same_outcome(compiled, f, args)
 
 
 def test_powers_are_those_of_values():
@@ -735,8 +741,25 @@ def test_random_programs_on_values(count, steps, calls):
         warnings.simplefilter("ignore")
         compiled = cr.compile(f)
         for args in rows:
-            expected, found = outcome(f, args), outcome(compiled, args)
-            if isinstance(expected, Exception):
-                assert (type(found), str(found)) == (type(expected), str(expected))
-            else:
-                require_same(found, expected, rtol=1e-9, noise=1e-12)
+            require_same_outcome(compiled, f, args, rtol=1e-9, noise=1e-12)
+
+
+def test_what_is_refused_counts_also_where_it_is_caught():
+    def prints(x):
+        with contextlib.suppress(TypeError):
+            sys.stdout.write(f"the loss is {2.0}")
+        return x * 2.0
+
+    with pytest.raises(cr.CompileError, match="the function prints"):
+        cr.compile(prints)(1.0)
+    w = cr.Value(1.0, label="w")
+    w.grad = 3.0
+
+    def reads(x):
+        try:
+            return x * w.grad
+        except TypeError:
+            return x * 0.0
+
+    with pytest.raises(cr.CompileError, match="reads the gradient of w"):
+        cr.compile(reads)(1.0)

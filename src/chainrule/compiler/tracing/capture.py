@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.compiler.tracing.calls import CONSTANT, FLOAT, Fixed, Ref
 from chainrule.compiler.tracing.placeholder import Placeholder
-from chainrule.compiler.tracing.trace import Trace, key_of
+from chainrule.compiler.tracing.trace import Trace, key_of, refusal
 from chainrule.engine import Node, tick
 from chainrule.errors import CompileError
 from chainrule.recording import record_graph, traced_by
@@ -25,12 +25,9 @@ if TYPE_CHECKING:
 
 
 class Leaf(NamedTuple):
-    """A leaf outside of the function that it computes with, as it was."""
+    """A leaf outside of the function that it computes with, and all that it held."""
 
     node: Any
-    held: Any
-    grad: Any
-    #: All that it held.
     slots: dict[str, Any]
     #: Of the step that stands for the data.
     number: int
@@ -56,7 +53,7 @@ class _Earlier:
         return other
 
     def _read(self, *_args: Any, **_options: Any) -> Any:
-        raise CompileError(
+        raise refusal(
             f"the function reads the gradient of {self.node.label or 'a leaf'} from the call"
             f" before: compute the gradient in the same call, or pass it as an argument"
         )
@@ -95,7 +92,7 @@ class Capture:
                         x.take_back()
                     number = self.trace.input(x._held)
                     slots = {name: getattr(x, name) for name in slots_of(type(x))}
-                    self.leaves.append(Leaf(x, x._held, x._grad, slots, number))
+                    self.leaves.append(Leaf(x, slots, number))
                     x._held = Placeholder(self.trace, number)
                     if x._grad is not None:
                         x._grad = self._earlier.setdefault(id(x), _Earlier(x))
@@ -130,7 +127,7 @@ class Capture:
             node = leaf.node
             data = self._new_data(node._held, leaf)
             earlier = self._earlier.get(id(node))
-            same = node._grad is leaf.grad or node._grad is earlier
+            same = node._grad is leaf.slots["_grad"] or node._grad is earlier
             grad = None if same else node._grad
             if grad is not None and not isinstance(grad, Placeholder):
                 grad = self._constant(grad)
@@ -286,7 +283,7 @@ class _Silent(io.TextIOBase):
     def write(self, text: str) -> int:
         if not text.strip():
             return len(text)
-        raise CompileError(
+        raise refusal(
             f"the function prints at {site_text(user_site(2))}, which a compiled one would do only"
             f" once: return what is to be printed"
         )

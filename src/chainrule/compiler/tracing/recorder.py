@@ -8,9 +8,8 @@ import numpy as np
 
 from chainrule.compiler.tracing.calls import CONSTANT, OPERATORS, PART, Call, Ref, spelled
 from chainrule.compiler.tracing.simplify import Filled, Instead, Known, simplified
-from chainrule.compiler.tracing.trace import LITERAL, UNFORESEEN, Step, Trace
+from chainrule.compiler.tracing.trace import LITERAL, UNFORESEEN, Step, Trace, refusal
 from chainrule.errors import CompileError
-from chainrule.recording import tracer
 from chainrule.sites import site_text, user_site
 
 
@@ -111,7 +110,7 @@ def packed(trace: Trace, x: Any) -> Any:
     """Arguments with references in place of placeholders and of constant arrays."""
     if isinstance(x, Operand):
         if x.tape is not trace:
-            raise CompileError("a placeholder of another tracing is in use: it was kept from then")
+            raise refusal("a placeholder of another tracing is in use: it was kept from then")
         return Ref(x.now().number)
     if isinstance(x, list | tuple):
         return type(x)([packed(trace, item) for item in x])
@@ -185,10 +184,10 @@ def _of_origin(
     source: Any = args[0] if args else None
     if not isinstance(value, np.ndarray) or makes_anew(call):
         return result
-    seen = sum(_views(value, x) for x in args)
-    if seen == 1 and isinstance(source, Operand) and _views(value, source):
+    seen = [_views(value, x) for x in args]
+    if isinstance(source, Operand) and seen[0] and sum(seen) == 1:
         result.origin = Origin(source, call, tuple(args[1:]), kwargs, source.number, part)
-    elif seen and value.base is not None:
+    elif any(seen) and value.base is not None:
         result.tape.loose.append(value)
     return result
 
@@ -232,11 +231,7 @@ def constant(trace: Trace, array: Any) -> Any:
 
 
 def refused(what: str, way_out: str) -> CompileError:
-    error = CompileError(
+    return refusal(
         f"{what} at {site_text(user_site(2))}, which a compiled function cannot do anew in every"
         f" call: {way_out}"
     )
-    capture = tracer()
-    if capture is not None:
-        capture.trace.refusal = error  # also where the function catches it
-    return error

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.compiler.tracing.calls import Call, Fixed, Ref, refs_of
 from chainrule.errors import CompileError
 from chainrule.fingerprint import fingerprint
+from chainrule.recording import tracer
 from chainrule.sites import Site, site_text, user_site
 
 #: Objects that are written out in source.
@@ -65,6 +66,15 @@ class Step:
         self.product = False
         #: What NumPy was told not to warn of.
         self.ignoring: tuple[str, ...] = ()
+
+
+def refusal(message: str) -> CompileError:
+    """The error of a function that cannot be compiled; it counts also where it is caught."""
+    error = CompileError(message)
+    capture = tracer()
+    if capture is not None and capture.trace.refusal is None:
+        capture.trace.refusal = error
+    return error
 
 
 class Guard(NamedTuple):
@@ -133,7 +143,7 @@ class Trace:
     def _check_constant(self, position: int) -> None:
         thing, before = self.constants[position], self.prints[position]
         if before is not None and fingerprint(thing) != before:
-            raise CompileError(
+            raise refusal(
                 f"an array of shape {thing.shape} that is no argument was written into during"
                 f" tracing: every call would do so only once; make a new array instead, or pass"
                 f" it as an argument and return what becomes of it"
@@ -181,7 +191,7 @@ class Trace:
         step = Step(len(self.steps), call, args, kwargs, value, user_site(4), reads)
         if not quiet and "raise" in np.geterr().values() and "raise" not in self._errors:
             where = site_text(user_site(3))
-            raise CompileError(
+            raise refusal(
                 f"np.errstate asks for errors at {where}, which compiled code does not raise: look"
                 f" at the results outside"
             )
