@@ -57,7 +57,7 @@ def shown(pairs: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
 
 def lift(inputs: Any) -> int:
     """Show the inputs of an op to what traces here; return the number of its next step."""
-    capture = _tracer.get()
+    capture = _tracer.get() if tracers else None
     return 0 if capture is None else capture.lift(inputs)
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from chainrule.compiler.planning.scalars import is_same_number
 from chainrule.compiler.planning.tiles import needed
-from chainrule.compiler.tracing.calls import Ref
+from chainrule.compiler.tracing.calls import Ref, method
 from chainrule.compiler.tracing.simplify import COMPARISONS
 
 if TYPE_CHECKING:
@@ -229,9 +230,7 @@ def _is_exact(x: Any) -> bool:
 
 def _is_same(step: Step) -> bool:
     """Whether the result is the number that the call is given."""
-    call = step.call
-    assert call is not None
-    return call.function in {float, np.array} or (call.style == "method" and call.text == "astype")
+    return is_same_number(step) or step.call == method("astype")
 
 
 def _is_view(step: Step) -> bool:

@@ -16,7 +16,7 @@ from chainrule.compiler.writing.entry import Entry
 from chainrule.compiler.writing.levels import LevelWriter
 from chainrule.compiler.writing.loops import write_run
 from chainrule.compiler.writing.source import Writer
-from chainrule.compiler.writing.spelling import INDENT, Names, indented, literal
+from chainrule.compiler.writing.spelling import Names, given_up, if_nan, indented, literal
 from chainrule.compiler.writing.variables import Lines, constant_names, parameter_names, wishes_of
 from chainrule.engine import Node
 from chainrule.errors import CompileError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from chainrule.compiler.planning.lanes import Update
     from chainrule.compiler.tracing.capture import Change, Recording
+    from chainrule.compiler.writing.spelling import Text
 
 
 class Results:
@@ -62,7 +63,7 @@ class Results:
             for change in self.changes
         ]
 
-    def text(self, writer: Writer | LevelWriter) -> str:
+    def text(self, writer: Text) -> str:
         """The expression that is returned."""
         result = self.tree_text(self.tree, writer)
         if not self.entry.recording.leaves:
@@ -70,7 +71,7 @@ class Results:
         changed = "".join(f"{self.leaf_text(part, writer)}, " for part in self.changed)
         return f"{result}, ({changed.strip()})"
 
-    def tree_text(self, tree: Any, writer: Writer | LevelWriter) -> str:
+    def tree_text(self, tree: Any, writer: Text) -> str:
         """A container of results."""
         if tree is None:
             return "None"
@@ -92,7 +93,7 @@ class Results:
         inside = ", ".join(self.leaf_text(x, writer) for x in leaves)
         return f"{self.entry.keep(rebuild, 'rebuild')}([{inside}])"
 
-    def leaf_text(self, x: Any, writer: Writer | LevelWriter) -> str:
+    def leaf_text(self, x: Any, writer: Text) -> str:
         """A result; an array is nobody else's."""
         if isinstance(x, Node):
             x = x._held
@@ -184,16 +185,13 @@ def looks(writer: Writer, recording: Recording, step: Any) -> None:
     name = writer.called[step.number]
     for guard in recording.trace.guards:
         if guard.number == step.number:
-            writer.body += [f"if {'not ' if guard.truth else ''}{name}:", f"{INDENT}raise Unusual"]
+            writer.body += given_up(f"{'not ' * guard.truth}{name}")
     if step.number in writer.plan.checked:
         size = name
         if np.ndim(step.value):
             size = writer.names.new("size")
             writer.body.append(f"{size} = np.vdot({name}, {name})")
-        writer.body += [
-            f"if {size} != {size}:  # NaN: chainrule looks where it came from",
-            f"{INDENT}raise Unusual",
-        ]
+        writer.body += if_nan(size)
 
 
 def write_steps(writer: Writer, recording: Recording, update: Update | None) -> None:
@@ -213,7 +211,7 @@ def write_steps(writer: Writer, recording: Recording, update: Update | None) -> 
 
 
 def program_text(
-    writer: Writer | LevelWriter,
+    writer: Text,
     outside: list[str],
     head: str,
     entry: Entry | None,

@@ -11,7 +11,15 @@ import numpy as np
 from chainrule.compiler.planning.scalars import SILENT
 from chainrule.compiler.tracing.calls import spelled
 from chainrule.compiler.writing.source import NAMED_OUT
-from chainrule.compiler.writing.spelling import INDENT, Names, indented, literal
+from chainrule.compiler.writing.spelling import (
+    INDENT,
+    Names,
+    Text,
+    given_up,
+    if_nan,
+    indented,
+    literal,
+)
 
 if TYPE_CHECKING:
     from chainrule.compiler.planning.levels import Group, Levels
@@ -20,19 +28,13 @@ if TYPE_CHECKING:
 _STRICT = 'with np.errstate(over="raise", divide="raise", invalid="raise"):'
 
 
-class LevelWriter:
+class LevelWriter(Text):
     """Writes the groups of a program on single numbers."""
 
     def __init__(self, levels: Levels, names: Names) -> None:
-        self.levels, self.names = levels, names
-        self.setup: list[str] = []
-        self.body: list[str] = []
-        #: Constant arrays and functions of others, by name.
-        self.outside: dict[str, Any] = {}
+        super().__init__(names)
+        self.levels = levels
         self.all = names.new("numbers")
-        self.functions: dict[str, str] = {}
-        #: The results by their steps.
-        self.called: dict[int, str] = {}
         longest = max((g.stop - g.start for g in levels.groups if not g.is_sum), default=0)
         terms = [sum(map(len, g.operands.values())) for g in levels.groups if g.is_sum]
         self.longest = max([longest, *terms])
@@ -50,28 +52,6 @@ class LevelWriter:
         for group in self.levels.groups:
             self._write_group(group)
         self.body = [*lines, _STRICT, *indented(self.body, 1)]
-
-    def keep(self, wish: str, thing: Any) -> str:
-        """The name of a constant array, or of a function of others."""
-        name = self.names.new(wish)
-        self.outside[name] = thing
-        return name
-
-    def is_plain(self, _number: int) -> bool:
-        """Whether a result is one of Python's numbers."""
-        return True
-
-    def is_part(self, _number: int) -> bool:
-        """Whether a result is part of another array."""
-        return False
-
-    def functions_text(self) -> list[str]:
-        """The variables that hold functions."""
-        return [f"{name} = {text}" for text, name in self.functions.items()]
-
-    def statements(self) -> list[str]:
-        """The body."""
-        return self.body
 
     def take_inputs(self, state: str, leaves: int, called: dict[int, str]) -> None:
         """Lines that bring leaves and arguments to their places."""
@@ -93,15 +73,10 @@ class LevelWriter:
         self.called = {number: f"{name}[{i}]" for i, number in enumerate(numbers)}
         return name
 
-    def local(self, function: Any) -> str:
+    def function(self, function: Any) -> str:
         """A function as a variable of the program."""
-        text, style, _ = spelled(function)
-        if style == "foreign":
-            known = next((name for name, thing in self.outside.items() if thing is function), "")
-            return known or self.keep(text, function)
-        if text not in self.functions:
-            self.functions[text] = self.names.new(text.removeprefix("np.").replace(".", "_"))
-        return self.functions[text]
+        call = spelled(function)
+        return self.outsider(call) if call.style == "foreign" else self.local(call.text)
 
     def _write_group(self, group: Group) -> None:
         count = group.stop - group.start
@@ -115,7 +90,7 @@ class LevelWriter:
         else:
             rows = [group.operands[number] for number in group.results]
             args = [self._operand(i, column) for i, column in enumerate(zip(*rows, strict=True))]
-        function = self.local(group.function)
+        function = self.function(group.function)
         what = f"{count} sums" if group.is_sum else f"{count} at once"
         if isinstance(group.function, np.ufunc) or group.is_sum:
             out = f"out={out}" if group.function in NAMED_OUT else out
@@ -128,15 +103,12 @@ class LevelWriter:
         else:
             self.body.append(line)
         if spelled(group.function).style == "foreign" or group.function in SILENT:
-            finite = f"{self.local(np.isfinite)}({part}).all()"
-            self.body += [f"if not {finite}:  # Python's may raise", f"{INDENT}raise Unusual"]
+            finite = f"{self.local('np.isfinite')}({part}).all()"
+            self.body += given_up(f"not {finite}", "Python's may raise")
         if group.product:
             size = self.names.new("size")
-            self.body += [
-                f"{size} = {self.local(np.vdot)}({part}, {part})",
-                f"if {size} != {size}:  # NaN: chainrule looks where it came from",
-                f"{INDENT}raise Unusual",
-            ]
+            self.body.append(f"{size} = {self.local('np.vdot')}({part}, {part})")
+            self.body += if_nan(size)
 
     def _operand(self, position: int, column: Any) -> str:
         """Operands of a group side by side: a constant, a part of all numbers, or gathered."""

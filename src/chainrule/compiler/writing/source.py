@@ -21,11 +21,12 @@ from chainrule.compiler.planning.scalars import (
 from chainrule.compiler.planning.tiles import elementwise, operands
 from chainrule.compiler.tracing.calls import CLIP, Fixed, Ref
 from chainrule.compiler.writing.spelling import (
-    INDENT,
     Names,
+    Text,
     bracketed,
     called,
     comment,
+    given_up,
     indented,
     literal,
     named,
@@ -54,28 +55,22 @@ _OF_NUMBERS = {
 }
 
 
-class Writer:
+class Writer(Text):
     """Writes the statements of a plan, with a name for every result."""
 
     def __init__(self, trace: Trace, plan: Plan, names: Names, wishes: dict[int, str]) -> None:
-        self.trace, self.plan, self.names = trace, plan, names
-        self.wishes = wishes
-        self.called: dict[int, str] = {}
+        super().__init__(names)
+        self.trace, self.plan, self.wishes = trace, plan, wishes
         self.constants: dict[int, str] = {}
         #: Inside of a loop over pieces: the piece of a constant by its position.
         self.pieces_of: dict[int, str] = {}
-        self.setup: list[str] = []
-        self.body: list[str] = []
         self.buffer_names: dict[int, str] = {}
-        #: Functions of others, by name.
-        self.outside: dict[str, Any] = {}
         self._buffer_wishes: dict[int, str] = {}
         for number, buffer in plan.buffers.items():
             if wishes.get(number):
                 self._buffer_wishes.setdefault(id(buffer), wishes[number])
-        #: Constant numbers, and functions of NumPy's, by the variables that hold them.
+        #: Constant numbers by the variables that hold them.
         self.numbers: dict[Any, str] = {}
-        self.functions: dict[str, str] = {}
         #: Places in long arrays that results are copied to.
         self.places: dict[int, str] = {}
         #: The statements of which NumPy is not to warn.
@@ -164,7 +159,7 @@ class Writer:
             scalar = not self.trace.exact and self.plan.scalars.issuperset(operands(step))
             if scalar and may_raise(step):
                 finite = f"{self.local('math.isfinite')}({self.called[step.number]})"
-                self.body += [f"if not {finite}:  # Python's may raise", f"{INDENT}raise Unusual"]
+                self.body += given_up(f"not {finite}", "Python's may raise")
         else:
             name = self.buffer_name(step)
             self.body.append(f"{self.expression(step, name)}{comment(step)}")
@@ -347,15 +342,6 @@ class Writer:
             self.setup.append(f"{self.numbers[key]} = {buffer}.reshape({shape})")
         return self.numbers[key]
 
-    def outsider(self, call: Call) -> str:
-        """The name of a function that is not NumPy's."""
-        for name, known in self.outside.items():
-            if known is call.function:
-                return name
-        name = self.names.new(call.text)
-        self.outside[name] = call.function
-        return name
-
     def ones(self, length: int, step: Step) -> str:
         """A vector of ones: its product with a matrix is the sum of the rows."""
         key = ("ones", length, step.value.dtype)
@@ -363,15 +349,3 @@ class Writer:
             name = self.numbers[key] = self.names.new(f"ones_{length}")
             self.setup.append(f"{name} = np.ones({length}, {literal(step.value.dtype)})")
         return self.numbers[key]
-
-    def local(self, text: str) -> str:
-        """A function as a variable of the program: NumPy need not be looked into."""
-        if text not in self.functions:
-            self.functions[text] = self.names.new(
-                text.removeprefix("np.").removeprefix("math.").replace(".", "_")
-            )
-        return self.functions[text]
-
-    def functions_text(self) -> list[str]:
-        """The variables that hold functions."""
-        return [f"{name} = {text}" for text, name in self.functions.items()]

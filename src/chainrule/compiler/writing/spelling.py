@@ -41,6 +41,68 @@ class Names:
         return name
 
 
+class Text:
+    """A program on its way: names, lines, and what comes from outside."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.setup: list[str] = []
+        self.body: list[str] = []
+        #: The results by their steps.
+        self.called: dict[int, str] = {}
+        #: Functions of others, and constants, by name.
+        self.outside: dict[str, Any] = {}
+        #: Functions of NumPy's and of Python's by the variables that hold them.
+        self.functions: dict[str, str] = {}
+
+    def local(self, text: str) -> str:
+        """A function as a variable of the program: NumPy need not be looked into."""
+        if text not in self.functions:
+            self.functions[text] = self.names.new(
+                text.removeprefix("np.").removeprefix("math.").replace(".", "_")
+            )
+        return self.functions[text]
+
+    def functions_text(self) -> list[str]:
+        """The variables that hold functions."""
+        return [f"{name} = {text}" for text, name in self.functions.items()]
+
+    def outsider(self, call: Call) -> str:
+        """The name of a function that is not NumPy's."""
+        for name, known in self.outside.items():
+            if known is call.function:
+                return name
+        return self.keep(call.text, call.function)
+
+    def keep(self, wish: str, thing: Any) -> str:
+        """The name of an object from outside."""
+        name = self.names.new(wish)
+        self.outside[name] = thing
+        return name
+
+    def statements(self) -> list[str]:
+        """The body."""
+        return self.body
+
+    def is_plain(self, _number: int) -> bool:
+        """Whether a result is one of Python's numbers in the program."""
+        return True
+
+    def is_part(self, _number: int) -> bool:
+        """Whether a result is part of something else: it is copied when it is handed out."""
+        return False
+
+
+def given_up(condition: str, why: str = "") -> list[str]:
+    """Lines that leave a call to chainrule itself."""
+    return [f"if {condition}:{f'  # {why}' if why else ''}", f"{INDENT}raise Unusual"]
+
+
+def if_nan(size: str) -> list[str]:
+    """Lines that look whether a number, which is NaN if any of some is, is NaN."""
+    return given_up(f"{size} != {size}", "NaN: chainrule looks where it came from")
+
+
 def called(call: Call, args: list[str], options: dict[str, str], out: str) -> str:
     """A call as text."""
     if call.style == "part":
