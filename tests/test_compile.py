@@ -218,8 +218,9 @@ def test_many_signatures_are_warned_of():
     compiled = cr.compile(lambda x, n: x * n)
     for n in range(16):
         assert compiled(1.5, n) == 1.5 * n
-    with pytest.warns(RuntimeWarning, match="pass a float"):
+    with pytest.warns(RuntimeWarning, match="pass a float") as warned:
         assert compiled(1.5, 16) == 24.0
+    assert warned[0].filename == __file__  # the line that called, not one of the library's
     assert len(compiled.programs) == 16
 
 

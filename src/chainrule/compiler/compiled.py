@@ -99,7 +99,7 @@ class Compiled:
                 f" forgotten: every new shape, whole number or text costs a compilation; pass a"
                 f" float or an array for a number that changes",
                 RuntimeWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
             self.programs.pop()
         try:
