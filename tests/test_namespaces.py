@@ -133,7 +133,7 @@ def test_without_scipy_the_extra_is_named():
         "except ImportError as error:\n    print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == 'special functions need SciPy: pip install "chainrule[special]"'
+    assert done.stdout.strip() == 'special functions need SciPy: pip install "chainrule[scipy]"'
 
 
 def test_a_program_written_for_autograd():

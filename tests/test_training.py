@@ -289,7 +289,7 @@ def test_mlp_of_tensors():
     x = np.random.default_rng(0).normal(size=(6, 3))
     W1, b1, W2, b2 = (p.data for p in net.parameters())
     assert np.allclose(net(x).data, np.maximum(x @ W1 + b1, 0) @ W2 + b2)
-    assert repr(net) == "MLP(Linear(3, 4), Linear(4, 2))"
+    assert repr(net) == "MLP(Linear(3, 4), Linear(4, 2)): 26 parameters"
     with pytest.raises(ValueError, match=r"Linear\(3, 4\) takes 3 inputs .* \(6, 2\)"):
         net(np.ones((6, 2)))
     net(x).sum().backward()
@@ -302,7 +302,7 @@ def test_activations_for_each_layer():
     assert 0 < net(np.ones((1, 2))).item() < 1
     with pytest.raises(ValueError, match="2 activations for 3 layers"):
         cr.nn.MLP([2, 3, 3, 1], ["relu", "relu"])
-    with pytest.raises(ValueError, match="unknown activation 'rely': use one of linear, relu"):
+    with pytest.raises(ValueError, match="unknown activation 'rely': use one of elu, .*, relu, "):
         cr.nn.MLP([2, 1], ["rely"])
 
 
@@ -346,8 +346,8 @@ def test_scalar_networks_equal_tensor_networks():
     for layer, w in zip(net.layers, W, strict=True):
         assert np.allclose([[v.grad for v in n.w] for n in layer.neurons], w.grad)
     assert [p.label for p in net.parameters()][:4] == ["w1_11", "w1_12", "b1_1", "w1_21"]
-    assert repr(net) == "MLP(Layer(2, 3), Layer(3, 2))"
-    assert repr(net.layers[0].neurons[0]) == "Neuron(2)"
+    assert repr(net) == "MLP(Layer(2, 3), Layer(3, 2)): 17 parameters"
+    assert repr(net.layers[0].neurons[0]) == "Neuron(2): 3 parameters"
     with pytest.raises(ValueError, match="of 2 inputs takes a list of as many"):
         net(1.0)
     with pytest.raises(ValueError, match="of 2 inputs takes a list of as many"):
@@ -381,7 +381,5 @@ def test_adam_follows_its_formula():
             np.testing.assert_allclose(w.data, expected, rtol=rtol)
     with pytest.raises(ValueError, match="betas"):
         cr.optim.Adam([w], betas=(0.9, 1.0))
-    with pytest.raises(TypeError, match="real"):
-        cr.optim.Adam([cr.Value(1.0)])
     with pytest.raises(ValueError, match="no gradient"):
         cr.optim.Adam([cr.Tensor([1.0])]).step()

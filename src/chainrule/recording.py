@@ -27,6 +27,12 @@ recording = _recording.get
 #: Whether results are looked at for NaN and infinity.
 watching = _watching.get
 
+_evaluating: ContextVar[bool] = ContextVar("chainrule_evaluating", default=False)
+#: Whether modules are in use here, not in training (see `evaluation`).
+evaluating = _evaluating.get
+#: Not empty while modules are in use in any thread.
+evaluations: list[None] = []
+
 #: Not empty while a function is traced for compilation, in any thread.
 tracers: list[Any] = []
 _tracer: ContextVar[Any] = ContextVar("chainrule_tracer", default=None)
@@ -77,6 +83,27 @@ def no_grad() -> AbstractContextManager[bool]:
     Usable with `with` and as a decorator, `@no_grad()`; for the current thread or task only.
     """
     return record_graph(False)
+
+
+@contextmanager
+def evaluation(on: bool = True) -> Iterator[None]:
+    """Let modules be as they are in use: dropout keeps everything, batch norm what it has learned.
+
+    For the current thread or task only. `evaluation(False)` inside is training again.
+
+    >>> import chainrule as cr
+    >>> drop = cr.nn.Dropout(0.5, seed=0)
+    >>> with cr.nn.evaluation():
+    ...     print(drop(np.ones(4)))
+    [1. 1. 1. 1.]
+    """
+    token = _evaluating.set(on)
+    evaluations.append(None)
+    try:
+        yield
+    finally:
+        evaluations.pop()
+        _evaluating.reset(token)
 
 
 @contextmanager

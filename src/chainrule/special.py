@@ -5,7 +5,7 @@ Every name is SciPy's own, and its ufuncs record when they meet a traced array, 
 here instead: `logsumexp`, `softmax`, `log_softmax`, `polygamma`, `multigammaln`.
 
 Raises:
-    ImportError: without SciPy, `pip install "chainrule[special]"`.
+    ImportError: without SciPy, `pip install "chainrule[scipy]"`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 try:
     import scipy.special as _special
 except ImportError as error:
-    raise ImportError('special functions need SciPy: pip install "chainrule[special]"') from error
+    raise ImportError('special functions need SciPy: pip install "chainrule[scipy]"') from error
 
 from chainrule.ops.dispatch import load as _load
 

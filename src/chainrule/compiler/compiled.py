@@ -14,7 +14,7 @@ from chainrule.compiler.program import Mismatch, Program, Unusual, program_of
 from chainrule.compiler.tracing.capture import is_traced, recorded_call, require_same
 from chainrule.engine import Node
 from chainrule.errors import CompileError
-from chainrule.recording import ON, recording, tracer, tracers
+from chainrule.recording import ON, evaluating, evaluations, recording, tracer, tracers
 from chainrule.sites import user_site
 from chainrule.trees import flatten
 
@@ -59,7 +59,7 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         shortcut = self._shortcut
-        if shortcut is not None and not kwargs and not tracers and recording() == ON:
+        if shortcut is not None and not (kwargs or tracers or evaluations) and recording() == ON:
             try:
                 return shortcut(*args)
             except Exception:  # noqa: BLE001 -- it is raised again where it means something
@@ -67,7 +67,7 @@ class Compiled:
         return self._called(args, kwargs)
 
     def _called(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if recording() != ON or (tracers and tracer() is not None):
+        if recording() != ON or evaluating() or (tracers and tracer() is not None):
             return self.function(*args, **kwargs)
         programs = self.programs
         for program in programs:

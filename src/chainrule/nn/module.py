@@ -1,29 +1,293 @@
-"""What every network has in common."""
+"""What every network has in common: parameters by name, freezing, a state to save, a summary."""
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+import functools
+import json
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
+from chainrule.engine import Node
+from chainrule.nn.places import mapped, places
+from chainrule.ops.base import shape_of
+from chainrule.recording import evaluation, no_grad
 from chainrule.scopes import scoped
+from chainrule.traced import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+#: Told of every call of a module and its result; for `summary`.
+_observer: ContextVar[Callable[[Any, Any], Any] | None] = ContextVar("observer", default=None)
 
 
 class Module:
-    """Something with parameters: a layer or a network of layers.
+    """Something with parameters: a layer, or a network of layers. A subclass has `__call__`.
+
+    A module is a plain container. Every `Tensor` and `Value` among its attributes is a parameter,
+    also in lists, dicts and other modules, and has the name of its place: `layers.0.W`. One that is
+    there twice is one parameter, under its first name. Plain arrays are constants.
 
     What a module computes when it is called is drawn together in pictures, under the name it has in
     your program: `net.layers[0]`.
+
+    >>> import chainrule as cr
+    >>> class Scaled(cr.nn.Module):
+    ...     def __init__(self):
+    ...         self.factor = cr.Tensor([2.0, 3.0])
+    ...         self.inner = cr.nn.Linear(2, 1, seed=0)
+    ...
+    ...     def __call__(self, x):
+    ...         return self.inner(self.factor * x)
+    >>> {name: p.shape for name, p in Scaled().named_parameters().items()}
+    {'factor': (2,), 'inner.W': (2, 1), 'inner.b': (1,)}
     """
+
+    #: Attributes that are part of the state and are not trained, such as running means.
+    STATISTICS: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__call__" in cls.__dict__:
-            setattr(cls, "__call__", scoped(cls.__dict__["__call__"]))  # noqa: B010 -- for mypy
+            call = _observed(scoped(cls.__dict__["__call__"]))
+            setattr(cls, "__call__", call)  # noqa: B010 -- for mypy
+
+    def modules(self) -> dict[str, Module]:
+        """This module, under an empty name, and all inside, each once, by name."""
+        inner = {name: x for name, _, x in self._walk("", {}) if isinstance(x, Module)}
+        return {"": self, **inner}
+
+    def _walk(self, path: str, seen: dict[int, Any]) -> Iterator[tuple[str, bool, Any]]:
+        """All that is inside, in the order of the attributes: its name, and whether it is trained.
+
+        Every module, node and random generator comes once, under its first name.
+        """
+        seen[id(self)] = self
+        for attribute, held in vars(self).items():
+            for name, x in places({attribute: held} if attribute != "_frozen" else {}, path):
+                if id(x) in seen or not isinstance(x, Module | Node | np.random.Generator):
+                    continue
+                seen[id(x)] = x
+                yield name, isinstance(x, Node) and attribute not in self.STATISTICS, x
+                if isinstance(x, Module):
+                    yield from x._walk(name, seen)
+
+    def _own(self) -> dict[str, Any]:
+        """The parameters, statistics and modules of this module alone."""
+        found = places({k: x for k, x in vars(self).items() if k != "_frozen"}, "")
+        return {name: x for name, x in found if isinstance(x, Module | Node)}
+
+    # ------------------------------------------------------------------------------ parameters
+
+    def named_parameters(self) -> dict[str, Any]:
+        """The parameters that are trained, each once, by name, in the order of the attributes."""
+        frozen = {id(leaf) for m in self.modules().values() for leaf in m._frozen_ones()}
+        return {name: p for name, p in self._all_parameters().items() if id(p) not in frozen}
 
     def parameters(self) -> list[Any]:
-        """Every weight, in a fixed order."""
-        raise NotImplementedError
+        """The parameters that are trained, each once."""
+        return list(self.named_parameters().values())
+
+    def _all_parameters(self) -> dict[str, Any]:
+        return {name: x for name, trained, x in self._walk("", {}) if trained}
+
+    def _held(self) -> dict[str, Any]:
+        """Parameters, statistics and random generators."""
+        return {name: x for name, _, x in self._walk("", {}) if not isinstance(x, Module)}
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters, so that the next backward starts from none."""
         for p in self.parameters():
             p.grad = None
+
+    # -------------------------------------------------------------------------------- freezing
+
+    def freeze(self) -> None:
+        """Leave the parameters of this module out of `parameters()`, here and in what it is in.
+
+        Freeze before you make the optimiser: one that has a parameter already goes on changing it.
+        `backward()` computes the gradient all the same.
+
+        >>> import chainrule as cr
+        >>> net = cr.nn.MLP([3, 4, 2])
+        >>> net.layers[0].freeze()
+        >>> list(net.named_parameters())
+        ['layers.1.W', 'layers.1.b']
+        """
+        for module in self.modules().values():
+            own = [x for x in module._own().values() if isinstance(x, Node)]
+            module.__dict__["_frozen"] = own
+
+    def unfreeze(self) -> None:
+        """Train what was frozen."""
+        for module in self.modules().values():
+            module.__dict__.pop("_frozen", None)
+
+    def _frozen_ones(self) -> list[Any]:
+        frozen: list[Any] = self.__dict__.get("_frozen", [])
+        return frozen
+
+    # ------------------------------------------------------------------- the state, and a twin
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that the module knows, as arrays by name.
+
+        Parameters, frozen or not, statistics, and the states of random generators (as bytes).
+        """
+        return {name: _as_array(x) for name, x in self._held().items()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over a state that `state()` gave, of this module or one like it.
+
+        Raises:
+            ValueError: if a name is missing or unknown, or a shape or dtype does not fit; then
+                nothing is changed.
+        """
+        held = self._held()
+        if unfit := sorted(held.keys() ^ state.keys()):
+            where = "the module" if unfit[0] in held else "the state"
+            raise ValueError(f"the state does not fit: {unfit[0]} is in {where} alone")
+        fitting = {name: _fitting(name, x, state[name]) for name, x in held.items()}
+        for name, x in held.items():
+            if isinstance(x, Node):
+                x.data = fitting[name]
+            else:
+                x.bit_generator.state = fitting[name]
+
+    def with_parameters(self, params: Mapping[str, Any]) -> Any:
+        """A twin with other parameters, for `cr.grad` and its kin; all else is shared.
+
+        Args:
+            params: arrays or traced arrays by name, as in `named_parameters()`; those that are not
+                there stay.
+
+        Raises:
+            ValueError: for an unknown name, or another shape.
+
+        >>> import chainrule as cr
+        >>> net = cr.nn.Linear(2, 1, seed=0)
+        >>> loss = lambda params: np.sum(net.with_parameters(params)(np.ones((1, 2))))
+        >>> cr.grad(loss)({"W": net.W.data, "b": net.b.data})["b"]
+        array([1.])
+        """
+        own = self._all_parameters()
+        for name, given in params.items():
+            if name not in own:
+                raise ValueError(f"no parameter {name}: there are {', '.join(own)}")
+            if shape_of(given) != shape_of(own[name]):
+                raise ValueError(
+                    f"{name} has the shape {shape_of(own[name])}, not {shape_of(given)}"
+                )
+        swapped: dict[int, Any] = {id(own[name]): given for name, given in params.items()}
+
+        def other(x: Any) -> Any:
+            if isinstance(x, Module) and id(x) not in swapped:
+                twin = swapped[id(x)] = copy.copy(x)
+                for name, thing in vars(x).items():
+                    object.__setattr__(twin, name, mapped(other, thing))
+            return swapped.get(id(x), x)
+
+        return other(self)
+
+    # --------------------------------------------------------------------------------- to read
+
+    def describe(self) -> str:
+        """The kind of the module with its sizes, such as `Linear(3, 4)`."""
+        inner = [x.describe() for x in self._own().values() if isinstance(x, Module)]
+        return f"{type(self).__name__}({', '.join([*self._own_arrays(), *inner])})"
+
+    def _own_arrays(self) -> list[str]:
+        own = {k: x for k, x in self._own().items() if k not in self.STATISTICS}
+        return [f"{k} {shape_of(x)}" for k, x in own.items() if isinstance(x, Node)]
+
+    def __repr__(self) -> str:
+        return f"{self.describe()}: {self._count()}"
+
+    def _count(self) -> str:
+        everything, trained = (
+            sum(np.size(plain(p)) for p in some)
+            for some in (self._all_parameters().values(), self.parameters())
+        )
+        frozen = f", {everything - trained:,} of them frozen" if trained < everything else ""
+        return f"{everything:,} parameter{'s' if everything != 1 else ''}{frozen}"
+
+    def summary(self, *inputs: Any) -> str:
+        """A table of the modules: the kind of each, the parameters of its own, what it gave.
+
+        Args:
+            inputs: what the module is called with, in evaluation, to see the shapes of results.
+
+        >>> import chainrule as cr
+        >>> print(cr.nn.MLP([3, 4, 2]).summary(np.ones((5, 3))))
+        name      kind          parameters        result
+                  MLP                             (5, 2)
+        layers.0  Linear(3, 4)  W (3, 4), b (4,)  (5, 4)
+        layers.1  Linear(4, 2)  W (4, 2), b (2,)  (5, 2)
+        26 parameters
+        """
+        results: dict[int, str] = {}
+        if inputs:
+            token = _observer.set(lambda m, y: results.setdefault(id(m), _shapes(y)))
+            try:
+                with no_grad(), evaluation():
+                    self(*inputs)  # type: ignore[operator]
+            finally:
+                _observer.reset(token)
+        rows = [("name", "kind", "parameters", "result")]
+        for name, module in self.modules().items():
+            inner = any(isinstance(x, Module) for x in module._own().values())
+            kind = type(module).__name__ if inner else module.describe()
+            own = ", ".join(module._own_arrays())
+            rows.append((name, kind, own, results.get(id(module), "")))
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [
+            "  ".join(f"{cell:{n}}" for cell, n in zip(row, widths, strict=True)) for row in rows
+        ]
+        return "\n".join(line.rstrip() for line in [*lines, self._count()])
+
+
+def _observed(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method whose result is shown to who looks for it."""
+
+    @functools.wraps(call)
+    def observed_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = call(self, *args, **kwargs)
+        observer = _observer.get()
+        if observer is not None:
+            observer(self, result)
+        return result
+
+    return observed_call
+
+
+def _shapes(result: Any) -> str:
+    if isinstance(result, list | tuple):
+        return ", ".join(map(_shapes, result))
+    return str(shape_of(result))
+
+
+def _as_array(x: Any) -> np.ndarray:
+    if isinstance(x, Node):
+        return np.array(x.data)
+    return np.frombuffer(json.dumps(x.bit_generator.state).encode(), np.uint8)
+
+
+def _fitting(name: str, x: Any, given: Any) -> Any:
+    """What a parameter or a random generator takes over."""
+    if not isinstance(x, Node):
+        state = json.loads(bytes(np.asarray(given, np.uint8)))
+        kind = x.bit_generator.state["bit_generator"]
+        if state["bit_generator"] != kind:
+            raise ValueError(f"{name} is of another kind: {state['bit_generator']}, not {kind}")
+        return state
+    array = np.asarray(given)
+    own = np.asarray(x.data)
+    if array.shape != own.shape or array.dtype != own.dtype:
+        raise ValueError(
+            f"{name} is {own.dtype} of shape {own.shape}, the state has {array.dtype} of shape"
+            f" {array.shape}"
+        )
+    return array.item() if type(x.data) is float else array.copy()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from chainrule.nn.activations import activation_function, checked_sizes, per_layer
+from chainrule.nn.activations import activation_function, checked_sizes, per_layer, require_sizes
 from chainrule.nn.module import Module
 from chainrule.value import Value
 
@@ -33,7 +33,7 @@ class Neuron(Module):
         seed: int | random.Random = 0,
         name: str = "",
     ) -> None:
-        checked_sizes([inputs, 1])
+        require_sizes(inputs=inputs)
         source = seed if isinstance(seed, random.Random) else random.Random(seed)  # noqa: S311
         self.w = [Value(source.uniform(-1, 1), label=f"w{name}{i + 1}") for i in range(inputs)]
         self.b = Value(0.0, label=f"b{name}")
@@ -44,10 +44,7 @@ class Neuron(Module):
             raise ValueError(f"a neuron of {len(self.w)} inputs takes a list of as many, got {x!r}")
         return self.activation(sum((w * xi for w, xi in zip(self.w, x, strict=True)), self.b))
 
-    def parameters(self) -> list[Value]:
-        return [*self.w, self.b]
-
-    def __repr__(self) -> str:
+    def describe(self) -> str:
         return f"Neuron({len(self.w)})"
 
 
@@ -72,10 +69,7 @@ class Layer(Module):
     def __call__(self, x: Sequence[Any]) -> list[Any]:
         return [neuron(x) for neuron in self.neurons]
 
-    def parameters(self) -> list[Value]:
-        return [p for neuron in self.neurons for p in neuron.parameters()]
-
-    def __repr__(self) -> str:
+    def describe(self) -> str:
         return f"Layer({len(self.neurons[0].w)}, {len(self.neurons)})"
 
 
@@ -112,8 +106,5 @@ class MLP(Module):
             x = layer(x)
         return x[0] if len(x) == 1 else x
 
-    def parameters(self) -> list[Value]:
-        return [p for layer in self.layers for p in layer.parameters()]
-
-    def __repr__(self) -> str:
-        return f"MLP({', '.join(map(repr, self.layers))})"
+    def describe(self) -> str:
+        return f"MLP({', '.join(layer.describe() for layer in self.layers)})"

@@ -26,6 +26,10 @@ def _sigmoid_scalar(x: float) -> float:
         return 0.0
 
 
+def _logaddexp(a: float, b: float) -> float:
+    return a if a == b and math.isinf(a) else max(a, b) + math.log1p(math.exp(-abs(a - b)))
+
+
 def _relu(x: Any) -> Any:
     # NumPy's clip is up to three times as fast as its maximum with a number.
     return x.clip(0.0, np.inf) if getattr(x, "dtype", None) in CLIPPED else np.maximum(x, 0)
@@ -98,7 +102,7 @@ log1p = Elementwise(
 logaddexp = Elementwise(
     np.logaddexp,
     lambda _y, a, b: sigmoid(_difference(a, b)), lambda _y, a, b: sigmoid(_difference(b, a)),
-    doc="log(exp(a) + exp(b)) without overflow.",
+    scalar=_logaddexp, doc="log(exp(a) + exp(b)) without overflow.",
 )
 logaddexp2 = Elementwise(
     np.logaddexp2,

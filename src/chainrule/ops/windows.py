@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import frozen, shape_of
-from chainrule.ops.functions import logaddexp, sqrt
+from chainrule.ops.base import shape_of
+from chainrule.ops.functions import sqrt
 from chainrule.ops.indexing import getitem
 from chainrule.ops.joining import pad
 from chainrule.ops.kinds import General, Linear
 from chainrule.ops.reductions import max, mean
 from chainrule.ops.shapes import reshaped
 from chainrule.ops.sums import as_array
-from chainrule.traced import plain
 
 # ruff: noqa: ARG005 -- a transpose takes what the op takes
 
@@ -130,27 +129,13 @@ def embedding(indices: Any, table: Any) -> Any:
     >>> cr.nn.embedding([2, 0], np.array([[1.0], [2.0], [3.0]])).tolist()
     [[3.0], [1.0]]
     """
-    rows, table = np.asarray(frozen(indices)), as_array(table)
+    rows, table = as_array(indices), as_array(table)
     count = shape_of(table)[0]
     if rows.dtype.kind not in "iu":
         raise TypeError(f"embedding takes whole numbers, got {rows.dtype}")
     if rows.size and not 0 <= rows.min() <= rows.max() < count:
         raise ValueError(f"rows go from 0 to {count - 1}, got {rows.min()} to {rows.max()}")
     return getitem(table, rows)
-
-
-def binary_cross_entropy(logits: Any, targets: Any) -> Any:
-    """-(t·log σ(z) + (1 - t)·log(1 - σ(z))), averaged over all entries, without overflow.
-
-    >>> import chainrule as cr
-    >>> round(float(cr.nn.binary_cross_entropy(np.array([0.0]), np.array([1.0]))), 4)
-    0.6931
-    """
-    logits = as_array(logits)
-    expected, given = logits.shape, np.shape(plain(targets))
-    if expected != given:
-        raise ValueError(f"logits of shape {expected} and targets of shape {given} must agree")
-    return mean(logaddexp(0.0, logits) - logits * targets)
 
 
 def layer_norm(x: Any, scale: Any = None, shift: Any = None, *, epsilon: float = 1e-5) -> Any:
