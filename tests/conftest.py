@@ -7,7 +7,7 @@ import pytest
 from graphs import GRAPHS
 
 ROOT = Path(__file__).parent.parent
-collect_ignore_glob = ["benchmarks/*"]
+collect_ignore_glob = ["benchmarks/*", "torch_references.py"]
 
 
 @pytest.fixture

@@ -5,18 +5,22 @@ from __future__ import annotations
 import gc
 import warnings
 from contextlib import contextmanager
+from copy import copy
 from functools import update_wrapper
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.compiler.program import Mismatch, Program, Unusual, program_of
 from chainrule.compiler.tracing.capture import is_traced, recorded_call, require_same
+from chainrule.compiler.tracing.outside import kept_as_it_was
 from chainrule.engine import Node
 from chainrule.errors import CompileError
+from chainrule.ops.base import shape_of
 from chainrule.recording import ON, evaluating, evaluations, recording, tracer, tracers
 from chainrule.sites import user_site
-from chainrule.trees import flatten
+from chainrule.trees import flatten, map_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +82,7 @@ class Compiled:
             except Mismatch:
                 continue
             except Unusual:
-                return self.function(*args, **kwargs)
+                return self._itself(args, kwargs)
             if program is not programs[0]:
                 programs.remove(program)
                 self._put_first(program)
@@ -104,20 +108,34 @@ class Compiled:
             self.programs.pop()
         try:
             program, first = self._compiled(args, kwargs, user_site(3))
-        except (ArithmeticError, ValueError):  # it is raised where it means something, if it does
-            return self.function(*args, **kwargs)
+        except (ArithmeticError, ValueError) as error:  # raised where it means something, if so
+            result = self._itself(args, kwargs)
+            warnings.warn(
+                f"{self.name} runs as it is, not compiled: tracing it raised {error!r}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+            return result
         try:
             result = program(args, kwargs)
             if self.check:
                 require_equal(result, first.result)
         except Unusual:
-            result = self.function(*args, **kwargs)
+            result = self._itself(args, kwargs)
         self._put_first(program)
         return result
 
+    def _itself(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of the function itself, in arrays that are nobody else's."""
+        return map_tree(own_data, self.function(*args, **kwargs))
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method of a class it is called with its object first."""
+        return self if instance is None else MethodType(self, instance)
+
     def _compiled(self, args: Any, kwargs: Any, caller: Any) -> tuple[Program, Recording]:
         """The program of a signature, and what was recorded for it."""
-        with without_collector():
+        with without_collector(), kept_as_it_was(self.function):
             first = recorded_call(self.function, args, kwargs, caller)
             again = recorded_call(self.function, args, kwargs, caller, first)
             require_same(first, again)
@@ -139,6 +157,13 @@ def without_collector() -> Iterator[None]:
     finally:
         if on:
             gc.enable()
+
+
+def own_data(x: Any) -> Any:
+    """Of a node its data: a number, or an array that is nobody else's."""
+    if not isinstance(x, Node):
+        return x
+    return x.data[()] if x.op is not None and shape_of(x.data) == () else copy(x.data)
 
 
 def is_subclassed(x: Any) -> bool:

@@ -79,7 +79,7 @@ class MLP(Module):
         activation: one name or function for all hidden layers, the output staying linear; or a
             list with one for each layer. Names: those of `cr.nn.ACTIVATIONS`.
         initializer: of the matrices, as in `Linear`.
-        seed: a whole number or a `numpy.random.Generator`; the same number gives the same network.
+        seed: as in `Linear`; the same number gives the same network.
         dtype: float32 or float64.
 
     Parameters are labelled W1, b1, W2, b2, … in the order of `parameters()`.
@@ -96,11 +96,11 @@ class MLP(Module):
         activation: Activation | list[Activation] = "relu",
         *,
         initializer: Initializer = "lecun_uniform",
-        seed: int | np.random.Generator = 0,
+        seed: Seed = 0,
         dtype: Any = np.float64,
     ) -> None:
         sizes = checked_sizes(sizes)
-        random = np.random.default_rng(seed)
+        random = generator(seed)
         self.layers = [
             Linear(*pair, initializer=initializer, seed=random, dtype=dtype, name=str(i))
             for i, pair in enumerate(pairwise(sizes), start=1)

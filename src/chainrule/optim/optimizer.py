@@ -228,10 +228,10 @@ def _leaf(zeros: Any) -> Node:
     return Value(zeros) if isinstance(zeros, float) else Tensor(zeros)
 
 
-def _positive_rate(rate: Any) -> float:
+def _positive_rate(rate: Any) -> Any:
     if not rate > 0:
         raise ValueError(f"the learning rate must be positive, got {rate}")
-    return float(rate)
+    return rate
 
 
 def _checked(parameters: Any) -> list[Node]:

@@ -99,7 +99,8 @@ def leveled(trace: Trace, wanted: set[int], leaves: list[int]) -> Levels | None:
     None where there is more than arithmetic on single numbers in it, or too little of that.
     """
     steps = [trace.steps[number] for number in sorted(needed(trace, wanted | set(leaves)))]
-    others = trace.guards or any(np.ndim(trace.steps[number].value) for number in wanted)
+    single = {*wanted, *leaves}
+    others = trace.guards or any(np.ndim(trace.steps[number].value) for number in single)
     if len(steps) < STATEMENTS or others or not all(map(_is_number, steps)):
         return None
     graph = _Graph(trace, steps, wanted)

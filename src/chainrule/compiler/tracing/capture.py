@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import random
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.compiler.tracing.calls import CONSTANT, FLOAT, Fixed, Ref
+from chainrule.compiler.tracing.outside import printing_refused, random_states
 from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.tracing.trace import Trace, key_of, refusal
 from chainrule.engine import Node, tick
 from chainrule.errors import CompileError
 from chainrule.recording import record_graph, traced_by
-from chainrule.sites import site_text, user_site
 from chainrule.traced import Traced, plain, slots_of
 from chainrule.trees import flatten, map_tree
 
@@ -39,6 +35,10 @@ class Change(NamedTuple):
     position: int
     data: Placeholder | None
     grad: Placeholder | None
+
+
+#: Parts of a result that have to be the same in a second call.
+_COMPARED = (bool, int, float, complex, str, np.ndarray, np.generic)
 
 
 class _Earlier:
@@ -218,12 +218,18 @@ def recorded_call(
             for x, number in zip(given, numbers, strict=True)
         ]
     )
-    states = _random_states()
+    held, states = flatten(passed)[0], random_states()
     grads = [leaf.node._grad for leaf in known]
     capture.expect_gradients([leaf.node for leaf in known])
     try:
-        with traced_by(capture), record_graph(), contextlib.redirect_stdout(_Silent()):
+        with traced_by(capture), record_graph(), printing_refused():
             result = map_tree(capture.result, f(*passed[0], **passed[1]))
+        after = flatten(passed)[0]
+        if len(after) != len(held) or any(x is not y for x, y in zip(after, held, strict=True)):
+            raise CompileError(
+                "the function changes a list, a dict or an object among its arguments, which a"
+                " compiled one would not do: return what is new"
+            )
         if trace.refusal is not None:
             raise trace.refusal
         if trace.failed:
@@ -232,15 +238,15 @@ def recorded_call(
                 " at the numbers outside, or choose with np.where"
             )
         changes, forgotten, added = capture.changes(), capture.forgotten(), capture.added()
-    except ValueError as error:
-        if isinstance(error.__cause__, CompileError):  # NumPy says less
-            raise error.__cause__ from None
+    except (TypeError, ValueError):
+        if trace.refusal is not None:  # NumPy says less
+            raise trace.refusal from None
         raise
     finally:
         capture.restore()
         for leaf, grad in zip(known, grads, strict=True):
             leaf.node._grad = grad
-    now = _random_states()
+    now = random_states()
     if any(now[name] != state for name, state in states.items()):
         raise CompileError(
             "the function draws random numbers, which a compiled one would draw only once: draw"
@@ -267,28 +273,6 @@ def is_traced(x: Any) -> bool:
     return isinstance(x, Traced | Placeholder)
 
 
-def _random_states() -> dict[str, Any]:
-    """The states of the global generators by module; NumPy's is loaded when it is first used."""
-    states: dict[str, Any] = {"random": random.getstate()}
-    module = sys.modules.get("numpy.random")
-    if module is not None:
-        kind, keys, *rest = module.get_state()
-        states["numpy.random"] = (kind, keys.tobytes(), *rest)
-    return states
-
-
-class _Silent(io.TextIOBase):
-    """An output that refuses: what is printed during tracing would never be printed again."""
-
-    def write(self, text: str) -> int:
-        if not text.strip():
-            return len(text)
-        raise refusal(
-            f"the function prints at {site_text(user_site(2))}, which a compiled one would do only"
-            f" once: return what is to be printed"
-        )
-
-
 def require_same(first: Recording, second: Recording) -> None:
     """Raise CompileError where two calls with the same numbers did not do the same.
 
@@ -306,6 +290,9 @@ def require_same(first: Recording, second: Recording) -> None:
             raise _changing(first.trace.where(a.number))
     if len(steps[0]) != len(steps[1]) or _shape(first) != _shape(second):
         raise _changing("")
+    for x, y in zip(*[flatten(recording.result)[0] for recording in (first, second)], strict=True):
+        if isinstance(x, _COMPARED) and not _same_arguments(x, y, *constants):
+            raise _changing("")
 
 
 def _changing(where: str) -> CompileError:
@@ -324,14 +311,21 @@ def _shape(recording: Recording) -> Any:
     return [x.number if isinstance(x, Placeholder) else type(x) for x in leaves], changes
 
 
+def _same_array(x: Any, y: Any) -> bool:
+    same = isinstance(y, type(x)) and x.dtype == y.dtype and x.shape == y.shape
+    return bool(same and x.tobytes() == y.tobytes())
+
+
 def _same_arguments(a: Any, b: Any, first: list[Any], second: list[Any]) -> bool:
     if isinstance(a, Fixed) and isinstance(b, Fixed):
         x, y = first[a.position], second[b.position]
         if isinstance(x, np.ndarray | np.generic) and isinstance(y, np.ndarray | np.generic):
-            return x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes()
+            return _same_array(x, y)
         return x is y or type(x) is type(y)
     if isinstance(a, Ref | Fixed) or isinstance(b, Ref | Fixed):
         return bool(a == b)
+    if isinstance(a, np.ndarray | np.generic):
+        return _same_array(a, b)
     if isinstance(a, list | tuple):
         return (
             type(a) is type(b)

@@ -88,6 +88,10 @@ class Placeholder(Operand):
         return int(np.size(self.value))
 
     @property
+    def itemsize(self) -> int:
+        return int(self.dtype.itemsize)
+
+    @property
     def nbytes(self) -> int:
         return self.size * int(self.dtype.itemsize)
 
@@ -141,8 +145,9 @@ class Placeholder(Operand):
             self.tape, method("transpose"), (self, tuple(np.atleast_1d(wanted).tolist()))
         )
 
-    def clip(self, low: Any = None, high: Any = None) -> Any:
-        """Every entry at least `low` and at most `high`."""
+    def clip(self, low: Any = None, high: Any = None, **limits: Any) -> Any:
+        """Every entry at least `low` and at most `high`, which NumPy also calls min and max."""
+        low, high = limits.get("min", low), limits.get("max", high)
         if type(self.value) in PYTHON:  # which has no such method
             y = self if low is None or _is(low, -math.inf) else np.maximum(self, low)
             return y if high is None or _is(high, math.inf) else np.minimum(y, high)
@@ -161,6 +166,14 @@ class Placeholder(Operand):
         return Placeholder(self.tape, self.now().number)
 
     __copy__ = copy
+
+    def fill(self, value: Any) -> None:
+        """All entries the same number."""
+        self[...] = value
+
+    def sort(self, axis: int = -1, **_options: Any) -> None:
+        """Put the entries in order."""
+        self[...] = np.sort(self, axis=axis)
 
     def view(self) -> Any:
         """The same array once more."""
@@ -280,6 +293,10 @@ class Placeholder(Operand):
         self.number, self.value = step.number, step.value
 
     def __len__(self) -> int:
+        if not isinstance(self.value, np.ndarray):
+            raise refused(
+                "a number is used as a length or an axis", "pass int(n): whole numbers are fixed"
+            )
         return len(self.value)
 
     def __iter__(self) -> Iterator[Any]:

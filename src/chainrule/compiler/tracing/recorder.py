@@ -113,7 +113,8 @@ def packed(trace: Trace, x: Any) -> Any:
             raise refusal("a placeholder of another tracing is in use: it was kept from then")
         return Ref(x.now().number)
     if isinstance(x, list | tuple):
-        return type(x)([packed(trace, item) for item in x])
+        items = [packed(trace, item) for item in x]
+        return tuple(items) if hasattr(x, "_fields") else type(x)(items)
     if isinstance(x, slice):
         return slice(*[packed(trace, part) for part in (x.start, x.stop, x.step)])
     if isinstance(x, np.ndarray) or not isinstance(x, LITERAL):

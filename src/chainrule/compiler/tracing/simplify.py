@@ -169,7 +169,8 @@ def _divide(args: Any, numbers: Any, value: Any) -> Any:
         return None
     if n == 1:
         return x
-    exact = math.frexp(n)[0] in {0.5, -0.5} and 1e-6 < abs(n) < 1e6  # a power of two
+    wide = x.dtype in {DOUBLE, SINGLE} and 1e-6 < abs(n) < 1e6
+    exact = wide and math.frexp(n)[0] in {0.5, -0.5}  # a power of two
     return Instead(spelled(np.multiply), (x, 1 / n), {}) if exact else None
 
 
@@ -316,7 +317,7 @@ def _inner_product(_call: Call, args: Any, kwargs: Any, value: Any) -> Any:
         return None
     a, b = factors
     alike = all(hasattr(y, "step") and y.shape == x.shape and y.dtype == x.dtype for y in factors)
-    short = x.dtype.kind == "f" and x.size <= _SHORT
+    short = x.dtype in {DOUBLE, SINGLE} and x.size <= _SHORT
     return Instead(spelled(np.vdot), (a, b), {}) if alike and short else None
 
 

@@ -15,8 +15,16 @@ from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.writing.entry import Entry
 from chainrule.compiler.writing.levels import LevelWriter
 from chainrule.compiler.writing.loops import write_run
+from chainrule.compiler.writing.saving import TAKEN
 from chainrule.compiler.writing.source import Writer
-from chainrule.compiler.writing.spelling import Names, given_up, if_nan, indented, literal
+from chainrule.compiler.writing.spelling import (
+    Names,
+    given_up,
+    identifier,
+    if_nan,
+    indented,
+    literal,
+)
 from chainrule.compiler.writing.variables import Lines, constant_names, parameter_names, wishes_of
 from chainrule.engine import Node
 from chainrule.errors import CompileError
@@ -117,7 +125,7 @@ class Results:
             return f"{self.entry.keep(x, 'result')}.copy()"
         if type(x) in {bool, int, float, complex, str}:
             return literal(x)
-        if not isinstance(x, np.generic | np.dtype | type) and not callable(x):
+        if not isinstance(x, np.generic | np.dtype | type | np.ufunc):
             raise CompileError(
                 f"the result holds a {type(x).__name__}: a compiled function returns numbers,"
                 f" arrays, and lists, tuples, dicts and dataclasses of them"
@@ -238,7 +246,9 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
     trace, names = recording.trace, Names()
     parameters = [names.new(name) for name in parameter_names(f, len(args))]
     keywords = {key: names.new(key) for key in kwargs}
-    title = names.new(getattr(f, "__name__", "f").replace("<lambda>", "function"))
+    wish = identifier(getattr(f, "__name__", "f").replace("<lambda>", "function"))
+    title = names.new(wish)
+    public = title if wish in TAKEN else wish
     held = names.new("state")
     inner = inspect.unwrap(f)
     entry = Entry(names, recording, getattr(inner, "__code__", None))
@@ -265,7 +275,7 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
             returned = f"{returned}, {found}[:{len(changed)}]"
         outside = numbers.outside | entry.kept
         source = program_text(numbers, list(outside), head, entry, returned)
-        return Built(title, source, outside, results.changes, None, keeps_arrays=True)
+        return Built(public, source, outside, results.changes, None, keeps_arrays=True)
     update = merged(recording, results.outputs)
     results.leave_out(update)
     given = entry.called | dict(zip(leaves, state, strict=True))
@@ -283,4 +293,4 @@ def built(f: Callable[..., Any], recording: Recording, args: Any, kwargs: Any) -
         entry.lines.insert(0, f"{', '.join(state)}{',' * (len(state) == 1)} = {held}")
     source = program_text(writer, list(outside), head, entry, returned)
     keeps = bool(writer.plan.buffers) or any(isinstance(item, Run) for item in writer.plan.order)
-    return Built(title, source, outside, results.changes, update, keeps)
+    return Built(public, source, outside, results.changes, update, keeps)

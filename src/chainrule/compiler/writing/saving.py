@@ -12,6 +12,8 @@ from chainrule.errors import CompileError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+#: What a module has besides its function.
+TAKEN = {"np", "math", "base64", "make", "Mismatch", "Unusual", "array"}
 _HEAD = '''"""{name}, compiled by chainrule. It needs nothing but NumPy."""
 
 import base64

@@ -100,7 +100,8 @@ class Writer(Text):
             step = "" if index.step is None else f":{self.text(index.step)}"
             return f"{':'.join(parts)}{step}"
         if isinstance(index, tuple) and index:
-            return ", ".join(self.index_text(x) for x in index) + "," * (len(index) == 1)
+            parts = [self.text(x) if isinstance(x, tuple) else self.index_text(x) for x in index]
+            return ", ".join(parts) + "," * (len(index) == 1)
         return self.text(index)
 
     def constant(self, position: int) -> str:

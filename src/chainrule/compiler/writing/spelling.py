@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,9 +30,7 @@ class Names:
 
     def new(self, wish: str) -> str:
         """The wish as an identifier, with a number where it is taken."""
-        base = re.sub(r"\W", "_", wish) or "v"
-        if base[0].isdigit() or keyword.iskeyword(base):
-            base = f"v{base}"
+        base = identifier(wish)
         name, count = base, self._counts.get(base, 1)
         while name in self.taken:
             count += 1
@@ -39,6 +38,14 @@ class Names:
         self._counts[base] = count
         self.taken.add(name)
         return name
+
+
+def identifier(wish: str) -> str:
+    """A text as an identifier; Python reads those of one normal form as one: µ and μ, 𝑤 and w."""
+    name = re.sub(r"\W", "_", unicodedata.normalize("NFKC", wish)) or "v"
+    if not name.isidentifier():  # it begins with a digit, or has something such as ½
+        name = "v" + re.sub(r"[^0-9A-Za-z_]", "_", name)
+    return f"v{name}" if keyword.iskeyword(name) else name
 
 
 class Text:
@@ -139,17 +146,23 @@ def bracketed(text: str, operator: str = "", right: bool = False) -> str:
 def literal(x: Any) -> str:
     """A plain object as source."""
     if isinstance(x, np.dtype):
-        return f"np.{x.name}" if hasattr(np, x.name) else f"np.dtype({x.str!r})"
+        return f"np.{x.name}" if x.isnative and hasattr(np, x.name) else f"np.dtype({x.str!r})"
     if isinstance(x, type):
         return f"np.{x.__name__}" if issubclass(x, np.generic) else x.__name__
     if isinstance(x, complex):
         return f"complex({literal(x.real)}, {literal(x.imag)})"
-    if isinstance(x, float) and not np.isfinite(x):
-        return "np.nan" if x != x else ("np.inf" if x > 0 else "-np.inf")  # noqa: PLR0124
     if isinstance(x, tuple):
         inside = ", ".join(literal(item) for item in x)
         return f"({inside},)" if len(x) == 1 else f"({inside})"
-    return "..." if x is ... else repr(x)
+    return "..." if x is ... else _plain_literal(x)
+
+
+def _plain_literal(x: Any) -> str:
+    """A number, a text or None; an IntEnum as the number that it is."""
+    if isinstance(x, float) and not np.isfinite(x):
+        return "np.nan" if x != x else ("np.inf" if x > 0 else "-np.inf")  # noqa: PLR0124
+    kind: Any = next((kind for kind in (bool, int, float, str) if isinstance(x, kind)), type(x))
+    return str(kind.__repr__(x))
 
 
 def comment(step: Step) -> str:

@@ -1,0 +1,229 @@
+"""What a traced function must leave alone: what is printed, drawn at random, kept elsewhere."""
+
+from __future__ import annotations
+
+import functools
+import io
+import random
+import sys
+from collections import deque
+from contextlib import contextmanager, suppress
+from threading import Lock
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.compiler.tracing.recorder import Operand
+from chainrule.compiler.tracing.trace import refusal
+from chainrule.engine import Node
+from chainrule.errors import CompileError
+from chainrule.recording import tracer
+from chainrule.sites import site_text, user_site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+#: So many containers that a function can reach are looked into.
+MOST_CONTAINERS = 5_000
+#: What is in a list of more things is not looked into.
+MOST_ITEMS = 10_000
+_CLOSED = {float, int, str, bool, type(None)}
+
+
+# ------------------------------------------------------------------------------- printing
+
+
+class _Refusing(io.TextIOBase):
+    """An output that refuses what a traced function prints; it would never be printed again."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+
+    def write(self, text: str) -> int:
+        if tracer() is None:  # another thread
+            written: int = self.real.write(text)
+            return written
+        if not text.strip():
+            return len(text)
+        raise refusal(
+            f"the function prints at {site_text(user_site(2))}, which a compiled one would do only"
+            f" once: return what is to be printed"
+        )
+
+    def flush(self) -> None:
+        self.real.flush()
+
+
+_lock = Lock()
+#: The outputs in place while something is traced, one for all threads.
+_outputs: list[_Refusing] = []
+
+
+@contextmanager
+def printing_refused() -> Iterator[None]:
+    """Refuse what the traced function prints; other threads print on."""
+    with _lock:
+        if not _outputs:
+            sys.stdout = _Refusing(sys.stdout)
+        output = sys.stdout if not _outputs else _outputs[0]
+        _outputs.append(output)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        with _lock:
+            _outputs.pop()
+            if not _outputs and sys.stdout is output:
+                sys.stdout = output.real  # type: ignore[union-attr]
+
+
+# ------------------------------------------------------------------------- random numbers
+
+
+def random_states() -> dict[str, Any]:
+    """The states of the global generators by module; NumPy's is loaded when it is first used."""
+    states: dict[str, Any] = {"random": random.getstate()}
+    module = sys.modules.get("numpy.random")
+    if module is not None:
+        kind, keys, *rest = module.get_state()
+        states["numpy.random"] = (kind, keys.tobytes(), *rest)
+    return states
+
+
+# --------------------------------------------------------------------- containers outside
+
+
+class _Place:
+    """A container that a function can reach, and what it held."""
+
+    def __init__(self, path: str, container: Any, held: Any) -> None:
+        self.path, self.container, self.held = path, container, held
+
+    def kept(self) -> str:
+        """Where it now holds what was traced; then it is as it was again."""
+        container, held = self.container, self.held
+        if isinstance(container, list):
+            known = set(map(id, held))
+            if not any(_is_traced(x) for x in container if id(x) not in known):
+                return ""
+            container[:] = held
+            return self.path
+        names = [k for k, x in container.items() if x is not held.get(k) and _is_traced(x)]
+        for name in names:
+            if name in held:
+                container[name] = held[name]
+            else:
+                del container[name]
+        return self.path.replace("*", str(names[0])) if names else ""
+
+
+@contextmanager
+def kept_as_it_was(f: Callable[..., Any]) -> Iterator[None]:
+    """Raise CompileError if a function keeps in an object what it was traced with.
+
+    The object is then as it was before.
+    """
+    places = list(_places(f))
+    try:
+        yield
+    except CompileError:
+        require_nothing_kept(places)
+        raise
+    except BaseException:
+        for place in places:
+            place.kept()
+        raise
+    require_nothing_kept(places)
+
+
+def require_nothing_kept(places: Iterable[_Place]) -> None:
+    kept = [path for place in places if (path := place.kept())]
+    if kept:
+        raise CompileError(
+            f"the function keeps a result in {kept[0]}, which a compiled one would do only once:"
+            f" return it; what it changes has to be the .data of a Tensor or Value"
+        ) from None
+
+
+def _places(f: Callable[..., Any]) -> Iterator[_Place]:
+    """The containers that a function can reach by its variables, with what they hold."""
+    queue: deque[tuple[str, Any]] = deque([("self", f)])
+    seen: set[int] = set()
+    while queue and len(seen) < MOST_CONTAINERS:
+        path, thing = queue.popleft()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, list):
+            yield _Place(path, thing, list(thing))
+            few = thing if len(thing) <= MOST_ITEMS else []
+            queue.extend((f"{path}[{i}]", x) for i, x in enumerate(few) if _is_open(x))
+        elif isinstance(thing, dict):
+            yield _Place(f"{path}[*]", thing, dict(thing))
+            queue.extend((f"{path}[{k!r}]", x) for k, x in thing.items() if _is_open(x))
+        elif isinstance(thing, tuple):
+            queue.extend((f"{path}[{i}]", x) for i, x in enumerate(thing) if _is_open(x))
+        elif isinstance(thing, MethodType):
+            queue.extend([("self", thing.__self__), (path, thing.__func__)])
+        elif isinstance(thing, functools.partial):
+            queue.extend([(path, thing.func), (path, thing.args), (path, thing.keywords)])
+        elif isinstance(thing, FunctionType):
+            named, cells = _global_ones(thing), _Cells(thing)
+            yield _Place("*", thing.__globals__, named)
+            yield _Place("*", cells, dict(cells.items()))
+            named |= dict(cells.items())
+            queue.extend((name, x) for name, x in named.items() if _is_open(x))
+        else:
+            held = getattr(thing, "__dict__", {})
+            yield _Place(f"{path}.*", held, dict(held))
+            queue.extend((f"{path}.{k}", x) for k, x in held.items() if _is_open(x))
+
+
+def _global_ones(f: FunctionType) -> dict[str, Any]:
+    """The global variables that a function names."""
+    names: set[str] = set()
+    pending: list[CodeType] = [f.__code__]
+    while pending:
+        code = pending.pop()
+        names.update(code.co_names)
+        pending += [c for c in code.co_consts if isinstance(c, CodeType)]
+    return {name: f.__globals__[name] for name in sorted(names) if name in f.__globals__}
+
+
+class _Cells:
+    """The variables of surrounding functions that a function uses."""
+
+    def __init__(self, f: FunctionType) -> None:
+        self.cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+
+    def items(self) -> list[tuple[str, Any]]:
+        found = []
+        for name, cell in self.cells.items():
+            with suppress(ValueError):  # it is empty
+                found.append((name, cell.cell_contents))
+        return found
+
+    def __setitem__(self, name: str, thing: Any) -> None:
+        self.cells[name].cell_contents = thing
+
+    def __delitem__(self, name: str) -> None:
+        del self.cells[name].cell_contents
+
+
+def _is_open(x: Any) -> bool:
+    """Whether something may hold other things."""
+    if type(x) in _CLOSED:
+        return False
+    if isinstance(x, list | dict | tuple | FunctionType | MethodType | functools.partial):
+        return True
+    closed = isinstance(x, Node | ModuleType | type | np.ndarray | np.generic | np.random.Generator)
+    return not closed and hasattr(x, "__dict__") and not type(x).__module__.startswith("numpy")
+
+
+def _is_traced(x: Any) -> bool:
+    """Whether something was traced, or is a short list or dict with such a thing in it."""
+    if isinstance(x, list | tuple):
+        return any(map(_is_traced, x))
+    if isinstance(x, dict):
+        return any(map(_is_traced, x.values()))
+    return isinstance(x, Operand) or (isinstance(x, Node) and isinstance(x._held, Operand))
