@@ -14,7 +14,7 @@ from chainrule.ops.registry import BY_NUMPY
 SRC = Path(cr.__file__).parent
 #: From the bottom up; a module may import from its own layer's earlier names and from below.
 LAYERS = [
-    ["errors", "sites", "recording", "traced", "engine", "paths", "fingerprint", "scopes"],
+    ["errors", "sites", "recording", "traced", "engine", "paths", "fingerprint", "scopes", "reach"],
     ["ops"],
     [
         "float_sweep",
@@ -39,6 +39,8 @@ LAYERS = [
         "nn",
         "summaries",
         "history",
+        "saving",
+        "data",
         "training",
         "numpy",
         "special",

@@ -54,6 +54,7 @@ from chainrule.ops import (
 from chainrule.ops.exponentials import log_softmax, logsumexp, softmax
 from chainrule.paths import adjoints, count_paths
 from chainrule.recording import detect_anomaly, no_grad
+from chainrule.saving import CheckpointError, load, save
 from chainrule.scopes import scope
 from chainrule.tensor import Tensor
 from chainrule.training import DivergedError, fit
@@ -93,6 +94,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ChangedDataError",
+    "CheckpointError",
     "CompileError",
     "Derivation",
     "DerivationError",
@@ -133,6 +135,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "load",
     "log",
     "log_softmax",
     "logsumexp",
@@ -154,6 +157,7 @@ __all__ = [
     "relu",
     "render",
     "reshape",
+    "save",
     "scope",
     "sigmoid",
     "sign",

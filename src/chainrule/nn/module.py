@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +13,7 @@ from chainrule.engine import Node
 from chainrule.nn.places import mapped, places
 from chainrule.ops.base import shape_of
 from chainrule.recording import evaluation, no_grad
+from chainrule.saving import fitting_data, set_state, state_of
 from chainrule.scopes import scoped
 from chainrule.traced import plain
 
@@ -155,7 +155,7 @@ class Module:
             if isinstance(x, Node):
                 x.data = fitting[name]
             else:
-                x.bit_generator.state = fitting[name]
+                set_state(x, fitting[name])
 
     def with_parameters(self, params: Mapping[str, Any]) -> Any:
         """A twin with other parameters, for `cr.grad` and its kin; all else is shared.
@@ -272,22 +272,15 @@ def _shapes(result: Any) -> str:
 def _as_array(x: Any) -> np.ndarray:
     if isinstance(x, Node):
         return np.array(x.data)
-    return np.frombuffer(json.dumps(x.bit_generator.state).encode(), np.uint8)
+    return state_of(x)
 
 
 def _fitting(name: str, x: Any, given: Any) -> Any:
     """What a parameter or a random generator takes over."""
     if not isinstance(x, Node):
-        state = json.loads(bytes(np.asarray(given, np.uint8)))
-        kind = x.bit_generator.state["bit_generator"]
-        if state["bit_generator"] != kind:
-            raise ValueError(f"{name} is of another kind: {state['bit_generator']}, not {kind}")
-        return state
-    array = np.asarray(given)
-    own = np.asarray(x.data)
-    if array.shape != own.shape or array.dtype != own.dtype:
-        raise ValueError(
-            f"{name} is {own.dtype} of shape {own.shape}, the state has {array.dtype} of shape"
-            f" {array.shape}"
-        )
-    return array.item() if type(x.data) is float else array.copy()
+        try:
+            set_state(copy.deepcopy(x), given)
+        except ValueError as error:
+            raise ValueError(f"{name} is {error}") from None
+        return given
+    return fitting_data(name, x, given)

@@ -9,12 +9,13 @@ import numpy as np
 from chainrule.engine import Node
 from chainrule.optim.clipping import clip_by_norm, clip_by_value, in_precision
 from chainrule.recording import lift, tracers
+from chainrule.saving import fitting_data
 from chainrule.tensor import Tensor
 from chainrule.trees import flatten, leaves_like
 from chainrule.value import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class State(NamedTuple):
@@ -202,6 +203,32 @@ class Optimizer:
             p.replace_data(data)
             for slot, content in zip(own, slots, strict=True):
                 slot.replace_data(content)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all that the optimiser remembers, as arrays by name."""
+        return {name: np.array(leaf.data) for name, leaf in self._leaves().items()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over a state that `state()` gave, of an optimiser of this kind.
+
+        Raises:
+            ValueError: if a name is missing or unknown, or a shape or dtype does not fit; then
+                nothing is changed.
+        """
+        leaves = self._leaves()
+        if unfit := sorted(leaves.keys() ^ state.keys()):
+            where = "this optimiser" if unfit[0] in leaves else "the state"
+            raise ValueError(f"the state does not fit: {unfit[0]} is in {where} alone")
+        fitting = {name: fitting_data(name, leaf, state[name]) for name, leaf in leaves.items()}
+        for name, leaf in leaves.items():
+            leaf.data = fitting[name]
+
+    def _leaves(self) -> dict[str, Any]:
+        """What changes from step to step, by name."""
+        found: dict[str, Any] = {"rate": self._rate, "steps": self.steps}
+        for i, own in enumerate(self.slots):
+            found |= {f"{type(self).__name__}.{i}.{k}": slot for k, slot in enumerate(own)}
+        return found
 
     def _refuse(self) -> None:
         for i, p in enumerate(self.parameters):

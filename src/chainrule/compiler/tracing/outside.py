@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import random
 import sys
-from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Lock
-from types import CodeType, FunctionType, MethodType, ModuleType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from chainrule.compiler.tracing.recorder import Operand
 from chainrule.compiler.tracing.trace import refusal
 from chainrule.engine import Node
 from chainrule.errors import CompileError
+from chainrule.reach import Cells, global_ones, reached
 from chainrule.recording import tracer
 from chainrule.sites import site_text, user_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-
-#: So many containers that a function can reach are looked into.
-MOST_CONTAINERS = 5_000
-#: What is in a list of more things is not looked into.
-MOST_ITEMS = 10_000
-_CLOSED = {float, int, str, bool, type(None)}
-
 
 # ------------------------------------------------------------------------------- printing
 
@@ -108,7 +98,7 @@ class _Place:
                 return ""
             container[:] = held
             return self.path
-        names = [k for k, x in container.items() if x is not held.get(k) and _is_traced(x)]
+        names = [k for k, x in list(container.items()) if x is not held.get(k) and _is_traced(x)]
         for name in names:
             if name in held:
                 container[name] = held[name]
@@ -147,77 +137,17 @@ def require_nothing_kept(places: Iterable[_Place]) -> None:
 
 def _places(f: Callable[..., Any]) -> Iterator[_Place]:
     """The containers that a function can reach by its variables, with what they hold."""
-    queue: deque[tuple[str, Any]] = deque([("self", f)])
-    seen: set[int] = set()
-    while queue and len(seen) < MOST_CONTAINERS:
-        path, thing = queue.popleft()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
+    for path, thing in reached(f):
         if isinstance(thing, list):
             yield _Place(path, thing, list(thing))
-            few = thing if len(thing) <= MOST_ITEMS else []
-            queue.extend((f"{path}[{i}]", x) for i, x in enumerate(few) if _is_open(x))
         elif isinstance(thing, dict):
             yield _Place(f"{path}[*]", thing, dict(thing))
-            queue.extend((f"{path}[{k!r}]", x) for k, x in thing.items() if _is_open(x))
-        elif isinstance(thing, tuple):
-            queue.extend((f"{path}[{i}]", x) for i, x in enumerate(thing) if _is_open(x))
-        elif isinstance(thing, MethodType):
-            queue.extend([("self", thing.__self__), (path, thing.__func__)])
-        elif isinstance(thing, functools.partial):
-            queue.extend([(path, thing.func), (path, thing.args), (path, thing.keywords)])
         elif isinstance(thing, FunctionType):
-            named, cells = _global_ones(thing), _Cells(thing)
-            yield _Place("*", thing.__globals__, named)
+            cells = Cells(thing)
+            yield _Place("*", thing.__globals__, global_ones(thing))
             yield _Place("*", cells, dict(cells.items()))
-            named |= dict(cells.items())
-            queue.extend((name, x) for name, x in named.items() if _is_open(x))
-        else:
-            held = getattr(thing, "__dict__", {})
-            yield _Place(f"{path}.*", held, dict(held))
-            queue.extend((f"{path}.{k}", x) for k, x in held.items() if _is_open(x))
-
-
-def _global_ones(f: FunctionType) -> dict[str, Any]:
-    """The global variables that a function names."""
-    names: set[str] = set()
-    pending: list[CodeType] = [f.__code__]
-    while pending:
-        code = pending.pop()
-        names.update(code.co_names)
-        pending += [c for c in code.co_consts if isinstance(c, CodeType)]
-    return {name: f.__globals__[name] for name in sorted(names) if name in f.__globals__}
-
-
-class _Cells:
-    """The variables of surrounding functions that a function uses."""
-
-    def __init__(self, f: FunctionType) -> None:
-        self.cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
-
-    def items(self) -> list[tuple[str, Any]]:
-        found = []
-        for name, cell in self.cells.items():
-            with suppress(ValueError):  # it is empty
-                found.append((name, cell.cell_contents))
-        return found
-
-    def __setitem__(self, name: str, thing: Any) -> None:
-        self.cells[name].cell_contents = thing
-
-    def __delitem__(self, name: str) -> None:
-        del self.cells[name].cell_contents
-
-
-def _is_open(x: Any) -> bool:
-    """Whether something may hold other things."""
-    if type(x) in _CLOSED:
-        return False
-    if isinstance(x, list | dict | tuple | FunctionType | MethodType | functools.partial):
-        return True
-    closed = isinstance(x, Node | ModuleType | type | np.ndarray | np.generic | np.random.Generator)
-    return not closed and hasattr(x, "__dict__") and not type(x).__module__.startswith("numpy")
+        elif hasattr(thing, "__dict__"):
+            yield _Place(f"{path}.*", thing.__dict__, dict(thing.__dict__))
 
 
 def _is_traced(x: Any) -> bool:

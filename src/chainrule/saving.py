@@ -1,0 +1,212 @@
+"""Checkpoints: models, optimisers, random generators, arrays and numbers in one `.npz` file."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: The entry that says what the file is, and how it is written.
+HEAD, FORMAT = "chainrule", 1
+#: What reading a file that is truncated, or is something else, may raise.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError)
+
+
+class CheckpointError(ValueError):
+    """A file is no checkpoint, is damaged, or does not fit."""
+
+
+def save(path: str | Path, **parts: Any) -> None:
+    """Write parts to a file, under their names.
+
+    It is written to a file beside, synced to the disk, and renamed: whenever the program stops,
+    there is the old file or the new one, never half of one.
+
+    Args:
+        path: the file; `.npz` is the usual ending. NumPy reads it, too.
+        parts: modules, optimisers (whatever has `state()` and `load_state`), random generators,
+            arrays, and what JSON knows: numbers, texts, lists and dicts of them.
+
+    Raises:
+        TypeError: for anything else; nothing is written.
+        OSError: where the file cannot be written; an old one stays.
+
+    >>> import tempfile
+    >>> import chainrule as cr
+    >>> net = cr.nn.Linear(2, 1, seed=0)
+    >>> optimizer = cr.optim.Adam(net.parameters())
+    >>> path = Path(tempfile.mkdtemp()) / "run.npz"
+    >>> cr.save(path, net=net, optimizer=optimizer, epoch=3)
+    >>> cr.load(path, net=net, optimizer=optimizer)
+    {'epoch': 3}
+    """
+    arrays: dict[str, Any] = {}
+    kinds: dict[str, str] = {}
+    for name, part in parts.items():
+        kinds[name], found = _written(name, part)
+        arrays |= {f"{name}/{key}" if key else name: array for key, array in found.items()}
+    arrays[HEAD] = _text(json.dumps({"format": FORMAT, "parts": kinds}))
+    _replace(Path(path), arrays)
+
+
+def load(path: str | Path, **parts: Any) -> dict[str, Any]:
+    """Read a file that `save` wrote: into the parts given, and the rest as a dict.
+
+    Args:
+        path: the file.
+        parts: the modules, optimisers and random generators to be filled, by their names.
+
+    Returns:
+        Arrays, numbers and whatever else is in the file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        CheckpointError: if it is no checkpoint, is damaged, or does not fit; then nothing is
+            changed.
+    """
+    path = Path(path)
+    arrays, kinds = _read(path)
+    stateful = {name for name, kind in kinds.items() if kind in {"state", "random"}}
+    if unfit := sorted(stateful ^ parts.keys()):
+        where = "is in the file and" if unfit[0] in stateful else "is given and"
+        other = "not given" if unfit[0] in stateful else "not a state in the file"
+        raise CheckpointError(f"{path}: {unfit[0]} {where} {other}")
+    before = {name: _written(name, part) for name, part in parts.items()}
+    states = {name: _state(arrays, name) for name in stateful}
+    done: list[str] = []
+    try:
+        for name, part in parts.items():
+            done.append(name)
+            _fill(part, states[name])
+    except (ValueError, TypeError, KeyError) as error:
+        for name in done:
+            with suppress(ValueError, TypeError, KeyError):
+                _fill(parts[name], before[name][1])
+        raise CheckpointError(f"{path}: {done[-1]} does not fit: {error}") from error
+    rest = [name for name in kinds if name not in stateful]
+    return {name: _plain(arrays[name], kinds[name]) for name in rest}
+
+
+def state_of(random: np.random.Generator) -> np.ndarray:
+    """The state of a random generator as bytes."""
+    return _text(json.dumps(random.bit_generator.state, default=lambda x: x.tolist()))
+
+
+def set_state(random: np.random.Generator, given: Any) -> None:
+    """Take over the state of a random generator.
+
+    Raises:
+        ValueError: if it is of another kind.
+    """
+    state = json.loads(bytes(np.asarray(given, np.uint8)))
+    kind = random.bit_generator.state["bit_generator"]
+    if state["bit_generator"] != kind:
+        raise ValueError(f"of another kind: {state['bit_generator']}, not {kind}")
+    random.bit_generator.state = state
+
+
+def fitting_data(name: str, x: Any, given: Any) -> Any:
+    """New data for a leaf, of its shape and dtype.
+
+    Raises:
+        ValueError: if it is of another one.
+    """
+    array, own = np.asarray(given), np.asarray(x.data)
+    if array.shape != own.shape or array.dtype != own.dtype:
+        raise ValueError(
+            f"{name} is {own.dtype} of shape {own.shape}, the state has {array.dtype} of shape"
+            f" {array.shape}"
+        )
+    return array.item() if type(x.data) is float else array.copy()
+
+
+def _text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _written(name: str, part: Any) -> tuple[str, dict[str, Any]]:
+    """The kind of a part, and its arrays by name."""
+    if name == HEAD or "/" in name:
+        raise ValueError(f"{name!r} cannot be the name of a part")
+    if hasattr(part, "load_state"):
+        return "state", dict(part.state())
+    if isinstance(part, np.random.Generator):
+        return "random", {"": state_of(part)}
+    if isinstance(part, np.ndarray | np.generic):
+        if part.dtype.hasobject:
+            raise TypeError(f"{name} is an array of objects: only numbers and texts are saved")
+        return "array", {"": part}
+    try:
+        text = json.dumps(part)
+    except TypeError:
+        raise TypeError(
+            f"{name} is a {type(part).__name__}: modules, optimisers, random generators, arrays,"
+            f" numbers, texts, and lists and dicts of these are saved; of a Tensor its .data"
+        ) from None
+    return "json", {"": _text(text)}
+
+
+def _state(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The arrays of one part."""
+    inside = {k.removeprefix(f"{name}/"): x for k, x in arrays.items() if k.startswith(f"{name}/")}
+    return inside if name not in arrays else {"": arrays[name]}
+
+
+def _fill(part: Any, state: dict[str, Any]) -> None:
+    if isinstance(part, np.random.Generator):
+        set_state(part, state[""])
+    else:
+        part.load_state(state)
+
+
+def _plain(array: Any, kind: str) -> Any:
+    return array if kind == "array" else json.loads(bytes(array))
+
+
+def _replace(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write a file beside, and put it in the place of the old one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with beside.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    with suppress(OSError):  # some systems do not sync folders
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """All arrays of a file, and the kinds of its parts."""
+    if not path.exists():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+        head = json.loads(bytes(arrays.pop(HEAD)))
+        kinds: dict[str, str] = dict(head["parts"])
+    except (*_DAMAGED, AttributeError, TypeError) as error:
+        raise CheckpointError(
+            f"{path} is not a checkpoint that chainrule wrote, or it is damaged: {error}"
+        ) from error
+    if head["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has the format {head['format']}, this chainrule reads {FORMAT}"
+        )
+    return arrays, kinds
