@@ -38,7 +38,6 @@ LAYERS = [
         "verification",
         "nn",
         "summaries",
-        "history",
         "saving",
         "data",
         "training",

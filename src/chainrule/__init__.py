@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chainrule import nn, optim
+from chainrule import data, nn, optim
 from chainrule.checkpoints import checkpoint
 from chainrule.errors import (
     ChangedDataError,
@@ -12,7 +12,6 @@ from chainrule.errors import (
     FormulaError,
     RuleError,
 )
-from chainrule.history import History
 from chainrule.jacobians import elementwise_grad, hessian, hvp, jacobian
 from chainrule.ops import (
     OpCheckError,
@@ -57,7 +56,7 @@ from chainrule.recording import detect_anomaly, no_grad
 from chainrule.saving import CheckpointError, load, save
 from chainrule.scopes import scope
 from chainrule.tensor import Tensor
-from chainrule.training import DivergedError, fit
+from chainrule.training import DivergedError, History, TrainingWarning, fit
 from chainrule.transforms import grad, jvp, value_and_grad, vjp
 from chainrule.value import Value
 
@@ -107,6 +106,7 @@ __all__ = [
     "Report",
     "RuleError",
     "Tensor",
+    "TrainingWarning",
     "Value",
     "Verdict",
     "abs",
@@ -121,6 +121,7 @@ __all__ = [
     "concatenate",
     "cos",
     "count_paths",
+    "data",
     "detect_anomaly",
     "divide",
     "elementwise",

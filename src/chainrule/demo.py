@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from chainrule.history import History
+    from chainrule.training import History
 
 # ------------------------------------------------- first document: two sigmoid neurons
 

@@ -20,6 +20,7 @@ MOST_CONTAINERS = 5_000
 #: What is in a list of more things is not looked into.
 MOST_ITEMS = 10_000
 _CLOSED = {float, int, str, bool, type(None)}
+_OPEN = (list, dict, tuple, FunctionType, MethodType, functools.partial, np.random.Generator)
 
 
 def reached(f: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
@@ -86,7 +87,7 @@ def _is_open(x: Any) -> bool:
     """Whether something may hold other things."""
     if type(x) in _CLOSED:
         return False
-    if isinstance(x, list | dict | tuple | FunctionType | MethodType | functools.partial):
+    if isinstance(x, _OPEN):
         return True
-    closed = isinstance(x, Node | ModuleType | type | np.ndarray | np.generic | np.random.Generator)
+    closed = isinstance(x, Node | ModuleType | type | np.ndarray | np.generic)
     return not closed and hasattr(x, "__dict__") and not type(x).__module__.startswith("numpy")

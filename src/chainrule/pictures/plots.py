@@ -32,6 +32,8 @@ def training(
     errors: Sequence[float],
     gradients: Mapping[str, Sequence[float]] | None = None,
     epochs: Sequence[int] = (),
+    *,
+    validation: Sequence[float] = (),
 ) -> Any:
     """The error over the epochs, and beside it the size of the gradient of each layer.
 
@@ -41,6 +43,7 @@ def training(
         errors: one for each epoch, the first before training.
         gradients: for each layer the sizes ‖∂E/∂W‖.
         epochs: the epochs of those.
+        validation: the validation errors, one for each epoch.
 
     Returns:
         a matplotlib Figure: `.savefig("training.png")`.
@@ -53,7 +56,10 @@ def training(
         raise ValueError("nothing trained yet: there is no error to plot")
     figure = _figure(2 if gradients else 1)
     left, *right = figure.axes
-    left.plot(range(len(errors)), errors, color=COLOURS[0])
+    left.plot(range(len(errors)), errors, color=COLOURS[0], label="training")
+    if len(validation):
+        left.plot(range(len(validation)), validation, **_line(1), label="validation")
+        left.legend(fontsize="small")
     for epoch in np.flatnonzero(~np.isfinite(errors)):
         left.axvline(epoch, color=COLOURS[1], linestyle=":", label="not finite")
     left.set(xlabel="epoch", ylabel="error", yscale=scale_of(errors))

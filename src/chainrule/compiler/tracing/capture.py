@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.compiler.tracing.calls import CONSTANT, FLOAT, Fixed, Ref
-from chainrule.compiler.tracing.outside import printing_refused, random_states
+from chainrule.compiler.tracing.outside import printing_refused
 from chainrule.compiler.tracing.placeholder import Placeholder
 from chainrule.compiler.tracing.trace import Trace, key_of, refusal
 from chainrule.engine import Node, tick
@@ -218,7 +218,7 @@ def recorded_call(
             for x, number in zip(given, numbers, strict=True)
         ]
     )
-    held, states = flatten(passed)[0], random_states()
+    held = flatten(passed)[0]
     grads = [leaf.node._grad for leaf in known]
     capture.expect_gradients([leaf.node for leaf in known])
     try:
@@ -246,12 +246,6 @@ def recorded_call(
         capture.restore()
         for leaf, grad in zip(known, grads, strict=True):
             leaf.node._grad = grad
-    now = random_states()
-    if any(now[name] != state for name, state in states.items()):
-        raise CompileError(
-            "the function draws random numbers, which a compiled one would draw only once: draw"
-            " them outside and pass them as an argument"
-        )
     trace.check_constants()
     names = capture.labels, capture.cotangents
     return Recording(

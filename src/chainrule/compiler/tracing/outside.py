@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import random
 import sys
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from threading import Lock
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from chainrule.compiler.tracing.recorder import Operand
 from chainrule.compiler.tracing.trace import refusal
@@ -19,7 +22,7 @@ from chainrule.recording import tracer
 from chainrule.sites import site_text, user_site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 # ------------------------------------------------------------------------------- printing
 
@@ -70,14 +73,40 @@ def printing_refused() -> Iterator[None]:
 # ------------------------------------------------------------------------- random numbers
 
 
-def random_states() -> dict[str, Any]:
-    """The states of the global generators by module; NumPy's is loaded when it is first used."""
-    states: dict[str, Any] = {"random": random.getstate()}
+class _Generator:
+    """A random generator that a function can reach, and its state."""
+
+    def __init__(self, get: Callable[[], Any], put: Callable[[Any], None]) -> None:
+        self.get, self.put, self.state = get, put, get()
+
+    def drawn(self) -> bool:
+        """Whether numbers were drawn from it; then it is as it was again."""
+        changed = bool(self.get() != self.state)
+        if changed:
+            self.put(self.state)
+        return changed
+
+
+def _generators(f: Callable[..., Any]) -> Iterator[_Generator]:
+    """Those of a function, and the global ones; NumPy's is loaded when it is first used."""
+    yield _Generator(random.getstate, random.setstate)
     module = sys.modules.get("numpy.random")
     if module is not None:
-        kind, keys, *rest = module.get_state()
-        states["numpy.random"] = (kind, keys.tobytes(), *rest)
-    return states
+        yield _Generator(lambda: _plain(module.get_state(legacy=False)), module.set_state)
+    for _, thing in reached(f):
+        if isinstance(thing, np.random.Generator):
+            bits = thing.bit_generator
+            yield _Generator(
+                functools.partial(lambda bits: _plain(bits.state), bits),
+                functools.partial(setattr, bits, "state"),
+            )
+
+
+def _plain(state: Any) -> Any:
+    """A state with lists in place of arrays."""
+    if isinstance(state, dict):
+        return {key: _plain(x) for key, x in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray) else state
 
 
 # --------------------------------------------------------------------- containers outside
@@ -109,30 +138,32 @@ class _Place:
 
 @contextmanager
 def kept_as_it_was(f: Callable[..., Any]) -> Iterator[None]:
-    """Raise CompileError if a function keeps in an object what it was traced with.
+    """Raise CompileError if a function keeps what it was traced with, or draws random numbers.
 
-    The object is then as it was before.
+    What it kept it in, and the generators, are then as they were before.
     """
-    places = list(_places(f))
+    places, generators = list(_places(f)), list(_generators(f))
+    problem: BaseException | None = None
     try:
         yield
-    except CompileError:
-        require_nothing_kept(places)
-        raise
-    except BaseException:
-        for place in places:
-            place.kept()
-        raise
-    require_nothing_kept(places)
-
-
-def require_nothing_kept(places: Iterable[_Place]) -> None:
+    except BaseException as error:  # noqa: BLE001 -- it is raised again
+        problem = error
+    drawn = [generator.drawn() for generator in generators]
     kept = [path for place in places if (path := place.kept())]
+    if problem is not None and not isinstance(problem, CompileError):
+        raise problem
+    if any(drawn):
+        raise CompileError(
+            "the function draws random numbers, which a compiled one would draw only once: draw"
+            " them outside and pass them as an argument"
+        ) from None
     if kept:
         raise CompileError(
             f"the function keeps a result in {kept[0]}, which a compiled one would do only once:"
             f" return it; what it changes has to be the .data of a Tensor or Value"
         ) from None
+    if problem is not None:
+        raise problem
 
 
 def _places(f: Callable[..., Any]) -> Iterator[_Place]:

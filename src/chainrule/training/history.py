@@ -19,7 +19,9 @@ class History:
 
     `errors[0]` is the error before training and `errors[k]` the one after epoch k; with batches
     it is the mean of the errors that the batches of epoch k had as they came.
-    `stopped_by` is "threshold" or "epochs".
+    `validation[k]` is the validation error then, and `rates[k]` the learning rate of the next step.
+    `stopped_by` is "threshold", "epochs", "seconds", "patience", "callback" or "interrupt".
+    `best_epoch` is the epoch of the best validation error, whose weights were kept; else None.
     `gradients` has for each layer the size ‖∂E/∂W‖ of its gradient, before the update of the epochs
     in `gradient_epochs`: some 400 of them, evenly.
     """
@@ -27,6 +29,10 @@ class History:
     errors: list[float] = field(default_factory=list)
     stopped_by: str = ""
     threshold: float | None = None
+    validation: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    best_epoch: int | None = None
     gradients: dict[str, list[float]] = field(default_factory=dict)
     gradient_epochs: list[int] = field(default_factory=list)
 
@@ -36,7 +42,7 @@ class History:
         return max(len(self.errors) - 1, 0)
 
     def plot(self) -> Any:
-        """The error over the epochs, and the size of the gradient of each layer.
+        """The errors over the epochs, and the size of the gradient of each layer.
 
         Returns:
             a matplotlib Figure: `history.plot().savefig("training.png")`.
@@ -46,7 +52,9 @@ class History:
             ValueError: if nothing was trained.
         """
         plots = import_module("chainrule.pictures.plots")
-        return plots.training(self.errors, self.gradients, self.gradient_epochs)
+        return plots.training(
+            self.errors, self.gradients, self.gradient_epochs, validation=self.validation
+        )
 
     def sparkline(self, width: int = 40) -> str:
         """The error over the epochs as a line of text."""
@@ -59,15 +67,29 @@ class History:
             sizes = [norm_of(p.grad) for p in parameters if p.grad is not None]
             self.gradients.setdefault(name, []).append(math.hypot(*sizes))
 
+    def in_short(self) -> str:
+        """Error, validation error and learning rate, as a progress bar shows them."""
+        parts = [f"error {self.errors[-1]:.4g}"]
+        parts += [f"validation {self.validation[-1]:.4g}"] if self.validation else []
+        parts += [f"rate {self.rates[-1]:.3g}"] if self.rates else []
+        return ", ".join(parts)
+
     def __repr__(self) -> str:
         return f"<History: {self}>"
 
     def __str__(self) -> str:
         if not self.errors:
             return "nothing trained yet"
-        error = f"error {self.errors[-1]:.6g}"
-        if self.stopped_by == "threshold":
-            return (
-                f"stopped at epoch {self.epochs}: {error} is below the threshold {self.threshold:g}"
-            )
-        return f"stopped after all {self.epochs} epochs: {error}"
+        epoch, error = self.epochs, f"error {self.errors[-1]:.6g}"
+        said = {
+            "threshold": f"stopped at epoch {epoch}: {error} is below the threshold"
+            f" {self.threshold or 0.0:g}",
+            "seconds": f"stopped at epoch {epoch}, after {self.seconds:.3g} seconds: {error}",
+            "patience": f"stopped at epoch {epoch}, as validation gets no better: {error}",
+            "callback": f"stopped by a callback at epoch {epoch}: {error}",
+            "interrupt": f"interrupted at epoch {epoch}: {error}",
+        }.get(self.stopped_by, f"stopped after all {epoch} epochs: {error}")
+        if self.best_epoch is None:
+            return said
+        best = self.validation[self.best_epoch]
+        return f"{said}; kept the weights of epoch {self.best_epoch}: validation error {best:.6g}"

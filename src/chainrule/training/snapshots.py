@@ -1,0 +1,79 @@
+"""All that a training changes: weights, statistics, random generators, the optimiser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chainrule.nn.module import Module
+from chainrule.reach import reached
+from chainrule.saving import fitting_data, set_state, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from chainrule.optim import Optimizer
+
+
+class Everything:
+    """The parameters of an optimiser, and what the modules that a loss reaches hold besides.
+
+    Random generators that it reaches belong to it, too.
+    """
+
+    def __init__(self, loss: Callable[..., Any], optimizer: Optimizer) -> None:
+        self.held: dict[str, Any] = {f"{i}": p for i, p in enumerate(optimizer.parameters)}
+        known = {id(p) for p in optimizer.parameters}
+        for path, thing in list(reached(loss)):
+            found = {path: thing} if isinstance(thing, np.random.Generator) else {}
+            if isinstance(thing, Module):
+                found = {f"{path}.{name}": x for name, x in thing._held().items()}
+            for name, x in found.items():
+                if id(x) not in known:
+                    known.add(id(x))
+                    self.held[name] = x
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of all arrays, by name."""
+        return {name: _copied(x) for name, x in self.held.items()}
+
+    def besides(self) -> dict[str, np.ndarray]:
+        """Copies of what a forward pass may change: all but the parameters."""
+        return {name: _copied(x) for name, x in self.held.items() if not name.isdecimal()}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state()` gave.
+
+        Raises:
+            ValueError: if it is of another training; then nothing is changed.
+        """
+        if unfit := sorted(self.held.keys() ^ state.keys()):
+            where = "this training" if unfit[0] in self.held else "the state"
+            raise ValueError(f"parameter or state {unfit[0]} is in {where} alone")
+        leaves = {k: x for k, x in self.held.items() if not isinstance(x, np.random.Generator)}
+        fitting = {k: fitting_data(f"parameter {k}", x, state[k]) for k, x in leaves.items()}
+        for name, x in self.held.items():
+            if name in leaves:
+                x.data = fitting[name]
+            else:
+                set_state(x, state[name])
+
+
+def _copied(x: Any) -> np.ndarray:
+    return state_of(x) if isinstance(x, np.random.Generator) else np.array(x.data)
+
+
+class Kept:
+    """A state that is kept for later, and saved with the rest."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, Any] = {}
+
+    def state(self) -> dict[str, Any]:
+        """What is kept."""
+        return self.held
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Keep what was saved."""
+        self.held = dict(state)
