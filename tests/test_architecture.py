@@ -41,6 +41,7 @@ LAYERS = [
         "saving",
         "data",
         "training",
+        "distributed",
         "numpy",
         "special",
     ],

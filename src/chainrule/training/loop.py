@@ -6,10 +6,11 @@ import functools
 import math
 import time
 from dataclasses import asdict, fields
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.data import length_of, size_of, source_of
+from chainrule.data import length_of, source_of
 from chainrule.optim import Optimizer
 from chainrule.saving import load, save
 from chainrule.summaries import by_layer
@@ -17,7 +18,7 @@ from chainrule.training.history import History
 from chainrule.training.interrupting import interruptible
 from chainrule.training.progress import training_bar
 from chainrule.training.snapshots import Everything, Kept
-from chainrule.training.stepping import MANY_STEPS, Step, evaluated
+from chainrule.training.stepping import MANY_STEPS, Step
 from chainrule.training.watching import DeadUnits, check_error, check_growth, diverged
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_seconds: float = 30.0,
     compiled: bool | None = None,
+    client: Any = None,
     progress: bool | None = None,
 ) -> History:
     """Train: forward, backward, then change all weights, until an end is reached.
@@ -57,7 +59,8 @@ def fit(
         threshold: stop as soon as the error is below it.
         seconds: stop after this time.
         data: a list of arrays with the samples along their first axis; or what gives batches: an
-            iterable of tuples of arrays, `cr.data.FileBatches`, or a function of the epoch.
+            iterable of tuples of arrays, `cr.data.FileBatches`, or a function of the epoch; or
+            `cr.distributed.Chunks`, whose parts workers load.
         batch_size: samples in a batch of the arrays, shuffled anew in each epoch; by default all
             at once.
         seed: of the shuffling.
@@ -72,6 +75,8 @@ def fit(
         checkpoint_seconds: how often it is saved.
         compiled: whether steps are compiled with `cr.compile`; None compiles where it can and pays.
             With callbacks, which may change what the loss reads, only if it is true.
+        client: a `dask.distributed.Client`, for `cr.distributed.Chunks`: the same parts give the
+            same bits for any number of workers, and without a client.
         progress: show a bar (extra `progress`); by default on a terminal, once a run takes longer
             than half a second.
 
@@ -98,9 +103,9 @@ def fit(
     many = epochs * length_of(source, MANY_STEPS) >= MANY_STEPS
     if compiled is None and (callbacks or not many):
         compiled = False
-    training = Training(loss, optimizer, source, epochs, compiled=compiled)
+    training = Training(loss, optimizer, source, epochs, compiled=compiled, client=client)
     training.history.threshold = threshold
-    training.validate = _validator(loss, validation, getattr(source, "batch_size", None))
+    training.validate = _validator(training.step, validation, getattr(source, "batch_size", None))
     if checkpoint is not None:
         training.keep_in(Path(checkpoint), checkpoint_seconds)
     limits = Limits(epochs, threshold, seconds, patience, callbacks)
@@ -153,14 +158,26 @@ class Training:
         epochs: int,
         *,
         compiled: bool | None,
+        client: Any,
     ) -> None:
-        self.loss, self.optimizer, self.source = loss, optimizer, source
+        self.optimizer, self.source = optimizer, source
         self.history = History()
+        self.step: Any
         self.validate: Callable[[], float] | None = None
         #: All samples at once: the error after an epoch is that of the next one's forward pass.
         self.whole = getattr(source, "batch_size", 1) is None
-        self.step = Step(loss, optimizer, updates=not self.whole, compiled=compiled)
         self.everything, self.best = Everything(loss, optimizer), Kept()
+        if hasattr(source, "per_step"):
+            self.everything.require_nothing_else()
+            steps = import_module("chainrule.distributed.steps")
+            self.step = steps.PartsStep(loss, optimizer, source, client)
+        elif client is None:
+            self.step = Step(loss, optimizer, updates=not self.whole, compiled=compiled)
+        else:
+            raise TypeError(
+                "with a client the data is loaded by its workers: data=cr.distributed.Chunks(load,"
+                " n_chunks), or load=cr.distributed.Slices('x.npy', 'y.npy', n_chunks=8)"
+            )
         #: What the last forward pass of a whole epoch changed, as it was before.
         self.before = Kept()
         #: The batches of the epoch that are done, the sum of their errors, and of their samples.
@@ -219,24 +236,23 @@ class Training:
         while True:
             (batch,) = self.source.epoch(None)
             self.before.held = self.everything.besides()
-            error = self.step(batch)
+            error, size = self.step(batch)
             if not resumed:
                 yield error
             resumed = False
-            self._look(self.history.epochs)
+            self._look(self.history.epochs, size)
             self.optimizer.step()
 
     def _batched_epochs(self, stop: Callable[[], str]) -> Iterator[float]:
         """The mean error over the batches, before training and in each epoch."""
         if not self.history.errors:
-            yield mean_error(self.loss, self.source)
+            yield mean_error(self.step, self.source)
         while True:
             epoch = len(self.history.errors) - 1
             for batch in self.source.epoch(epoch, self.batch):
-                size = size_of(batch)
-                error = self.step(batch)
+                error, size = self.step(batch)
                 check_error(error, self.optimizer, self.history)
-                self._look(epoch)
+                self._look(epoch, size)
                 self.total += error * size
                 self.samples += size
                 self.batch += 1
@@ -252,13 +268,13 @@ class Training:
             self.batch, self.total, self.samples = 0, 0.0, 0
             yield mean
 
-    def _look(self, epoch: int) -> None:
+    def _look(self, epoch: int, size: int) -> None:
         """Note the gradients of the first batch, and look for dead units."""
         if not self.batch:
             self.dead.begin(epoch + 1, self.batch)
             if epoch % self.every == 0:
                 self.history.note_gradients(self.layers, epoch)
-        self.dead.look()
+        self.dead.look(size)
 
     def _note_best(self) -> None:
         """Keep the weights if the validation error is the least so far."""
@@ -316,21 +332,19 @@ class Training:
         self.saved_at = time.perf_counter()
 
 
-def mean_error(loss: Callable[..., Any], source: Any) -> float:
+def mean_error(step: Any, source: Any) -> float:
     """The mean error over all batches in order, in use."""
     total, samples = 0.0, 0
     for batch in source.epoch(None):
-        size = size_of(batch)
-        total += evaluated(loss, batch) * size
+        error, size = step.evaluated(batch)
+        total += error * size
         samples += size
     if not samples:
         raise ValueError("the data has no batches")
     return total / samples
 
 
-def _validator(
-    loss: Callable[..., Any], validation: Any, size: int | None
-) -> Callable[[], float] | None:
+def _validator(step: Any, validation: Any, size: int | None) -> Callable[[], float] | None:
     """What gives the validation error."""
     if validation is None:
         return None
@@ -338,4 +352,6 @@ def _validator(
         return lambda: float(validation())
     arrays = isinstance(validation, list | tuple) and not isinstance(validation[0], tuple)
     source = source_of(validation, size if arrays else None, 0)
-    return lambda: mean_error(loss, source)
+    if hasattr(step, "workers") and not hasattr(source, "per_step"):
+        step = Step(step.loss, step.optimizer, updates=False, compiled=False)
+    return lambda: mean_error(step, source)

@@ -25,10 +25,15 @@ class Everything:
     def __init__(self, loss: Callable[..., Any], optimizer: Optimizer) -> None:
         self.held: dict[str, Any] = {f"{i}": p for i, p in enumerate(optimizer.parameters)}
         known = {id(p) for p in optimizer.parameters}
+        #: Statistics and generators, which a forward pass changes.
+        self.changing: list[str] = []
         for path, thing in list(reached(loss)):
             found = {path: thing} if isinstance(thing, np.random.Generator) else {}
+            self.changing += found
             if isinstance(thing, Module):
                 found = {f"{path}.{name}": x for name, x in thing._held().items()}
+                trained = thing._all_parameters()
+                self.changing += [f"{path}.{k}" for k in thing._held() if k not in trained]
             for name, x in found.items():
                 if id(x) not in known:
                     known.add(id(x))
@@ -37,6 +42,14 @@ class Everything:
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all arrays, by name."""
         return {name: _copied(x) for name, x in self.held.items()}
+
+    def require_nothing_else(self) -> None:
+        """Raise ValueError if a forward pass changes more than workers can have in common."""
+        if self.changing:
+            raise ValueError(
+                f"{self.changing[0]} changes in every forward pass, and each worker would have its"
+                f" own: use LayerNorm in place of BatchNorm, and no Dropout or generator"
+            )
 
     def besides(self) -> dict[str, np.ndarray]:
         """Copies of what a forward pass may change: all but the parameters."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.data import size_of
 from chainrule.engine import Node
 from chainrule.errors import CompileError
 from chainrule.ops.base import shape_of
@@ -51,14 +52,15 @@ class Step:
                 optimizer.step()
             return error
 
+        self.loss = loss
         self.function = self.run = step
         self.required = compiled is True
         self.compiled: Any = None
         if compiled is not False:
             self.run = self.compiled = import_module("chainrule.compiler").compile(step)
 
-    def __call__(self, batch: Batch) -> float:
-        """The error of a batch before the weights are changed."""
+    def __call__(self, batch: Batch) -> tuple[float, int]:
+        """The error of a batch before the weights are changed, and the number of samples."""
         try:
             error = self.run(*batch)
         except CompileError:
@@ -69,7 +71,11 @@ class Step:
         optional = self.compiled is not None and not self.required
         if optional and len(self.compiled.programs) > MOST_SHAPES:
             self.run, self.compiled = self.function, None
-        return number(error)
+        return number(error), size_of(batch)
+
+    def evaluated(self, batch: Batch) -> tuple[float, int]:
+        """The error of a batch in use, and the number of samples."""
+        return evaluated(self.loss, batch), size_of(batch)
 
 
 def evaluated(loss: Callable[..., Any], batch: Batch) -> float:

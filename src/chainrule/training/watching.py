@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RISING_EPOCHS = 10
 #: … and is this many times the first one.
 RISING_FACTOR = 1000.0
+#: Of fewer samples it may be by chance that none has a gradient.
+FEWEST_SAMPLES = 20
 
 
 class DivergedError(ArithmeticError):
@@ -27,6 +29,10 @@ class DivergedError(ArithmeticError):
     def __init__(self, message: str, history: History) -> None:
         super().__init__(message)
         self.history = history
+
+    def __reduce__(self) -> Any:
+        """It comes back from other processes whole."""
+        return type(self), (str(self), self.history)
 
 
 class TrainingWarning(UserWarning):
@@ -61,7 +67,7 @@ def check_growth(optimizer: Optimizer, history: History) -> None:
 class DeadUnits:
     """Units whose bias had no gradient in a whole epoch: nothing that they give reaches the error.
 
-    Epochs 1, 2, 4, 8, … are looked at, so that it costs little.
+    Epochs 1, 2, 4, 8, … are looked at, so that it costs little, and those of enough samples.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -72,15 +78,17 @@ class DeadUnits:
         ]
         self.alive: list[Any] = []
         self.told: set[int] = set()
-        self.watching = False
+        self.watching, self.samples = False, 0
 
     def begin(self, epoch: int, batch: int) -> None:
         """An epoch begins; those that are begun in the middle are not looked at."""
         self.watching = bool(self.biases) and batch == 0 and epoch & (epoch - 1) == 0
+        self.samples = 0
         self.alive = [np.zeros(shape_of(p._held), bool) for _, p in self.biases]
 
-    def look(self) -> None:
-        """Look at the gradients of a batch."""
+    def look(self, size: int) -> None:
+        """Look at the gradients of a batch of so many samples."""
+        self.samples += size
         if self.watching:
             for alive, (_, p) in zip(self.alive, self.biases, strict=True):
                 if p.grad is not None:
@@ -88,7 +96,8 @@ class DeadUnits:
 
     def end(self, epoch: int) -> None:
         """Warn of units that were dead all the time."""
-        if not self.watching or not any(alive.any() for alive in self.alive):
+        enough = self.watching and self.samples >= FEWEST_SAMPLES
+        if not enough or not any(alive.any() for alive in self.alive):
             return
         for alive, (i, p) in zip(self.alive, self.biases, strict=True):
             dead = int(np.sum(~alive))
