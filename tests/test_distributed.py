@@ -44,7 +44,7 @@ def client():
     """Two processes of one thread; the code of this file travels with the tasks."""
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit="350MB"
+            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="350MB"
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
@@ -274,7 +274,7 @@ def load(i):
 
 if __name__ == "__main__":
     net = cr.nn.MLP([3, 4, 1], "tanh", seed=0)
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         with Client(cluster) as client:
             history = cr.fit(
                 lambda x, y: cr.nn.mean_squared_error(net(x), y),

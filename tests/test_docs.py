@@ -6,6 +6,8 @@ import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -153,6 +155,22 @@ def test_example_vanishing_gradient(monkeypatch, capsys):
     assert "The gradient vanishes" in out
 
 
+def test_example_mpi_all_reduce():
+    pytest.importorskip("mpi4py")
+    mpiexec = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or "mpiexec"
+    script = str(ROOT / "examples" / "mpi_all_reduce.py")
+    for ranks in ("1", "2"):
+        done = subprocess.run(
+            [mpiexec, "-n", ranks, sys.executable, script],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        assert re.fullmatch(rf"{ranks} ranks, mean error \d\.\d+e-\d\d\n", done.stdout)
+
+
 def test_every_example_is_run_by_a_test():
     names = {path.stem for path in (ROOT / "examples").glob("*.py")}
-    assert names == {"two_neurons", "three_two_two", "two_moons", "digits", "vanishing_gradient"}
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert {name for name in names if f"def test_example_{name}(" in text} == names
