@@ -12,6 +12,8 @@ from chainrule.traced import Traced
 if TYPE_CHECKING:
     from chainrule.traced import Params
 
+#: Not empty once there was a Tensor of another library's array.
+foreigners: list[bool] = []
 #: Classes of constants that NumPy computes with as they are.
 READY = frozenset({float, int, bool, np.float64, np.float32, complex, np.complex128})
 
@@ -61,6 +63,15 @@ def is_foreign(x: Any) -> bool:
     return hasattr(x, "__array_function__") and not isinstance(x, np.ndarray)
 
 
+def moved(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Inputs with constant arrays in the library that the others are of, if that is not NumPy."""
+    held = [getattr(x, "_held", x) for x in inputs]
+    model = next((x for x in held if is_foreign(x) and not isinstance(x, np.generic)), None)
+    if model is None:
+        return inputs
+    return tuple(np.asarray(x, like=model) if type(x) is np.ndarray else x for x in inputs)
+
+
 def own_array(data: Any) -> Any:
     """A copy of the data as a floating-point array; TypeError with advice for anything else."""
     if isinstance(data, Traced):
@@ -69,7 +80,10 @@ def own_array(data: Any) -> Any:
         raise TypeError(
             "Tensor data cannot be masked: fill the gaps, and use np.where for the mask"
         )
-    array = data.copy() if is_foreign(data) else np.array(data)
+    foreign = is_foreign(data)
+    if foreign and not foreigners:
+        foreigners.append(True)
+    array = data.copy() if foreign else np.array(data)
     kind = array.dtype.kind
     if kind in "iub":
         raise TypeError(

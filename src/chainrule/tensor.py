@@ -15,7 +15,9 @@ from chainrule.holding import (
     as_constant,
     computed,
     copied,
+    foreigners,
     is_foreign,
+    moved,
     own_array,
     precision,
     private,
@@ -181,9 +183,11 @@ class Tensor(Assignable):
             refresh_views(inputs)
         if tracers:
             lift(inputs)
-        if loans and op.views:
-            _take_back(inputs[0])
+        if loans and op.views and inputs[0].__class__ is Tensor:
+            inputs[0].take_back()  # a view stays as it is when the lent array is written into
         inputs = tuple([x if x.__class__ is Tensor else as_constant(x, op) for x in inputs])
+        if foreigners:
+            inputs = moved(inputs)
         arrays = [x._held if x.__class__ is Tensor else x for x in inputs]
         y_data = computed(op, arrays, params)
         if not op.differentiable:
@@ -320,12 +324,6 @@ class Tensor(Assignable):
             body = np.array2string(np.asarray(self._held), separator=", ", prefix="Tensor(")
         kind = "" if self.dtype == np.float64 else f", dtype={self.dtype}"
         return f"Tensor({body}{kind}{label}{made})"
-
-
-def _take_back(x: Any) -> None:
-    """Let a view stay as it is when the array that the leaf was lent is written into."""
-    if x.__class__ is Tensor:
-        x.take_back()
 
 
 def form_in(x: Any, op: Any) -> Any:

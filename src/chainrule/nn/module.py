@@ -103,6 +103,17 @@ class Module:
         for p in self.parameters():
             p.grad = None
 
+    def to(self, convert: Callable[[Any], Any]) -> None:
+        """Hold all data, parameters and statistics, as arrays of another library.
+
+        Args:
+            convert: makes such an array, as `cupy.asarray` does; `cupy.asnumpy` is the way back.
+                The arrays have to speak NumPy's dispatch protocols.
+        """
+        for leaf in self._held().values():
+            if isinstance(leaf, Node):
+                leaf.data = convert(leaf.data)
+
     # -------------------------------------------------------------------------------- freezing
 
     def freeze(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.nn.activations import require_sizes
 from chainrule.nn.initializers import generator, initial
 from chainrule.nn.module import Module
-from chainrule.ops.base import shape_of
+from chainrule.ops.base import beside, shape_of
 from chainrule.ops.functions import sigmoid, tanh
 from chainrule.ops.indexing import getitem
 from chainrule.ops.shapes import stack
@@ -69,7 +69,7 @@ class _Recurrent(Module):
 
     def start(self, samples: int) -> Any:
         """The state of zeros."""
-        return np.zeros((samples, self.U.shape[0]), self.U.dtype)
+        return beside(np.zeros((samples, self.U.shape[0]), self.U.dtype), self.U)
 
     def advanced(self, x: Any, state: Any) -> Any:
         """The state after one step with the input's part x·W + b."""

@@ -346,7 +346,17 @@ def zeros_like(x: Any) -> Any:
     """A constant zero of the shape and dtype of an input."""
     if float in {getattr(x, "plain_class", None), getattr(x, "stands_for", None)}:
         return 0.0  # of a Value, or of a float that is traced
-    return np.zeros(x.shape, x.dtype) if hasattr(x, "shape") else 0.0
+    return beside(np.zeros(x.shape, x.dtype), x) if hasattr(x, "shape") else 0.0
+
+
+def beside(constant: np.ndarray, x: Any) -> Any:
+    """A constant array as one of the library that x is of, which may not mix with NumPy's."""
+    while isinstance(x, Traced) and x.concrete:
+        x = x.inside()
+    if isinstance(x, np.ndarray | np.generic | float | int | complex | Traced):
+        return constant
+    known = hasattr(x, "__array_function__") and not hasattr(x, "as_one_call")
+    return np.asarray(constant, like=x) if known else constant
 
 
 def has_numbers(x: Any) -> bool:

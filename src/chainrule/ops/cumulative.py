@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import is_complex, real_dtype
+from chainrule.ops.base import beside, is_complex, real_dtype
 from chainrule.ops.indexing import getitem
 from chainrule.ops.kinds import Linear
 from chainrule.ops.partials import where
@@ -82,7 +82,7 @@ def _piece(x: Any, a: Any, axis: int) -> list[Any]:
     x = as_array(x)
     if x.ndim == 0:
         shape = tuple(1 if i == axis else n for i, n in enumerate(a.shape))
-        x = x + np.zeros(shape, a.dtype)
+        x = x[()] + beside(np.zeros(shape, a.dtype), a)
     return [x]
 
 
@@ -151,7 +151,9 @@ def _slopes(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     spacing = as_array(spacing)
     if not isinstance(spacing, Traced) and (not spacing.ndim or spacing.dtype.kind in "iu"):
         spacing = spacing.astype(real_dtype(f.dtype))
-    steps = diff(spacing) if spacing.ndim else spacing + np.zeros(n - 1, spacing.dtype)
+    steps = (
+        diff(spacing) if spacing.ndim else spacing + beside(np.zeros(n - 1, spacing.dtype), spacing)
+    )
     if spacing.ndim and spacing.shape != (n,):
         raise ValueError(f"{spacing.shape} coordinates for axis {axis} of length {n}")
 

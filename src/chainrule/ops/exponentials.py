@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.ops.base import constant, is_complex
+from chainrule.ops.base import beside, constant, is_complex
 from chainrule.ops.functions import exp, log
 from chainrule.ops.kinds import General
 from chainrule.ops.misconceptions import wrong
@@ -119,7 +119,7 @@ def _scaled(of: Any) -> Any:
 
 def _one_hot(labels: Any, classes: int, dtype: Any = np.float64) -> Any:
     labels = labels if hasattr(labels, "shape") else np.asarray(labels)
-    return np.equal(labels[..., None], np.arange(classes)).astype(dtype)
+    return np.equal(labels[..., None], beside(np.arange(classes), labels)).astype(dtype)
 
 
 one_hot = constant(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import conjugate, real
-from chainrule.ops.base import is_complex
+from chainrule.ops.base import beside, is_complex
 from chainrule.ops.indexing import getitem, scatter
 from chainrule.ops.kinds import Linear
 from chainrule.ops.rearranging import roll
@@ -44,7 +44,8 @@ def _irfft_transpose(x_bar: Any, y: Any, n: int, axis: int, norm: str | None) ->
     if n % 2 == 0:
         weights[-1] = 1.0
     shape = tuple(half if i == axis else 1 for i in range(x_bar.ndim))
-    y_bar = conjugate(half_dft(x_bar, axis=axis, norm=_OPPOSITE[norm])) * weights.reshape(shape)
+    y_bar = conjugate(half_dft(x_bar, axis=axis, norm=_OPPOSITE[norm]))
+    y_bar = y_bar * beside(weights.reshape(shape), y_bar)
     return _fitted(y_bar, y.shape[axis], axis)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops import reductions
-from chainrule.ops.base import frozen
+from chainrule.ops.base import beside, frozen
 from chainrule.ops.broadcasting import broadcast_to
 from chainrule.ops.cumulative import along_shape
 from chainrule.ops.indexing import getitem
@@ -181,7 +181,7 @@ def _padded(a: Any, axis: int, widths: tuple[int, int], mode: Any, options: Any)
         blocks = []
         for width, value in zip(widths, values, strict=True):
             shape = tuple(width if i == axis else m for i, m in enumerate(a.shape))
-            blocks.append(np.full(shape, value, a.dtype))
+            blocks.append(beside(np.full(shape, value, a.dtype), a))
         return concatenate([blocks[0], a, blocks[1]], axis=axis)
     if mode in _STATISTICS:
         lengths = options.get("stat_length", (None, None))

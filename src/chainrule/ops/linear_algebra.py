@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.ops.base import beside
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.kinds import Multilinear
 from chainrule.ops.misconceptions import wrong
@@ -44,7 +45,7 @@ def _outer(a: Any, b: Any) -> Any:
 
 
 def _ones(x: Any) -> Any:
-    return np.ones(x.shape, x.dtype)
+    return beside(np.ones(x.shape, x.dtype), x)
 
 
 class Outer(Multilinear):

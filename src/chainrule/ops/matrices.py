@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.ops.arithmetic import absolute, conjugate, indicator, real
-from chainrule.ops.base import is_complex
+from chainrule.ops.base import beside, is_complex
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.functions import sqrt
 from chainrule.ops.kinds import General
@@ -97,8 +97,8 @@ def _pinv_jvp(tangents: Any, p: Any, a: Any, rcond: Any = None) -> Any:
 
 def _projections(p: Any, a: Any) -> tuple[Any, Any]:
     """On what a and its pseudoinverse leave out."""
-    m, n = a.shape[-2:]
-    return np.eye(m, dtype=a.dtype) - a @ p, np.eye(n, dtype=a.dtype) - p @ a
+    left, right = (beside(np.eye(n, dtype=a.dtype), a) for n in a.shape[-2:])
+    return left - a @ p, right - p @ a
 
 
 # fmt: off
@@ -181,7 +181,7 @@ def matrix_power(a: Any, n: int) -> Any:
             result = square if result is None else matmul(result, square)
         n //= 2
         square = matmul(square, square) if n else square
-    return 0.0 * a + np.eye(a.shape[-1], dtype=a.dtype) if result is None else result
+    return 0.0 * a + beside(np.eye(a.shape[-1], dtype=a.dtype), a) if result is None else result
 
 
 @answers(np.linalg.tensorsolve)

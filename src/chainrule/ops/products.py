@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.ops.arithmetic import conjugated
-from chainrule.ops.base import shape_of
+from chainrule.ops.base import beside, shape_of
 from chainrule.ops.broadcasting import summed
 from chainrule.ops.contraction import contracted
 from chainrule.ops.kinds import Multilinear
@@ -70,11 +70,11 @@ def _operand_cotangent(position: int, y_bar: Any, inputs: Any, subscripts: str) 
     target = ""
     for letter in own:
         if letter not in known and letter not in target:
-            factors.append(np.ones(lengths[letter], x.dtype))
+            factors.append(beside(np.ones(lengths[letter], x.dtype), x))
             labels.append(letter)
         if letter in target:
             fresh = next(c for c in _LETTERS if c not in subscripts and c not in target)
-            factors.append(np.eye(lengths[letter], dtype=x.dtype))
+            factors.append(beside(np.eye(lengths[letter], dtype=x.dtype), x))
             labels.append(letter + fresh)
             target += fresh
         else:

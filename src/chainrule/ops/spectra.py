@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from chainrule.ops.arithmetic import conjugated, real
-from chainrule.ops.base import Op, constant, has_numbers, is_complex, shape_of
+from chainrule.ops.base import Op, beside, constant, has_numbers, is_complex, shape_of
 from chainrule.ops.kinds import General
 from chainrule.ops.partials import where
 from chainrule.ops.rearranging import diagonal
@@ -114,7 +114,8 @@ def skew(a: Any) -> Any:
 
 def on_diagonal(vector: Any) -> Any:
     """A vector as a diagonal matrix."""
-    return vector[..., None, :] * np.eye(vector.shape[-1], dtype=vector.dtype)
+    ones = beside(np.eye(vector.shape[-1], dtype=vector.dtype), vector)
+    return vector[..., None, :] * ones
 
 
 def _near(a: Any, b: Any) -> Any:
@@ -140,7 +141,7 @@ def gaps_of(w: Any) -> tuple[Any, Any]:
 
 
 def off_diagonal(same: Any) -> Any:
-    return same & ~np.eye(same.shape[-1], dtype=bool)
+    return same & ~beside(np.eye(same.shape[-1], dtype=bool), same)
 
 
 def real_diagonal(a: Any) -> Any:

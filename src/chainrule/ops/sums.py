@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from chainrule.ops.arithmetic import conjugate, maximum, minimum, real
-from chainrule.ops.base import is_complex, real_dtype
+from chainrule.ops.base import beside, is_complex, real_dtype
 from chainrule.ops.broadcasting import astype
 from chainrule.ops.functions import sqrt
 from chainrule.ops.indexing import getitem
@@ -200,7 +200,7 @@ def with_initial(cumulative: Any, x: Any, axis: Any, dtype: Any, initial: Any) -
     if initial is None:
         return y
     first = tuple(1 if i == axis else n for i, n in enumerate(x.shape))
-    return concatenate([np.full(first, initial, y.dtype), y], axis=axis)
+    return concatenate([beside(np.full(first, initial, y.dtype), y), y], axis=axis)
 
 
 _TIES = "entries that tie share the derivative."
@@ -296,7 +296,7 @@ def average(
         y = sum(a * weights, axis=axis, keepdims=keepdims) / total
     if not returned:
         return y
-    full = np.ones(y.shape, y.dtype)
+    full = beside(np.ones(y.shape, y.dtype), y)
     return y, full * (counted(a.shape, axis, True) if total is None else total)
 
 

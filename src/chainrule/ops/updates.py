@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.ops.arithmetic import divide, maximum, minimum, multiply, power
-from chainrule.ops.base import frozen, shape_of
+from chainrule.ops.base import beside, frozen, shape_of
 from chainrule.ops.broadcasting import stretched, summed
 from chainrule.ops.indexing import getitem, scatter
 from chainrule.ops.kinds import Linear
@@ -26,7 +26,7 @@ def _updated(arrays: Any, index: Any) -> Any:
 def _untouched(y_bar: Any, _x: Any, v: Any, index: Any) -> list[Any]:
     """Zero where x was replaced; the rest of the cotangent went to v."""
     return [
-        update([y_bar, np.zeros((), y_bar.dtype)], index=index),
+        update([y_bar, beside(np.zeros((), y_bar.dtype), y_bar)], index=index),
         summed(getitem(y_bar, index), shape_of(v)),
     ]
 
