@@ -42,6 +42,7 @@ LAYERS = [
         "data",
         "training",
         "distributed",
+        "exchange",
         "numpy",
         "special",
     ],

@@ -55,7 +55,7 @@ def test_an_op(name, row):
             np.testing.assert_allclose(b.grad.inside, a.grad, rtol=1e-10, atol=1e-12)
 
 
-#: They look at how many numbers are NaN, which another library does not tell NumPy; or take weights.
+#: They look at how many numbers are NaN, on which positions depend; or take weights.
 REFUSED = {"np.nanmedian", "np.nanquantile", "np.nanpercentile", "np.cov"}
 
 
@@ -113,13 +113,8 @@ LAYERS = {
     "MLP": (lambda: nn.MLP([6, 5, 4], "gelu", seed=0), (8, 6)),
     "Conv": (
         lambda: nn.Sequential(
-            *(
-                nn.Conv(1, 2, 3, padding=1, bias=False, seed=0),
-                nn.BatchNorm(2),
-                cr.relu,
-                nn.MaxPool(2),
-            ),
-            *(nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 4, seed=1)),
+            *(nn.Conv(1, 2, 3, padding=1, bias=False, seed=0), nn.BatchNorm(2), cr.relu),
+            *(nn.MaxPool(2), nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 4, seed=1)),
         ),
         (8, 1, 4, 4),
     ),

@@ -180,7 +180,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "plots":
         return import_module("chainrule.pictures.plots")
-    if name in {"distributed", "numpy", "special"}:
+    if name in {"distributed", "exchange", "numpy", "special"}:
         return import_module(f"chainrule.{name}")
     if name not in _LATE:
         raise AttributeError(f"module 'chainrule' has no attribute {name!r}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 #: The entry that says what the file is, and how it is written.
 HEAD, FORMAT = "chainrule", 1
@@ -55,7 +55,7 @@ def save(path: str | Path, **parts: Any) -> None:
         kinds[name], found = _written(name, part)
         arrays |= {f"{name}/{key}" if key else name: array for key, array in found.items()}
     arrays[HEAD] = _text(json.dumps({"format": FORMAT, "parts": kinds}))
-    _replace(Path(path), arrays)
+    put_in_place(Path(path), lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def load(path: str | Path, **parts: Any) -> dict[str, Any]:
@@ -172,12 +172,12 @@ def _plain(array: Any, kind: str) -> Any:
     return array if kind == "array" else json.loads(bytes(array))
 
 
-def _replace(path: Path, arrays: Mapping[str, Any]) -> None:
-    """Write a file beside, and put it in the place of the old one."""
+def put_in_place(path: Path, write: Callable[[Any], Any]) -> None:
+    """Write a file beside, sync it to the disk, and put it in the place of the old one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+            write(file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -174,6 +174,25 @@ class ArrayOperators(Operators):
             f" np.zeros_like(t)"
         )
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """A copy of a leaf's data for another library, such as `torch.from_dlpack(t)`.
+
+        It is contiguous: PyTorch ends the process at a negative stride.
+        """
+        return self._exported().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._exported().__dlpack_device__()
+
+    def _exported(self) -> Any:
+        if getattr(self, "op", self) is not None:
+            raise TypeError(
+                f"a computed {type(self).__name__} would lose its graph in another library: export"
+                f" its .data, np.ascontiguousarray(t.data)"
+            )
+        data = plain(self)
+        return np.array(data, order="C") if isinstance(data, np.ndarray) else data.copy()
+
     def __float__(self) -> float:
         raise TypeError(
             f"float() would take a {type(self).__name__} out of the graph: use NumPy's function"
