@@ -1,12 +1,15 @@
 """Arrays and models for other libraries: DLPack, safetensors, ONNX."""
 
 import sys
+import warnings
 
 import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import nn
 from foreign import Foreign
+from test_nn import LAYERS, of
 
 RANDOM = np.random.default_rng(0)
 
@@ -108,3 +111,156 @@ def test_an_array_of_another_library_stays_what_it_is():
     t = cr.Tensor(Foreign(np.ones(2)))
     with pytest.raises(AttributeError, match="__dlpack__"):
         np.from_dlpack(t)
+
+
+# ------------------------------------------------------------------------------------- ONNX
+
+X = RANDOM.normal(size=(4, 5))
+IMAGES = RANDOM.normal(size=(2, 3, 8, 9))
+FUNCTIONS = {
+    **{name: getattr(nn, name) for name in ("gelu", "elu", "leaky_relu", "softplus", "silu")},
+    "relu": cr.relu,
+    "sigmoid": cr.sigmoid,
+    "softmax": cr.softmax,
+    "log": cr.log_softmax,
+    "logsumexp": lambda x: cr.logsumexp(x, axis=1),
+    "mean": lambda x: x.mean(axis=0, keepdims=True) + np.mean(x),
+    "spread": lambda x: np.var(x, axis=1) + np.std(x, axis=1, keepdims=True),
+    "norm": lambda x: np.linalg.norm(x) + np.linalg.norm(x, axis=1),
+    "extremes": lambda x: np.max(x, axis=0) - np.min(x, axis=0) * np.prod(x, axis=0),
+    "places": lambda x: (np.argmax(x, axis=1), np.argmin(x, axis=0)),
+    "clip": lambda x: np.clip(x, -0.5, 0.5) + x.clip(max=0.1),
+    "choose": lambda x: np.where((x > 0.2) & ~(x < 0.5) | np.isnan(x), x, -x / 3),
+    "powers": lambda x: x**3 + np.square(x) + np.exp(x) ** 0.5 + 1 / (2 + x * x),
+    "functions": lambda x: np.expm1(x) + np.log1p(x * x) + np.sin(x) * np.cosh(x) - np.arctan(x),
+    "rounding": lambda x: np.floor(x) + np.rint(x * 3) * np.ceil(x) * np.sign(x) + abs(x),
+    "shapes": lambda x: np.moveaxis(x.reshape(2, 2, 5), 0, 2).swapaxes(0, 1).transpose(2, 0, 1),
+    "turned": lambda x: x.T @ x + np.matrix_transpose(x[None])[0] @ x,
+    "joined": lambda x: (
+        np.concatenate([x, 2 * x], axis=1) + np.stack([x, x], axis=1).reshape(4, -1)
+    ),
+    "padded": lambda x: np.pad(x, ((1, 0), (0, 2)), constant_values=1.5),
+    "slices": lambda x: x[::-1, 1:4:2] + x[1, None, 2] + x[..., -1:],
+    "rows": lambda x: x[[0, 2, 2]] + x[:, [1, 1, 0, 2, 4]][1:],
+    "entries": lambda x: x[np.array([0, 1, 3]), np.array([4, 4, -1])],
+    "products": lambda x: np.einsum("ij,kj->ik", x, x * 2) + np.tensordot(x, x, ([1], [1])),
+    "vectors": lambda x: np.dot(x[0], x[1]) + np.vdot(x[2], x[3]) + x @ x[0],
+    "broadcast": lambda x: np.broadcast_to(x[0], (3, 5)) * np.arange(5.0),
+    "entropy": lambda x: nn.cross_entropy(x, np.array([0, 1, 4, 2])),
+}
+ON_IMAGES = {
+    "pools": lambda x: nn.max_pool(x, 2) + nn.average_pool(x, 2),
+    "padded pool": lambda x: nn.max_pool(x, (3, 2), stride=(1, 2), padding=1),
+    "convolution": lambda x: nn.conv(
+        *(x, np.cos(np.arange(54.0)).reshape(3, 3, 3, 2)), stride=2, padding=1, dilation=(1, 2)
+    ),
+    "groups": lambda x: nn.conv(x, np.sin(np.arange(18.0)).reshape(3, 1, 3, 2), groups=3),
+}
+
+
+def exported(path, f, *args):
+    """What onnx's evaluator gives; `save_onnx` itself compares, too."""
+    onnx = pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    cr.exchange.save_onnx(path, f, *args)
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    assert model.ir_version == 9
+    assert [(o.domain, o.version) for o in model.opset_import] == [("", 18)]
+    names = [i.name for i in model.graph.input]
+    return model, ReferenceEvaluator(model).run(None, dict(zip(names, args, strict=True)))
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, *ON_IMAGES])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_functions_as_graphs(tmp_path, name, dtype):
+    f, x = (FUNCTIONS[name], X) if name in FUNCTIONS else (ON_IMAGES[name], IMAGES)
+    x = x.astype(dtype)
+    _, found = exported(tmp_path / "f.onnx", f, x)
+    expected = f(x)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    tolerance = 2000 * np.finfo(dtype).eps
+    for y, wanted in zip(found, expected, strict=True):
+        assert y.dtype == wanted.dtype
+        np.testing.assert_allclose(y, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_as_graphs(tmp_path, name):
+    make, x = LAYERS[name]
+    layer = make(seed=0)
+    f = layer if name not in {"RNN", "GRU", "LSTM"} else lambda x: of(layer(x))
+    model, found = exported(tmp_path / "f.onnx", f, x)
+    with cr.nn.evaluation():
+        np.testing.assert_allclose(found[0], of(layer(x)).data, rtol=1e-11, atol=1e-13)
+    if f is layer:
+        stored = {tensor.name for tensor in model.graph.initializer}
+        assert set(layer.named_parameters()) <= stored
+
+
+def test_a_network_with_nodes_of_onnx(tmp_path):
+    net = nn.Sequential(
+        *(nn.Conv(3, 4, 3, padding=1, seed=0), nn.BatchNorm(4), cr.relu, nn.MaxPool(2)),
+        *(nn.Dropout(0.5, seed=1), nn.Flatten(), nn.Linear(64, 10, seed=2)),
+    )
+    images = IMAGES[..., :8]
+    net(images)  # batch norm learns something
+    state = net.state()
+    model, found = exported(tmp_path / "net.onnx", net, images)
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds.count("Conv") == kinds.count("MaxPool") == 1
+    assert "Gather" not in kinds
+    with cr.nn.evaluation():
+        np.testing.assert_allclose(found[0], net(images).data, rtol=1e-10, atol=1e-12)
+    assert all(np.array_equal(state[key], x) for key, x in net.state().items())
+
+
+def test_several_inputs_of_whole_numbers(tmp_path):
+    table = nn.Embedding(7, 3, seed=0)
+    f = lambda rows, x: table(rows) * x
+    rows, x = np.array([[1, 2], [6, 1]]), RANDOM.normal(size=(2, 2, 3))
+    model, (found,) = exported(tmp_path / "f.onnx", f, rows, x)
+    np.testing.assert_allclose(found, f(rows, x).data)
+    from onnx.reference import ReferenceEvaluator
+
+    others = {"input_0": rows[::-1].copy(), "input_1": x}
+    (found,) = ReferenceEvaluator(model).run(None, others)
+    np.testing.assert_allclose(found, f(rows[::-1], x).data)
+
+
+def test_what_cannot_be_a_graph_is_refused_by_name(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    path, w = tmp_path / "f.onnx", cr.Tensor(np.ones(5))
+
+    def trains(x):
+        w.data = w.data * 2.0
+        return x * w
+
+    for f, message in (
+        (np.sort, r"np.sort of \(4, 5\) at .*line \d+ cannot be written as ONNX"),
+        (lambda x: np.pad(x, 1, mode="edge"), "np.pad of"),
+        (lambda x: np.linalg.inv(x[:, :4]), "np.linalg.inv"),
+        (lambda x: np.add.reduce(x, initial=3.0), "np.add.reduce"),
+        (trains, "changes its parameters"),
+        (lambda x: 3.0, "has to return arrays that it computed"),
+    ):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(cr.exchange.ExportError, match=message):
+                cr.exchange.save_onnx(path, f, X)
+    with pytest.raises(cr.CompileError, match="one way or the other by a value"):
+        cr.exchange.save_onnx(path, lambda x: x if x[0, 0] > 0 else -x, X)
+    assert not path.exists()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'chainrule\[onnx\]'"):
+        cr.exchange.save_onnx(path, np.sin, X)
+
+
+def test_the_check_is_one(tmp_path, monkeypatch):
+    pytest.importorskip("onnx")
+    from chainrule.exchange import translating
+
+    monkeypatch.setitem(translating.UNARY, "np.sin", "Cos")
+    with pytest.raises(cr.exchange.ExportError, match="gives other numbers in onnx"):
+        cr.exchange.save_onnx(tmp_path / "f.onnx", np.sin, X)

@@ -201,3 +201,10 @@ def test_transforms():
     assert np.allclose(getattr(moved, "inside", moved), cr.jvp(f, (x,), (np.ones(3),))[1])
     product = cr.hvp(f, Foreign(x), Foreign(np.ones(3)))
     assert np.allclose(product.inside, cr.hvp(f, x, np.ones(3)))
+
+
+def test_compiling_beside_them_leaves_constants_alone():
+    cr.Tensor(Foreign(np.ones(2)))
+    constant = np.ones(3)
+    cr.compile(cr.grad(lambda x: np.sum(np.sin(x) * constant)))(np.zeros(3))
+    assert constant.flags.writeable

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.errors import CompileError
+from chainrule.ops.base import is_of_another_library
 from chainrule.traced import Traced
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def is_foreign(x: Any) -> bool:
 
 def moved(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Inputs with constant arrays in the library that the others are of, if that is not NumPy."""
-    held = [getattr(x, "_held", x) for x in inputs]
-    model = next((x for x in held if is_foreign(x) and not isinstance(x, np.generic)), None)
+    held = (getattr(x, "_held", x) for x in inputs)
+    model = next(filter(is_of_another_library, held), None)
     if model is None:
         return inputs
     return tuple(np.asarray(x, like=model) if type(x) is np.ndarray else x for x in inputs)

@@ -353,10 +353,14 @@ def beside(constant: np.ndarray, x: Any) -> Any:
     """A constant array as one of the library that x is of, which may not mix with NumPy's."""
     while isinstance(x, Traced) and x.concrete:
         x = x.inside()
+    return np.asarray(constant, like=x) if is_of_another_library(x) else constant
+
+
+def is_of_another_library(x: Any) -> bool:
+    """Whether x is an array that speaks NumPy's protocols, and neither NumPy's nor traced."""
     if isinstance(x, np.ndarray | np.generic | float | int | complex | Traced):
-        return constant
-    known = hasattr(x, "__array_function__") and not hasattr(x, "as_one_call")
-    return np.asarray(constant, like=x) if known else constant
+        return False
+    return hasattr(x, "__array_function__") and not hasattr(x, "as_one_call")
 
 
 def has_numbers(x: Any) -> bool:
