@@ -59,7 +59,7 @@ def input_names(setting: Setting, i: int) -> dict[str, str]:
             found[letter] = subject.name(j)
         else:
             known = subject.constant_name((i, slot))
-            small = f"{float(x):g}" if np.ndim(x) == 0 and not isinstance(x, bool) else "the data"
+            small = f"{x:g}" if np.ndim(x) == 0 and not isinstance(x, bool) else "the data"
             found[letter] = known or small
     return {letter: found.get(letter, letter) for letter in "abcd"}
 
