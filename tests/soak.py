@@ -1,7 +1,7 @@
 """Random graphs through autodiff, check, explain, render and compile together: all must agree.
 
-`python tests/soak.py SECONDS [FIRST]` goes on with one seed after the other and counts; a round that
-fails names its seed. `test_soak.py` runs a few.
+`python tests/soak.py SECONDS [FIRST]` goes on with one seed after the other and counts; a round
+that fails names its seed. `test_soak.py` runs a few.
 """
 
 import collections

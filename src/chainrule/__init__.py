@@ -71,10 +71,12 @@ if TYPE_CHECKING:
         check,
         misconception,
     )
+    from chainrule.worksheet import Exercise, exercise
 
 #: Loaded on first use: who only differentiates does not wait for them.
 _LATE = {
     "Derivation": "derivation",
+    "Exercise": "worksheet",
     "GradientFlow": "derivation",
     "GraphView": "pictures",
     "Report": "verification",
@@ -82,6 +84,7 @@ _LATE = {
     "assert_gradients": "verification",
     "check": "verification",
     "compile": "compiler",
+    "exercise": "worksheet",
     "explain": "derivation",
     "gradient_flow": "derivation",
     "graph": "pictures",
@@ -98,6 +101,7 @@ __all__ = [
     "Derivation",
     "DerivationError",
     "DivergedError",
+    "Exercise",
     "FormulaError",
     "GradientFlow",
     "GraphView",
@@ -126,6 +130,7 @@ __all__ = [
     "divide",
     "elementwise",
     "elementwise_grad",
+    "exercise",
     "exp",
     "explain",
     "fit",

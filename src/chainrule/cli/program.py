@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from chainrule import __version__, demo
 from chainrule.cli.checking import add_check
+from chainrule.cli.exercising import add_exercise
 from chainrule.cli.explaining import add_explain
 from chainrule.cli.files import UnreadableError
 from chainrule.cli.grading import add_grade
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     add_render(commands)
     add_check(commands)
     add_grade(commands)
+    add_exercise(commands)
     return parser
 
 
