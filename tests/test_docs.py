@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import chainrule as cr
 import coverage_table
 from chainrule import cli
 from chainrule.ops import TABLE
@@ -69,6 +70,38 @@ def test_links_lead_somewhere():
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_reference_is_current():
+    page = runpy.run_path(str(ROOT / "docs" / "make_reference.py"))["page"]()
+    path = ROOT / "docs" / "reference.md"
+    if os.environ.get("CHAINRULE_REGENERATE"):
+        path.write_text(page, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == page
+    for name in cr.__all__:
+        if not hasattr(np, name) and name not in TABLE:
+            known = f"chainrule.{name}\n" in page or f"cr.{name}`" in page
+            assert known or name in {"log_softmax", "logsumexp"}, name
+
+
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going"]
+    folders = ["-c", str(ROOT / "docs" / "site"), str(ROOT / "docs"), str(tmp_path / "site")]
+    done = subprocess.run(  # offline: whoever asks the network waits for nobody
+        [*command, *folders],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    index = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    for page in PAGES[1:]:
+        assert (tmp_path / "site" / f"{page.stem}.html").exists()
+    assert "fonts.googleapis.com" not in index
 
 
 def test_the_pictures_of_the_docs_are_current(tmp_path):
