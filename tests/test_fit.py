@@ -252,8 +252,15 @@ def test_limits():
             training(2, **options)
 
 
-def test_ctrl_c_ends_after_the_step():
-    usual = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def usual():
+    """Python's own handler of Ctrl-C; a program in the background has none."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_ends_after_the_step(usual):
     steps = []
 
     def data(epoch):
@@ -383,7 +390,7 @@ def test_a_finished_training_is_not_done_again_and_may_be_prolonged(tmp_path):
     assert bits(net) == bits(training(8, compiled=False)[0])
 
 
-def test_an_interrupted_training_goes_on_in_the_middle_of_its_epoch(tmp_path):
+def test_an_interrupted_training_goes_on_in_the_middle_of_its_epoch(tmp_path, usual):
     path, count = tmp_path / "run.npz", [0]
 
     class Source(cr.data.Batches):

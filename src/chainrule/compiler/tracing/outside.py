@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import random
 import sys
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 # ------------------------------------------------------------------------------- printing
 
 
-class _Refusing(io.TextIOBase):
+class _Refusing:
     """An output that refuses what a traced function prints; it would never be printed again."""
 
     def __init__(self, real: Any) -> None:
@@ -44,8 +43,8 @@ class _Refusing(io.TextIOBase):
             f" once: return what is to be printed"
         )
 
-    def flush(self) -> None:
-        self.real.flush()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
 
 
 _lock = Lock()
