@@ -416,8 +416,8 @@ def test_files_of_other_trainings(tmp_path):
     training(2, checkpoint=path)
     held = path.read_bytes()
     for options, message in (
-        ({"norm": True}, "everything does not fit: parameter"),
-        ({"dropout": True}, "everything does not fit: parameter or state"),
+        ({"norm": True}, "everything does not fit: the state does not fit"),
+        ({"dropout": True}, "everything does not fit: the state does not fit"),
     ):
         with pytest.raises(cr.CheckpointError, match=message):
             training(2, checkpoint=path, **options)

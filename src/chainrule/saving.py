@@ -92,30 +92,42 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
     return {name: _plain(arrays[name], kinds[name]) for name in rest}
 
 
-def state_of(random: np.random.Generator) -> np.ndarray:
-    """The state of a random generator as bytes."""
-    return _text(json.dumps(random.bit_generator.state, default=lambda x: x.tolist()))
+def state_of(held: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Copies of the data of leaves and of the states of random generators, by name."""
+    return {name: _copied(x) for name, x in held.items()}
 
 
-def set_state(random: np.random.Generator, given: Any) -> None:
-    """Take over the state of a random generator.
-
-    Raises:
-        ValueError: if it is of another kind.
-    """
-    state = json.loads(bytes(np.asarray(given, np.uint8)))
-    kind = random.bit_generator.state["bit_generator"]
-    if state["bit_generator"] != kind:
-        raise ValueError(f"of another kind: {state['bit_generator']}, not {kind}")
-    random.bit_generator.state = state
-
-
-def fitting_data(name: str, x: Any, given: Any) -> Any:
-    """New data for a leaf, of its shape and dtype.
+def take_over(held: Mapping[str, Any], state: Mapping[str, Any], owner: str) -> None:
+    """Give leaves and random generators what a state has; all of them, or none.
 
     Raises:
-        ValueError: if it is of another one.
+        ValueError: if a name is missing or unknown, or a shape, dtype or kind does not fit.
     """
+    if unfit := sorted(held.keys() ^ state.keys()):
+        where = owner if unfit[0] in held else "the state"
+        raise ValueError(f"the state does not fit: {unfit[0]} is in {where} alone")
+    fitting = {name: _fitting(name, x, state[name]) for name, x in held.items()}
+    for name, x in held.items():
+        if isinstance(x, np.random.Generator):
+            x.bit_generator.state = fitting[name]
+        else:
+            x.data = fitting[name]
+
+
+def _copied(x: Any) -> np.ndarray:
+    if isinstance(x, np.random.Generator):
+        return _text(json.dumps(x.bit_generator.state, default=lambda array: array.tolist()))
+    return np.array(x.data)
+
+
+def _fitting(name: str, x: Any, given: Any) -> Any:
+    """What a leaf or a random generator takes over."""
+    if isinstance(x, np.random.Generator):
+        state = json.loads(bytes(np.asarray(given, np.uint8)))
+        kind = x.bit_generator.state["bit_generator"]
+        if state["bit_generator"] != kind:
+            raise ValueError(f"{name} is of another kind: {state['bit_generator']}, not {kind}")
+        return state
     array, own = np.asarray(given), np.asarray(x.data)
     if array.shape != own.shape or array.dtype != own.dtype:
         raise ValueError(
@@ -136,7 +148,7 @@ def _written(name: str, part: Any) -> tuple[str, dict[str, Any]]:
     if hasattr(part, "load_state"):
         return "state", dict(part.state())
     if isinstance(part, np.random.Generator):
-        return "random", {"": state_of(part)}
+        return "random", state_of({"": part})
     if isinstance(part, np.ndarray | np.generic):
         if part.dtype.hasobject:
             raise TypeError(f"{name} is an array of objects: only numbers and texts are saved")
@@ -159,7 +171,7 @@ def _state(arrays: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _fill(part: Any, state: dict[str, Any]) -> None:
     if isinstance(part, np.random.Generator):
-        set_state(part, state[""])
+        take_over({"": part}, state, "the generator")
     else:
         part.load_state(state)
 

@@ -13,7 +13,7 @@ from chainrule.engine import Node
 from chainrule.nn.places import mapped, places
 from chainrule.ops.base import shape_of
 from chainrule.recording import evaluation, no_grad
-from chainrule.saving import fitting_data, set_state, state_of
+from chainrule.saving import state_of, take_over
 from chainrule.scopes import scoped
 from chainrule.traced import plain
 
@@ -148,7 +148,7 @@ class Module:
 
         Parameters, frozen or not, statistics, and the states of random generators (as bytes).
         """
-        return {name: _as_array(x) for name, x in self._held().items()}
+        return state_of(self._held())
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over a state that `state()` gave, of this module or one like it.
@@ -157,16 +157,7 @@ class Module:
             ValueError: if a name is missing or unknown, or a shape or dtype does not fit; then
                 nothing is changed.
         """
-        held = self._held()
-        if unfit := sorted(held.keys() ^ state.keys()):
-            where = "the module" if unfit[0] in held else "the state"
-            raise ValueError(f"the state does not fit: {unfit[0]} is in {where} alone")
-        fitting = {name: _fitting(name, x, state[name]) for name, x in held.items()}
-        for name, x in held.items():
-            if isinstance(x, Node):
-                x.data = fitting[name]
-            else:
-                set_state(x, fitting[name])
+        take_over(self._held(), state, "the module")
 
     def with_parameters(self, params: Mapping[str, Any]) -> Any:
         """A twin with other parameters, for `cr.grad` and its kin; all else is shared.
@@ -278,20 +269,3 @@ def _shapes(result: Any) -> str:
     if isinstance(result, list | tuple):
         return ", ".join(map(_shapes, result))
     return str(shape_of(result))
-
-
-def _as_array(x: Any) -> np.ndarray:
-    if isinstance(x, Node):
-        return np.array(x.data)
-    return state_of(x)
-
-
-def _fitting(name: str, x: Any, given: Any) -> Any:
-    """What a parameter or a random generator takes over."""
-    if not isinstance(x, Node):
-        try:
-            set_state(copy.deepcopy(x), given)
-        except ValueError as error:
-            raise ValueError(f"{name} is {error}") from None
-        return given
-    return fitting_data(name, x, given)

@@ -9,7 +9,7 @@ import numpy as np
 from chainrule.engine import Node
 from chainrule.optim.clipping import clip_by_norm, clip_by_value, in_precision
 from chainrule.recording import lift, tracers
-from chainrule.saving import fitting_data
+from chainrule.saving import state_of, take_over
 from chainrule.tensor import Tensor
 from chainrule.trees import flatten, leaves_like
 from chainrule.value import Value
@@ -206,7 +206,7 @@ class Optimizer:
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all that the optimiser remembers, as arrays by name."""
-        return {name: np.array(leaf.data) for name, leaf in self._leaves().items()}
+        return state_of(self._leaves())
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over a state that `state()` gave, of an optimiser of this kind.
@@ -215,13 +215,7 @@ class Optimizer:
             ValueError: if a name is missing or unknown, or a shape or dtype does not fit; then
                 nothing is changed.
         """
-        leaves = self._leaves()
-        if unfit := sorted(leaves.keys() ^ state.keys()):
-            where = "this optimiser" if unfit[0] in leaves else "the state"
-            raise ValueError(f"the state does not fit: {unfit[0]} is in {where} alone")
-        fitting = {name: fitting_data(name, leaf, state[name]) for name, leaf in leaves.items()}
-        for name, leaf in leaves.items():
-            leaf.data = fitting[name]
+        take_over(self._leaves(), state, "this optimiser")
 
     def _leaves(self) -> dict[str, Any]:
         """What changes from step to step, by name."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.nn.module import Module
 from chainrule.reach import reached
-from chainrule.saving import fitting_data, set_state, state_of
+from chainrule.saving import state_of, take_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class Everything:
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all arrays, by name."""
-        return {name: _copied(x) for name, x in self.held.items()}
+        return state_of(self.held)
 
     def require_nothing_else(self) -> None:
         """Raise ValueError if a forward pass changes more than workers can have in common."""
@@ -53,7 +53,7 @@ class Everything:
 
     def besides(self) -> dict[str, np.ndarray]:
         """Copies of what a forward pass may change: all but the parameters."""
-        return {name: _copied(x) for name, x in self.held.items() if not name.isdecimal()}
+        return state_of({name: x for name, x in self.held.items() if not name.isdecimal()})
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Take over what `state()` gave.
@@ -61,20 +61,7 @@ class Everything:
         Raises:
             ValueError: if it is of another training; then nothing is changed.
         """
-        if unfit := sorted(self.held.keys() ^ state.keys()):
-            where = "this training" if unfit[0] in self.held else "the state"
-            raise ValueError(f"parameter or state {unfit[0]} is in {where} alone")
-        leaves = {k: x for k, x in self.held.items() if not isinstance(x, np.random.Generator)}
-        fitting = {k: fitting_data(f"parameter {k}", x, state[k]) for k, x in leaves.items()}
-        for name, x in self.held.items():
-            if name in leaves:
-                x.data = fitting[name]
-            else:
-                set_state(x, state[name])
-
-
-def _copied(x: Any) -> np.ndarray:
-    return state_of(x) if isinstance(x, np.random.Generator) else np.array(x.data)
+        take_over(self.held, state, "this training")
 
 
 class Kept:
