@@ -70,10 +70,12 @@ def public_names(module):
 
 def entry(module, name):
     """What the site puts the documentation of a thing in place of."""
-    thing, kind = getattr(module, name), "autofunction"
+    thing, kind, members = getattr(module, name), "autofunction", ""
     if inspect.isclass(thing):
         kind = "autoexception" if issubclass(thing, Exception) else "autoclass"
-    members = f"   :members: {MEMBERS[name]}\n   :inherited-members:\n" if name in MEMBERS else ""
+        members = "   :members:\n"
+    if name in MEMBERS:
+        members = f"   :members: {MEMBERS[name]}\n"
     return f"```{{eval-rst}}\n.. {kind}:: {module.__name__}.{name}\n{members}```\n"
 
 

@@ -23,7 +23,6 @@ html_copy_source = False
 suppress_warnings = ["misc.highlighting_failure"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
-autodoc_default_options = {"members": True, "undoc-members": False}
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
