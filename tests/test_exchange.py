@@ -94,7 +94,9 @@ def test_safetensors_refuse(tmp_path, monkeypatch):
     path = tmp_path / "a.safetensors"
     cr.exchange.save_safetensors(path, {"x": np.ones(3)})
     held = path.read_bytes()
-    with pytest.raises(TypeError, match=r"t is a Tensor: arrays are saved; of a Tensor \.data"):
+    with pytest.raises(
+        TypeError, match=r"t is a Tensor: real arrays are saved; of a Tensor \.data"
+    ):
         cr.exchange.save_safetensors(path, {"t": cr.Tensor([1.0])})
     assert path.read_bytes() == held
     path.write_bytes(held[:-5])
@@ -255,6 +257,46 @@ def test_what_cannot_be_a_graph_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'chainrule\[onnx\]'"):
         cr.exchange.save_onnx(path, np.sin, X)
+
+
+def test_no_argument_is_left_out(tmp_path):
+    """What the example does not exercise has to be in the graph, or is refused."""
+    pytest.importorskip("onnx")
+    from onnx.reference import ReferenceEvaluator
+
+    path, inside = tmp_path / "f.onnx", np.array([[0.2, 0.7], [0.3, 0.9]])
+    outside = np.array([[-1.0, 2.0], [0.5, 3.0]])
+    for f in (
+        lambda x: np.clip(x, min=0),
+        lambda x: x.clip(max=1.0),
+        lambda x: np.clip(x, a_min=0, a_max=1),
+        lambda x: np.expand_dims(x, 0),
+        lambda x: np.take(x, np.array([1, 0, 0]), axis=1),
+        lambda x: np.moveaxis(x, (0, 1), (1, 0)),
+        lambda x: np.var(x, 1),
+    ):
+        cr.exchange.save_onnx(path, f, inside)
+        (found,) = ReferenceEvaluator(str(path)).run(None, {"input": outside})
+        np.testing.assert_allclose(found, f(outside))
+    for f in (
+        lambda x: np.sum(x, axis=1, where=x > 0),
+        lambda x: np.mean(x, axis=1, where=x > 0),
+        lambda x: np.std(x, axis=0, correction=1),
+        lambda x: np.var(x, axis=0, ddof=1),
+        lambda x: np.tensordot(x, x, axes=2),
+    ):
+        with pytest.raises(cr.exchange.ExportError, match="cannot be written as ONNX"):
+            cr.exchange.save_onnx(path, f, inside)
+    for example in ({"x": inside}, "net"):
+        with pytest.raises(TypeError, match="an example is an array"):
+            cr.exchange.save_onnx(path, np.sin, example)
+    mask = nn.MultiHeadAttention(4, 2, seed=0)
+    f = lambda x, m: mask(x, mask=m)
+    x, m = RANDOM.normal(size=(1, 3, 4)), np.tri(3, dtype=bool)
+    cr.exchange.save_onnx(path, f, x, m)
+    given = {"input_0": x, "input_1": np.eye(3, dtype=bool)}
+    (found,) = ReferenceEvaluator(str(path)).run(None, given)
+    np.testing.assert_allclose(found, f(x, np.eye(3, dtype=bool)).data)
 
 
 def test_the_check_is_one(tmp_path, monkeypatch):

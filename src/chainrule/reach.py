@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import deque
 from contextlib import suppress
+from itertools import islice
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,10 @@ MOST_CONTAINERS = 5_000
 #: What is in a list of more things is not looked into.
 MOST_ITEMS = 10_000
 _CLOSED = {float, int, str, bool, type(None)}
-_OPEN = (list, dict, tuple, FunctionType, MethodType, functools.partial, np.random.Generator)
+_OPEN = (
+    *(list, dict, tuple, deque, set, frozenset, FunctionType, MethodType, functools.partial),
+    np.random.Generator,
+)
 
 
 def reached(f: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
@@ -39,8 +43,8 @@ def reached(f: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _inside(path: str, thing: Any) -> list[tuple[str, Any]]:
-    if isinstance(thing, list | tuple):
-        return [(f"{path}[{i}]", x) for i, x in enumerate(thing[:MOST_ITEMS])]
+    if isinstance(thing, list | tuple | deque | set | frozenset):
+        return [(f"{path}[{i}]", x) for i, x in enumerate(islice(thing, MOST_ITEMS))]
     if isinstance(thing, dict):
         return [(f"{path}[{key!r}]", x) for key, x in thing.items()]
     if isinstance(thing, MethodType):
@@ -48,8 +52,24 @@ def _inside(path: str, thing: Any) -> list[tuple[str, Any]]:
     if isinstance(thing, functools.partial):
         return [(path, thing.func), (path, thing.args), (path, thing.keywords)]
     if isinstance(thing, FunctionType):
-        return [*global_ones(thing).items(), *Cells(thing).items()]
-    return [(f"{path}.{name}", x) for name, x in getattr(thing, "__dict__", {}).items()]
+        names = thing.__code__.co_varnames[: thing.__code__.co_argcount]
+        defaults = thing.__defaults__ or ()
+        given = dict(zip(names[len(names) - len(defaults) :], defaults, strict=True))
+        given |= thing.__kwdefaults__ or {}
+        return [*global_ones(thing).items(), *Cells(thing).items(), *given.items()]
+    return [(f"{path}.{name}", x) for name, x in _attributes(thing).items()]
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    """What an object holds itself, in slots, and by its class: values and methods."""
+    found: dict[str, Any] = {}
+    for kind in type(thing).__mro__[::-1]:
+        if kind.__module__.split(".")[0] not in {"builtins", "chainrule", "numpy"}:
+            special = {"__call__"} & vars(kind).keys()
+            found |= {k: x for k, x in vars(kind).items() if k[:2] != "__" or k in special}
+        slots = getattr(kind, "__slots__", ())
+        found |= {name: getattr(thing, name) for name in slots if hasattr(thing, name)}
+    return found | getattr(thing, "__dict__", {})
 
 
 def global_ones(f: FunctionType) -> dict[str, Any]:
@@ -89,5 +109,7 @@ def _is_open(x: Any) -> bool:
         return False
     if isinstance(x, _OPEN):
         return True
-    closed = isinstance(x, Node | ModuleType | type | np.ndarray | np.generic)
-    return not closed and hasattr(x, "__dict__") and not type(x).__module__.startswith("numpy")
+    if isinstance(x, Node | ModuleType | type | np.ndarray | np.generic):
+        return False
+    inside = hasattr(x, "__dict__") or hasattr(x, "__slots__")
+    return inside and not type(x).__module__.startswith(("numpy", "chainrule.ops"))

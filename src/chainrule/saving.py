@@ -143,7 +143,7 @@ def _text(text: str) -> np.ndarray:
 
 def _written(name: str, part: Any) -> tuple[str, dict[str, Any]]:
     """The kind of a part, and its arrays by name."""
-    if name == HEAD or "/" in name:
+    if name in {HEAD, "file", "allow_pickle"} or "/" in name:
         raise ValueError(f"{name!r} cannot be the name of a part")
     if hasattr(part, "load_state"):
         return "state", dict(part.state())
@@ -157,8 +157,9 @@ def _written(name: str, part: Any) -> tuple[str, dict[str, Any]]:
         text = json.dumps(part)
     except TypeError:
         raise TypeError(
-            f"{name} is a {type(part).__name__}: modules, optimisers, random generators, arrays,"
-            f" numbers, texts, and lists and dicts of these are saved; of a Tensor its .data"
+            f"{name} is a {type(part).__name__}, or holds what cannot be saved: modules,"
+            f" optimisers, random generators, arrays, and Python's numbers, texts, lists and dicts"
+            f" are saved; of a Tensor its .data"
         ) from None
     return "json", {"": _text(text)}
 
@@ -182,6 +183,8 @@ def _plain(array: Any, kind: str) -> Any:
 
 def put_in_place(path: Path, write: Callable[[Any], Any]) -> None:
     """Write a file beside, sync it to the disk, and put it in the place of the old one."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} for {path.name}")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with beside.open("wb") as file:

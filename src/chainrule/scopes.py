@@ -6,7 +6,6 @@ end, and a node belongs to the intervals its own number lies in.
 
 from __future__ import annotations
 
-import functools
 import weakref
 from collections import deque
 from dataclasses import dataclass
@@ -94,20 +93,15 @@ class scope:  # noqa: N801 -- used like a function: with scope("layer1"):
             _ended.append((start, tick(), thread, self.name, None))
 
 
-def scoped(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that is a scope, named after its object."""
-
-    @functools.wraps(call)
-    def scoped_call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not recording():
-            return call(self, *args, **kwargs)
-        start = tick()
-        try:
-            return call(self, *args, **kwargs)
-        finally:
-            _ended.append((start, tick(), get_ident(), type(self), weakref.ref(self)))
-
-    return scoped_call
+def call_scoped(call: Callable[..., Any], owner: Any, args: Any, kwargs: Any) -> Any:
+    """Call a method as a scope, named after its object."""
+    if not recording():
+        return call(owner, *args, **kwargs)
+    start = tick()
+    try:
+        return call(owner, *args, **kwargs)
+    finally:
+        _ended.append((start, tick(), get_ident(), type(owner), weakref.ref(owner)))
 
 
 def stretches(indices: Sequence[int]) -> list[tuple[Stretch, ...]]:

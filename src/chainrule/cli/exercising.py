@@ -33,7 +33,8 @@ def add_exercise(commands: Any) -> None:
         "ask",
         nargs="*",
         metavar="QUESTION",
-        help="what is asked, dE/dw1 or a1; by default what the worksheet asks, or all weights",
+        help="what is asked, dE/dw1 or a1, before the options; by default what the worksheet asks,"
+        " or all weights",
     )
     command.add_argument("--seed", type=int, metavar="N", help="draw other numbers")
     command.add_argument(
@@ -70,7 +71,6 @@ def run_exercise(options: argparse.Namespace, error: Callable[[str], NoReturn]) 
             path if path is None or count is None else path.with_stem(f"{path.stem}-{i:0{width}}")
             for path in (options.out, options.key)
         )
-        if out is not None or key is None:
-            write(made.sheet, out, error)
+        write(made.sheet, out, error)
         if key is not None:
             write(made.key, key, error)

@@ -35,12 +35,23 @@ class Slices:
         self.rows, self.n_chunks = lengths[0], n_chunks
 
     def __call__(self, i: int) -> tuple[np.ndarray, ...]:
+        if not 0 <= i < self.n_chunks:
+            raise IndexError(f"part {i} of {self.n_chunks}")
         start, stop = (self.rows * k // self.n_chunks for k in (i, i + 1))
         return tuple(np.array(np.load(path, mmap_mode="r")[start:stop]) for path in self.paths)
 
 
+def require_count(load: Any, n_chunks: Any) -> None:
+    """Raise ValueError if `load` knows of another number of parts."""
+    known = getattr(load, "n_chunks", n_chunks)
+    if known != n_chunks:
+        raise ValueError(f"n_chunks={n_chunks}, and load gives {known} parts")
+
+
 class Chunks:
     """A data set in parts, of which each step of `cr.fit` takes some, each on a worker.
+
+    The loss is a mean over the samples of a part; parts are weighed by their numbers of samples.
 
     Args:
         load: `load(i)` returns the arrays of part i, always the same.
@@ -66,6 +77,7 @@ class Chunks:
         for name, count in (("n_chunks", n_chunks), ("per_step", per_step)):
             if not isinstance(count, int) or count < 1:
                 raise ValueError(f"{name}={count!r}: a whole number from 1 on")
+        require_count(load, n_chunks)
         assert n_chunks is not None
         assert per_step is not None
         self.load, self.n_chunks, self.per_step = load, n_chunks, per_step

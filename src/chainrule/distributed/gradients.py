@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from chainrule import transforms
+from chainrule.distributed.chunks import require_count
 from chainrule.distributed.workers import Workers, added, tree_sum
 from chainrule.traced import plain
 from chainrule.training.progress import progress_bar
@@ -57,6 +58,7 @@ def value_and_grad(
     """
     if n_chunks < 1:
         raise ValueError(f"n_chunks={n_chunks}: at least 1")
+    require_count(load, n_chunks)
     workers = Workers(client, retries)
     work = functools.cache(lambda: workers.work(loss, load))
 
@@ -91,8 +93,9 @@ def sums_of_part(work: Any, params: Any, i: int) -> list[Any]:
                 f"loss(params, chunk) returns (the sum of the losses, the number of samples), got"
                 f" {type(found).__name__}"
             )
-        counts.append(int(plain(found[1])))
+        counts.append(plain(found[1]))
         return found[0]
 
     value, gradients = transforms.value_and_grad(total)(params)
-    return [float(value), counts[-1], gradients]
+    count = float(counts[-1])
+    return [float(value), int(count) if count.is_integer() else count, gradients]

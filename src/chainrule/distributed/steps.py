@@ -56,7 +56,10 @@ def gradients_of_part(work: Any, data: list[Any], i: int) -> list[Any]:
     for p, x in zip(parameters, data, strict=True):
         p.data, p.grad = x, None
     chunk = _as_tuple(load(i))
-    error, size = loss(*chunk), size_of(chunk)
+    size = size_of(chunk)
+    if not size:
+        return [0.0, 0, [0.0 * p.data for p in parameters]]
+    error = loss(*chunk)
     require_number(error)
     error.backward()
     gradients = [0.0 * p.data if p.grad is None else p.grad * size for p in parameters]
@@ -70,6 +73,8 @@ def error_of_part(work: Any, data: list[Any], i: int) -> list[Any]:
         p.data = x
     chunk = _as_tuple(load(i))
     size = size_of(chunk)
+    if not size:
+        return [0.0, 0]
     return [evaluated(loss, chunk) * size, size]
 
 

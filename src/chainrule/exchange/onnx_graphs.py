@@ -12,6 +12,7 @@ from chainrule.compiler.planning.tiles import needed
 from chainrule.compiler.tracing.capture import recorded_call
 from chainrule.compiler.tracing.outside import kept_as_it_was
 from chainrule.compiler.tracing.placeholder import Placeholder
+from chainrule.engine import Node
 from chainrule.exchange.building import Builder
 from chainrule.exchange.translating import translate
 from chainrule.nn.module import Module
@@ -55,12 +56,20 @@ def save_onnx(path: str | Path, f: Callable[..., Any], *args: Any, check: bool =
     >>> save_onnx(Path(tempfile.mkdtemp()) / "net.onnx", net, np.ones((5, 3)))
     """
     onnx = _onnx()
-    arrays = [np.asarray(x) for x in args]
+    arrays = [x.data if isinstance(x, Node) else np.asarray(x) for x in args]
+    for array in arrays:
+        if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub":
+            raise TypeError(
+                f"save_onnx(path, f, *arrays): an example is an array, got {array!r:.80}"
+            )
     with kept_as_it_was(f), evaluation():
         recording = recorded_call(f, tuple(arrays), {}, user_site(2))
     model, expected = _model(onnx, f, recording, arrays)
     if check:
-        onnx.checker.check_model(model, full_check=True)
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except Exception as problem:
+            raise ExportError(f"onnx refuses the graph: {problem}") from problem
         _compare(onnx, model, arrays, expected)
     content = model.SerializeToString()
     put_in_place(Path(path), lambda file: file.write(content))

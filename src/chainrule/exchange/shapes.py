@@ -42,8 +42,8 @@ def transposed(b: Builder, step: Step) -> str:
         i, j = step.args[1:3]
         order[i], order[j] = order[j], order[i]
     elif text == "np.moveaxis":
-        source, target = (a % len(order) for a in step.args[1:3])
-        order.insert(target, order.pop(source))
+        moved = np.moveaxis(np.empty(range(len(order))), *step.args[1:3])
+        order = list(moved.shape)  # each axis is as long as its number says
     elif text == "np.matrix_transpose":
         order[-2:] = order[:-3:-1]
     else:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.saving import CheckpointError, put_in_place
+from chainrule.traced import Traced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def save_safetensors(
-    path: str | Path, arrays: Mapping[str, Any], metadata: Mapping[str, str] | None = None
+    path: str | Path, arrays: Any, metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write arrays to a file that other frameworks read.
 
@@ -24,7 +25,7 @@ def save_safetensors(
 
     Args:
         path: the file, `.safetensors`.
-        arrays: arrays by name, such as `net.state()`.
+        arrays: arrays by name, such as `net.state()`; or a module.
         metadata: texts by name.
 
     Raises:
@@ -39,11 +40,13 @@ def save_safetensors(
     >>> net.load_state(load_safetensors(path))
     """
     library = _safetensors()
+    arrays = arrays.state() if hasattr(arrays, "load_state") else arrays
     held = {}
     for name, array in arrays.items():
-        if not isinstance(array, np.ndarray | np.generic | float | int):
+        kind = np.asarray(array).dtype.kind if not isinstance(array, Traced) else ""
+        if kind not in tuple("fiub"):
             raise TypeError(
-                f"{name} is a {type(array).__name__}: arrays are saved; of a Tensor .data"
+                f"{name} is a {type(array).__name__}: real arrays are saved; of a Tensor .data"
             )
         held[name] = np.array(array, order="C")
         if not held[name].dtype.isnative:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -101,6 +101,51 @@ def translate(builder: Builder, step: Step, refuse: Callable[[str], Exception]) 
         return
     function = _BY_TEXT.get(text)
     name = None
+    try:
+        name = _translated(builder, step, function) if _is_understood(step) else None
+    except (TypeError, ValueError, KeyError, IndexError):
+        name = None  # arguments of a form that is not known here
+    if name is None:
+        given = ", ".join(str(np.shape(builder.value(x))) for x in step.args if is_array(x))
+        said = "".join(f", {key}=" for key in step.kwargs)
+        raise refuse(
+            f"{text} of {given}{said}{builder.trace.where(step.number)} cannot be written as ONNX"
+        )
+    builder.results[step.number] = name
+
+
+#: The keywords that are understood, and how many arguments by position.
+_ELEMENTWISE: tuple[int, frozenset[str]] = (2, frozenset())
+_REDUCTION = (2, frozenset({"axis", "keepdims", "initial"}))
+_FORMS: dict[str, tuple[int, frozenset[str]]] = {
+    **dict.fromkeys(("reshape", "np.reshape"), (99, frozenset({"order"}))),
+    **dict.fromkeys(("np.concatenate", "np.stack"), (2, frozenset({"axis"}))),
+    **dict.fromkeys(("np.var", "np.std"), (2, frozenset({"axis", "keepdims"}))),
+    **dict.fromkeys(("np.argmax", "np.argmin"), (1, frozenset({"axis", "keepdims"}))),
+    **dict.fromkeys(("clip", "np.clip"), (3, frozenset({"min", "max", "a_min", "a_max"}))),
+    "np.linalg.norm": (1, frozenset({"axis", "keepdims"})),
+    "np.mean": (2, frozenset({"axis", "keepdims"})),
+    "np.pad": (3, frozenset({"mode", "constant_values"})),
+    "np.take": (2, frozenset({"axis"})),
+    "astype": (2, frozenset({"copy"})),
+    "np.lib.stride_tricks.sliding_window_view": (3, frozenset()),
+    **dict.fromkeys(("np.expand_dims", "np.squeeze", "squeeze"), (2, frozenset({"axis"}))),
+    **dict.fromkeys(("swapaxes", "np.moveaxis", "np.tensordot", "np.where"), (3, frozenset())),
+    **dict.fromkeys(("transpose", "np.einsum"), (99, frozenset())),
+}
+
+
+def _is_understood(step: Step) -> bool:
+    """Whether all arguments of a call have a meaning here: none may be left out silently."""
+    text = step.call.text if step.call else ""
+    count, keywords = _FORMS.get(text, _REDUCTION if text in REDUCED else _ELEMENTWISE)
+    return len(step.args) <= count and not set(step.kwargs) - keywords
+
+
+def _translated(builder: Builder, step: Step, function: Any) -> str | None:
+    """The name of the result of a call, or None."""
+    text = step.call.text if step.call else ""
+    name = None
     if text in UNARY:
         dtype = np.asarray(step.value).dtype if text != "np.isnan" else None
         name = builder.add(UNARY[text], [builder.text(step.args[0], dtype)])
@@ -110,12 +155,7 @@ def translate(builder: Builder, step: Step, refuse: Callable[[str], Exception]) 
         name = _reduced(builder, step, REDUCED[text])
     elif function is not None:
         name = function(builder, step)
-    if name is None:
-        given = ", ".join(str(np.shape(builder.value(x))) for x in step.args if is_array(x))
-        raise refuse(
-            f"{text} of {given}{builder.trace.where(step.number)} cannot be written as ONNX"
-        )
-    builder.results[step.number] = name
+    return name
 
 
 def _reduced(b: Builder, step: Step, kind: str) -> str | None:
@@ -127,9 +167,8 @@ def _reduced(b: Builder, step: Step, kind: str) -> str | None:
     if pooled is not None:
         return pooled
     ndim = np.ndim(b.value(x))
-    axes = (
-        axes_of_step(step, ndim) if kind != "ReduceMean" or "axis" in step.kwargs else range(ndim)
-    )
+    given = kind != "ReduceMean" or "axis" in step.kwargs or len(step.args) > 1
+    axes = axes_of_step(step, ndim) if given else range(ndim)
     name = b.text(x, np.asarray(step.value).dtype)
     if not axes:
         return name
@@ -196,6 +235,8 @@ def _clipped(b: Builder, step: Step) -> str:
     value = np.asarray(step.value)
     name = b.text(step.args[0], value.dtype)
     low, high = [*step.args[1:], None, None][:2]
+    low = step.kwargs.get("min", step.kwargs.get("a_min", low))
+    high = step.kwargs.get("max", step.kwargs.get("a_max", high))
     for kind, limit, none in (("Max", low, -math.inf), ("Min", high, math.inf)):
         if limit is not None and not (isinstance(limit, float) and limit == none):
             name = b.add(kind, [name, b.text(limit, value.dtype)])
@@ -230,11 +271,10 @@ def _logaddexp(b: Builder, step: Step) -> str:
 
 
 def _variance(b: Builder, step: Step) -> str | None:
-    if step.kwargs.get("ddof") or len(step.args) > 1:
-        return None
     x = step.args[0]
     ndim = np.ndim(b.value(x))
-    axes = b.whole(axes_of_step(step, ndim) if "axis" in step.kwargs else list(range(ndim)))
+    given = "axis" in step.kwargs or len(step.args) > 1
+    axes = b.whole(axes_of_step(step, ndim) if given else list(range(ndim)))
     name = b.text(x)
     centered = b.add("Sub", [name, b.add("ReduceMean", [name, axes], keepdims=1)])
     squares = b.add("Mul", [centered, centered])
@@ -265,6 +305,14 @@ def _isfinite(b: Builder, step: Step) -> str:
     return b.add("Not", [b.add("IsNaN", [b.add("Sub", [name, name])])])
 
 
+def _taken(b: Builder, step: Step) -> str | None:
+    x, rows = step.args
+    axis = step.kwargs.get("axis")
+    if axis is None or np.asarray(b.value(rows)).dtype.kind not in "iu":
+        return None
+    return b.add("Gather", [b.text(x), b.text(rows, np.int64)], axis=axis)
+
+
 def _place_of(b: Builder, step: Step) -> str | None:
     axis = step.kwargs.get("axis")
     if axis is None:
@@ -281,6 +329,8 @@ _BY_TEXT: dict[str, Callable[[Builder, Step], str | None]] = {
     "np.broadcast_to": expanded,
     **dict.fromkeys(("np.concatenate", "np.stack"), joined),
     "astype": converted,
+    **dict.fromkeys(("np.expand_dims", "np.squeeze", "squeeze"), reshaped),
+    "np.take": _taken,
     **dict.fromkeys(("copy", "float", "np.asarray", "np.array"), same),
     "[]": entries,
     "np.pad": padded,

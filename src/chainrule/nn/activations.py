@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule import ops
 from chainrule.ops.dispatch import load
 from chainrule.ops.exponentials import log_softmax, softmax
@@ -118,7 +120,7 @@ def per_layer(
 def require_sizes(**sizes: Any) -> None:
     """Raise ValueError where a size is no whole number from 1 on."""
     for name, size in sizes.items():
-        if not isinstance(size, int) or size < 1:
+        if not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"{name}={size!r}: a whole number from 1 on")
 
 
@@ -131,7 +133,7 @@ def checked_sizes(sizes: Any) -> list[int]:
     """
     if not isinstance(sizes, list | tuple):
         raise TypeError(f"sizes are one list, inputs first, such as [2, 16, 1]: got {sizes!r}")
-    if len(sizes) < 2 or any(not isinstance(n, int) or n < 1 for n in sizes):
+    if len(sizes) < 2 or any(not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(
             f"sizes are at least two positive whole numbers, inputs first: got {sizes}"
         )

@@ -47,6 +47,11 @@ def generator(number: Any) -> np.random.Generator:
     return around if number is None and around is not None else np.random.default_rng(number)
 
 
+def network_generator(number: Any) -> np.random.Generator:
+    """The generator of a whole network: without a seed that of `with seed(…)`, or that of 0."""
+    return generator(0 if number is None and _seeded.get() is None else number)
+
+
 def fans(shape: Shape) -> tuple[int, int]:
     """How many inputs an output has, and how many outputs an input."""
     if len(shape) < 2:

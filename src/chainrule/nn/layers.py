@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.nn.activations import checked_sizes, per_layer, require_sizes
-from chainrule.nn.initializers import generator, initial
+from chainrule.nn.initializers import generator, initial, network_generator
 from chainrule.nn.module import Module
 from chainrule.ops.base import shape_of
 from chainrule.ops.shapes import reshaped
@@ -79,7 +79,7 @@ class MLP(Module):
         activation: one name or function for all hidden layers, the output staying linear; or a
             list with one for each layer. Names: those of `cr.nn.ACTIVATIONS`.
         initializer: of the matrices, as in `Linear`.
-        seed: as in `Linear`; the same number gives the same network.
+        seed: as in `Linear`, but 0 outside of `with cr.nn.seed(…)`: the same network every time.
         dtype: float32 or float64.
 
     Parameters are labelled W1, b1, W2, b2, … in the order of `parameters()`.
@@ -96,11 +96,11 @@ class MLP(Module):
         activation: Activation | list[Activation] = "relu",
         *,
         initializer: Initializer = "lecun_uniform",
-        seed: Seed = 0,
+        seed: Seed = None,
         dtype: Any = np.float64,
     ) -> None:
         sizes = checked_sizes(sizes)
-        random = generator(seed)
+        random = network_generator(seed)
         self.layers = [
             Linear(*pair, initializer=initializer, seed=random, dtype=dtype, name=str(i))
             for i, pair in enumerate(pairwise(sizes), start=1)

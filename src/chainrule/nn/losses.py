@@ -104,7 +104,7 @@ def hinge(scores: Any, targets: Any, reduction: str = "mean", *, margin: float =
     Raises:
         ValueError: for other targets, or an unknown reduction.
     """
-    scores, targets = as_array(scores), as_array(targets)
+    scores, targets = as_array(scores), _as_targets(targets)
     if targets.shape == scores.shape:
         if not np.all(np.abs(plain(targets)) == 1):
             raise ValueError("hinge: the targets are 1 or -1")
@@ -154,7 +154,7 @@ def cross_entropy(logits: Any, targets: Any, reduction: str = "mean") -> Any:
         ValueError: if there is not one target from 0 to classes - 1 for each row, or for an unknown
             reduction.
     """
-    targets = as_array(targets)
+    targets = _as_targets(targets)
     if len(shape_of(logits)) != 2:
         raise ValueError(f"logits need the shape (N, classes), got {shape_of(logits)}")
     probabilities = targets.shape == shape_of(logits) and targets.dtype.kind == "f"
@@ -184,6 +184,11 @@ def reduced(losses: Any, reduction: str, more: tuple[str, ...] = ()) -> Any:
     return ops.mean(losses) if reduction == "mean" else ops.sum(losses)
 
 
+def _as_targets(targets: Any) -> Any:
+    """Targets as an array; those of a library that speaks no protocol are converted."""
+    return as_array(targets if hasattr(targets, "__array_function__") else np.asarray(targets))
+
+
 def _check_labels(targets: Any, logits: Any) -> None:
     """Raise ValueError unless there is one class for each row."""
     if len(shape_of(logits)) != 2:
@@ -191,8 +196,8 @@ def _check_labels(targets: Any, logits: Any) -> None:
     rows, classes = shape_of(logits)
     if targets.shape != (rows,) or targets.dtype.kind not in "iu":
         raise ValueError(
-            f"{rows} whole-number labels expected, or targets of shape {shape_of(logits)}, got"
-            f" {targets.dtype}{targets.shape}"
+            f"{rows} whole-number labels expected, or targets of shape {shape_of(logits)} that are"
+            f" floats, got {targets.dtype}{targets.shape}"
         )
     if rows and not 0 <= targets.min() <= targets.max() < classes:
         low, high = targets.min(), targets.max()

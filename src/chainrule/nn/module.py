@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from chainrule.nn.places import mapped, places
 from chainrule.ops.base import shape_of
 from chainrule.recording import evaluation, no_grad
 from chainrule.saving import state_of, take_over
-from chainrule.scopes import scoped
+from chainrule.scopes import call_scoped
+from chainrule.tensor import Tensor
 from chainrule.traced import plain
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class Module:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "__call__" in cls.__dict__:
-            call = _observed(scoped(cls.__dict__["__call__"]))
-            setattr(cls, "__call__", call)  # noqa: B010 -- for mypy
+            setattr(cls, "__call__", _wrapped(cls.__dict__["__call__"]))  # noqa: B010 -- for mypy
 
     def modules(self) -> dict[str, Module]:
         """This module, under an empty name, and all inside, each once, by name."""
@@ -66,11 +66,15 @@ class Module:
         Every module, node and random generator comes once, under its first name.
         """
         seen[id(self)] = self
+        named: set[str] = set()
         for attribute, held in vars(self).items():
             for name, x in places({attribute: held} if attribute != "_frozen" else {}, path):
                 if id(x) in seen or not isinstance(x, Module | Node | np.random.Generator):
                     continue
                 seen[id(x)] = x
+                if name in named:
+                    raise ValueError(f"two parameters or modules are called {name}: rename a key")
+                named.add(name)
                 yield name, isinstance(x, Node) and attribute not in self.STATISTICS, x
                 if isinstance(x, Module):
                     yield from x._walk(name, seen)
@@ -100,10 +104,10 @@ class Module:
 
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters, so that the next backward starts from none."""
-        for p in self.parameters():
+        for p in self._all_parameters().values():
             p.grad = None
 
-    def to(self, convert: Callable[[Any], Any]) -> None:
+    def to(self, convert: Callable[[Any], Any]) -> Self:
         """Hold all data, parameters and statistics, as arrays of another library.
 
         Args:
@@ -113,6 +117,14 @@ class Module:
         for leaf in self._held().values():
             if isinstance(leaf, Node):
                 leaf.data = convert(leaf.data)
+        return self
+
+    def astype(self, dtype: Any) -> Self:
+        """Hold all Tensors in another precision, `np.float32` or `np.float64`."""
+        for leaf in self._held().values():
+            if isinstance(leaf, Tensor):
+                leaf.replace_data(leaf.data.astype(dtype))
+        return self
 
     # -------------------------------------------------------------------------------- freezing
 
@@ -251,18 +263,26 @@ class Module:
         return "\n".join(line.rstrip() for line in [*lines, self._count()])
 
 
-def _observed(call: Callable[..., Any]) -> Callable[..., Any]:
-    """A method whose result is shown to who looks for it."""
+def _wrapped(call: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that is a scope, and whose result is shown to who looks for it.
+
+    Pickled by value, as classes of a script are for workers, it takes nothing along but `called`.
+    """
 
     @functools.wraps(call)
-    def observed_call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        result = call(self, *args, **kwargs)
-        observer = _observer.get()
-        if observer is not None:
-            observer(self, result)
-        return result
+    def wrapped_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return called(call, self, args, kwargs)
 
-    return observed_call
+    return wrapped_call
+
+
+def called(call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """Call a module."""
+    result = call_scoped(call, module, args, kwargs)
+    observer = _observer.get()
+    if observer is not None:
+        observer(module, result)
+    return result
 
 
 def _shapes(result: Any) -> str:

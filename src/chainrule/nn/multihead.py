@@ -49,7 +49,7 @@ def attention(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
         )
     scores = (query @ np.swapaxes(key, -1, -2)) * (1 / math.sqrt(query.shape[-1]))
     if mask is not None:
-        mask = np.asarray(mask)
+        mask = as_array(mask)
         if mask.dtype != bool:
             raise TypeError(f"mask is true where a place may look, got {mask.dtype}")
         scores = where(mask, scores, np.asarray(np.finfo(scores.dtype).min, scores.dtype))
@@ -119,7 +119,7 @@ class MultiHeadAttention(Module):
         seen = x if context is None else context
         if causal:
             lower = np.tri(shape_of(x)[1], shape_of(seen)[1], dtype=bool)
-            mask = lower if mask is None else np.asarray(mask) & lower
+            mask = lower if mask is None else as_array(mask) & lower
         parts = (
             self._split(self.query(x)),
             self._split(self.key(seen)),

@@ -59,13 +59,21 @@ class _Recurrent(Module):
             raise ValueError(
                 f"{self.describe()} takes (N, T, {self.W.shape[0]}) with T from 1 on, got {x.shape}"
             )
-        state = self.start(x.shape[0]) if state is None else state
+        state = self.start(x.shape[0]) if state is None else self._fitting(x.shape[0], state)
         steps = x @ self.W + self.b  # of all steps at once
         outputs = []
         for t in range(x.shape[1]):
             state = self.advanced(getitem(steps, (slice(None), t)), state)
             outputs.append(self.output(state))
         return stack(outputs, axis=1), state
+
+    def _fitting(self, samples: int, state: Any) -> Any:
+        """A state that was given, of the right shape."""
+        if isinstance(state, list | tuple) or shape_of(state) != (samples, self.U.shape[0]):
+            raise ValueError(
+                f"{self.describe()}: a state of shape {(samples, self.U.shape[0])} is needed"
+            )
+        return state
 
     def start(self, samples: int) -> Any:
         """The state of zeros."""
@@ -165,6 +173,12 @@ class LSTM(_Recurrent):
 
     def start(self, samples: int) -> Any:
         return super().start(samples), super().start(samples)
+
+    def _fitting(self, samples: int, state: Any) -> Any:
+        if not isinstance(state, list | tuple) or len(state) != 2:
+            raise ValueError(f"{self.describe()}: the state is a pair (h, c)")
+        h, c = state
+        return super()._fitting(samples, h), super()._fitting(samples, c)
 
     def advanced(self, x: Any, state: Any) -> Any:
         h, c = state

@@ -53,7 +53,7 @@ class Conv(Module):
         dtype: Any = np.float64,
         name: str = "",
     ) -> None:
-        size = (size, size) if isinstance(size, int) else tuple(size)
+        size = (size, size) if isinstance(size, int | np.integer) else tuple(size)
         require_sizes(channels=channels, kernels=kernels)
         for n in size:
             require_sizes(size=n)

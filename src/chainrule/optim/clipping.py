@@ -45,6 +45,6 @@ def clip_by_value(gradients: Any, limit: float) -> Any:
 
 def in_precision(number: Any, p: Any) -> Any:
     """A number in the dtype of an array, so that float32 stays float32."""
-    if type(number) is float or not hasattr(p, "dtype"):
+    if type(number) in {float, int} or not hasattr(p, "dtype"):
         return number
     return number.astype(p.real.dtype)

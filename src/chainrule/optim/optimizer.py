@@ -66,8 +66,10 @@ class Optimizer:
         clip_value: float | None = None,
     ) -> None:
         self.schedule = learning_rate if callable(learning_rate) else None
-        #: A leaf, so that compiled code sees when it is changed.
-        self._rate = Value(0.0 if callable(learning_rate) else _positive_rate(learning_rate))
+        #: Leaves, so that compiled code sees when they are changed: a rate, and 1 where it was set
+        #: by hand, which a schedule then follows no more.
+        self._rate = Value(1.0 if callable(learning_rate) else _positive_rate(learning_rate))
+        self._fixed = Value(0.0 if callable(learning_rate) else 1.0)
         self.weight_decay = weight_decay
         self.clip_norm, self.clip_value = clip_norm, clip_value
         require(weight_decay >= 0, f"weight_decay={weight_decay}: at least 0")
@@ -75,8 +77,7 @@ class Optimizer:
             require(limit is None or limit > 0, f"{name}={limit}: above 0, or None")
         self.parameters = [] if parameters is None else _checked(parameters)
         for p in self.parameters:
-            if np.iscomplexobj(p._held) and not self.COMPLEX:
-                raise TypeError(f"{type(self).__name__} changes real numbers, not complex ones")
+            self._require_real(p._held)
         #: The number of steps and the slots, as leaves that belong to the optimiser.
         self.steps = Tensor(0.0)
         self.slots = [tuple(map(_leaf, self.start(p._held))) for p in self.parameters]
@@ -114,10 +115,22 @@ class Optimizer:
     def init(self, params: Any) -> State:
         """The state before the first step.
 
+        Raises:
+            TypeError: for complex numbers, if this optimiser changes real ones.
+
         Args:
             params: a container of arrays, such as a dict; lists and dataclasses may be inside.
         """
-        return State(0.0, [tuple(self.start(p)) for p in flatten(params)[0]])
+        leaves = flatten(params)[0]
+        for p in leaves:
+            self._require_real(p)
+        return State(0.0, [tuple(self.start(p)) for p in leaves])
+
+    def _require_real(self, p: Any) -> None:
+        if np.iscomplexobj(p) and not self.COMPLEX:
+            raise TypeError(f"{type(self).__name__} changes real numbers, not complex ones")
+        if np.iscomplexobj(p) and self.clip_value is not None:
+            raise TypeError("clip_value is for real numbers: clip_norm keeps complex ones short")
 
     def update(self, gradients: Any, state: State, params: Any) -> tuple[Any, State]:
         """New parameters and the new state; what was given stays as it is.
@@ -158,19 +171,23 @@ class Optimizer:
         return gradients if self.clip_value is None else clip_by_value(gradients, self.clip_value)
 
     def _rate_after(self, count: Any) -> Any:
-        return self.learning_rate if self.schedule is None else self.schedule(count)
+        """The rate of the step after `count` steps: the number set by hand, or the schedule's."""
+        if self.schedule is None:
+            return self._rate.data
+        return np.where(np.equal(self._fixed.data, 1.0), self._rate.data, self.schedule(count))
 
     # ----------------------------------------------------------------------------- the object
 
     @property
     def learning_rate(self) -> Any:
         """The learning rate of the next step; a number that is set here replaces a schedule."""
-        return self._rate.data if self.schedule is None else self.schedule(self.steps.data)
+        by_hand = self.schedule is None or bool(self._fixed.data)
+        return self._rate.data if by_hand else self.schedule(self.steps.data)  # type: ignore[misc]
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
-        self.schedule = None
         self._rate.data = _positive_rate(rate)
+        self._fixed.data = 1.0
 
     def zero_grad(self) -> None:
         """Forget the gradients, so that the next backward starts from none."""
@@ -219,7 +236,12 @@ class Optimizer:
 
     def _leaves(self) -> dict[str, Any]:
         """What changes from step to step, by name."""
-        found: dict[str, Any] = {"rate": self._rate, "steps": self.steps}
+        kind = "constant" if self.schedule is None else "scheduled"
+        found: dict[str, Any] = {
+            f"{kind} rate": self._rate,
+            "rate by hand": self._fixed,
+            "steps": self.steps,
+        }
         for i, own in enumerate(self.slots):
             found |= {f"{type(self).__name__}.{i}.{k}": slot for k, slot in enumerate(own)}
         return found
@@ -235,7 +257,8 @@ class Optimizer:
 
     def __repr__(self) -> str:
         count = len(self.parameters)
-        rate = self.schedule or f"{self.learning_rate:g}"
+        followed = self.schedule is not None and not self._fixed.data
+        rate = self.schedule if followed else f"{self.learning_rate:g}"
         return f"{type(self).__name__}({count} parameters, learning_rate={rate})"
 
 

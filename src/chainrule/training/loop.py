@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.data import length_of, source_of
 from chainrule.optim import Optimizer
-from chainrule.saving import load, save
+from chainrule.recording import evaluation, no_grad
+from chainrule.saving import CheckpointError, load, save
 from chainrule.summaries import by_layer
 from chainrule.training.history import History
 from chainrule.training.interrupting import interruptible
 from chainrule.training.progress import training_bar
 from chainrule.training.snapshots import Everything, Kept
-from chainrule.training.stepping import MANY_STEPS, Step
+from chainrule.training.stepping import MANY_STEPS, Step, number
 from chainrule.training.watching import DeadUnits, check_error, check_growth, diverged
 
 if TYPE_CHECKING:
@@ -211,12 +212,14 @@ class Training:
             self._note_best()
             self.dead.end(history.epochs)
             show(history)
-            asked = limits.called_back(history)
-            history.stopped_by = history.stopped_by or limits.reached(history) or asked or stop()
+            asked, ended = limits.called_back(history), stop()
+            history.stopped_by = history.stopped_by or limits.reached(history) or asked or ended
             self.save_now_and_then()
-        self.save_now_and_then(at_once=True)
-        if self.best.held and history.best_epoch != history.epochs:
-            self.everything.load_state(self.best.held)
+        try:
+            self.save_now_and_then(at_once=True)
+        finally:
+            if self.best.held and history.best_epoch != history.epochs:
+                self.everything.load_state(self.best.held)
 
     def _next(self, epochs: Iterator[float]) -> float:
         try:
@@ -301,6 +304,8 @@ class Training:
     def keep_in(self, path: Path, pause: float) -> None:
         """Save to a file now and then; go on from it if it is there."""
         self.path, self.pause = path, pause
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"there is no folder {path.parent} for the checkpoint")
         if not path.exists():
             return
         rest = load(path, **self._parts())
@@ -309,6 +314,13 @@ class Training:
         self.history = History(**{k: x for k, x in rest["history"].items() if k in known})
         self.history.threshold, self.history.stopped_by = limits, ""
         self.batch, self.total, self.samples = rest["position"]
+        if rest["batches"] != self._kind():
+            raise CheckpointError(
+                f"{path} is of a training with {rest['batches']}, not with {self._kind()}"
+            )
+        if (self.validate is None) == bool(self.history.validation):
+            had = "with" if self.history.validation else "without"
+            raise CheckpointError(f"{path} is of a training {had} validation")
 
     def _parts(self) -> dict[str, Any]:
         return {
@@ -317,6 +329,12 @@ class Training:
             "best": self.best,
             "before": self.before,
         }
+
+    def _kind(self) -> str:
+        """What the order of batches depends on."""
+        facts = ("samples", "n_chunks", "batch_size", "per_step", "seed")
+        known = {name: getattr(self.source, name, None) for name in facts}
+        return ", ".join(f"{name}={x}" for name, x in known.items() if x is not None) or "a stream"
 
     def save_now_and_then(self, *, at_once: bool = False) -> None:
         """Save everything if the time has come."""
@@ -328,6 +346,7 @@ class Training:
             **self._parts(),
             history=asdict(self.history),
             position=[self.batch, self.total, self.samples],
+            batches=self._kind(),
         )
         self.saved_at = time.perf_counter()
 
@@ -349,7 +368,12 @@ def _validator(step: Any, validation: Any, size: int | None) -> Callable[[], flo
     if validation is None:
         return None
     if callable(validation):
-        return lambda: float(validation())
+
+        def by_function() -> float:
+            with no_grad(), evaluation():
+                return number(validation())
+
+        return by_function
     arrays = isinstance(validation, list | tuple) and not isinstance(validation[0], tuple)
     source = source_of(validation, size if arrays else None, 0)
     if hasattr(step, "workers") and not hasattr(source, "per_step"):

@@ -37,7 +37,7 @@ class Everything:
             for name, x in found.items():
                 if id(x) not in known:
                     known.add(id(x))
-                    self.held[name] = x
+                    self.held[_free(name, self.held)] = x
 
     def state(self) -> dict[str, np.ndarray]:
         """Copies of all arrays, by name."""
@@ -62,6 +62,15 @@ class Everything:
             ValueError: if it is of another training; then nothing is changed.
         """
         take_over(self.held, state, "this training")
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    """A name that is not taken: two functions may call two things the same."""
+    found, count = name, 1
+    while found in taken:
+        count += 1
+        found = f"{name} ({count})"
+    return found
 
 
 class Kept:

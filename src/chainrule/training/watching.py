@@ -65,7 +65,7 @@ def check_growth(optimizer: Optimizer, history: History) -> None:
 
 
 class DeadUnits:
-    """Units whose bias had no gradient in a whole epoch: nothing that they give reaches the error.
+    """Units whose bias and weights had no gradient in a whole epoch: nothing reaches the error.
 
     Epochs 1, 2, 4, 8, … are looked at, so that it costs little, and those of enough samples.
     """
@@ -76,6 +76,16 @@ class DeadUnits:
             for i, p in enumerate(optimizer.parameters)
             if len(shape_of(p._held)) == 1 and shape_of(p._held)[0] > 1
         ]
+        #: The weights that a bias belongs to, which stand before it, and the axis of the units.
+        self.weights: dict[int, Any] = {}
+        self.axis: dict[int, int] = {}
+        for i, p in self.biases:
+            before = optimizer.parameters[i - 1] if i else None
+            shape = () if before is None else shape_of(before._held)
+            for axis in (len(shape) - 1, 0):
+                if len(shape) > 1 and shape[axis] == shape_of(p._held)[0]:
+                    self.weights.setdefault(id(p), before)
+                    self.axis.setdefault(id(p), axis)
         self.alive: list[Any] = []
         self.told: set[int] = set()
         self.watching, self.samples = False, 0
@@ -91,8 +101,16 @@ class DeadUnits:
         self.samples += size
         if self.watching:
             for alive, (_, p) in zip(self.alive, self.biases, strict=True):
+                self._look_at_weights(p, alive)
                 if p.grad is not None:
                     np.logical_or(alive, np.asarray(p.grad) != 0, out=alive)
+
+    def _look_at_weights(self, bias: Any, alive: Any) -> None:
+        """Before batch norm a bias has no gradient, and its weights have one."""
+        weights = self.weights.get(id(bias))
+        if weights is not None and weights.grad is not None:
+            columns = np.moveaxis(np.asarray(weights.grad) != 0, self.axis[id(bias)], 0)
+            np.logical_or(alive, columns.reshape(len(alive), -1).any(axis=1), out=alive)
 
     def end(self, epoch: int) -> None:
         """Warn of units that were dead all the time."""

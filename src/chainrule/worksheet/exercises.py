@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.engine import Node
+from chainrule.errors import RuleError
 from chainrule.formulas.naming import Caller, names_of
 from chainrule.formulas.steps import Steps
 from chainrule.formulas.symbol import Symbol
@@ -109,20 +110,23 @@ def exercise_of(
             f"an exercise is made of the Value or Tensor that was computed, or of a Worksheet, got"
             f" {type(root).__name__}"
         )
-    lines = _computation(root, caller, names, seed)
+    lines, variables = _computation(root, caller, names, seed)
     head = [f"# {title}"] if title else []
     text = "\n".join([*head, *lines])
     try:
         sheet = Worksheet(text, "the exercise")
         if seed is None:
             _require_same(sheet.root, root)
-    except (WorksheetError, ValueError) as problem:
+    except (WorksheetError, ValueError, TypeError, ArithmeticError) as problem:
         raise ValueError(f"this graph cannot be written as a worksheet: {problem}") from None
     steps = _steps_of(sheet)
     top = steps.name(sheet.root)
-    questions = _questions(steps, top) if ask is None else [_asked(q, top) for q in ask]
+    questions = _questions(steps, top, variables) if ask is None else [_asked(q, top) for q in ask]
     blanks = [f"{q} {'=' if fraction(q) else '≈'} ?" for q in questions]
-    answers = _answers(sheet, steps, top, questions, digits)
+    try:
+        answers = _answers(sheet, steps, top, questions, digits)
+    except RuleError as problem:
+        raise ValueError(f"this graph cannot be written as a worksheet: {problem}") from None
     return Exercise("\n".join([text, "", *blanks]), "\n".join([text, "", *answers]))
 
 
@@ -136,8 +140,8 @@ def _is_plain(question: str, names: Mapping[str, Any], root: Any) -> bool:
 
 def _computation(
     root: Node, caller: Caller, names: Mapping[Any, Any] | None, seed: int | None
-) -> list[str]:
-    """The givens, several in a line, and a line for each result."""
+) -> tuple[list[str], set[str]]:
+    """The givens, several in a line, and a line for each result; and the names of the leaves."""
     first = Steps(root, (), names, caller)
     named, constants = names_of(first.nodes, names, caller)
     plain = {name: _plain(name) for name in (*named.values(), *constants.values())}
@@ -148,10 +152,21 @@ def _computation(
     computed = [node for node in steps.steps if node.op is not None]
     formulas = {steps.name(node): steps.formula(node) for node in computed}
     leaves = [name for name in steps.used(formulas.values()) if name not in formulas]
+    for name in leaves:
+        if np.asarray(steps.values[name]).dtype == bool:
+            raise ValueError(f"{name} is a condition on numbers, which a worksheet cannot compute")
     random = None if seed is None else np.random.default_rng(seed)
-    givens = [f"{name} = {_number_text(steps.values[name], random)}" for name in leaves]
+    variables = {steps.name(node) for node in steps.steps if node.op is None}
+    weights = {name for name in variables if not is_data_name(name)}
+    givens = []
+    for name in leaves:
+        value = np.asarray(steps.values[name], dtype=float)
+        # 0 and ±1 among the data are labels, one-hot rows, masks.
+        kept = random is None or (name not in weights and bool(np.isin(value, (-1, 0, 1)).all()))
+        givens.append(f"{name} = {_number_text(value, None if kept else random)}")
     rows = [";  ".join(givens[i : i + IN_A_ROW]) for i in range(0, len(givens), IN_A_ROW)]
-    return [*rows, *(f"{name} = {written(formula)}" for name, formula in formulas.items())]
+    results = [f"{name} = {written(formula)}" for name, formula in formulas.items()]
+    return [*rows, *results], variables
 
 
 def _plain(name: str) -> str:
@@ -182,9 +197,9 @@ def _steps_of(sheet: Worksheet) -> Steps:
     return Steps(sheet.root, (), None, Caller([], (lambda: None).__code__))
 
 
-def _questions(steps: Steps, top: str) -> list[str]:
-    """The derivatives in all weights; in all leaves if none is called like one."""
-    leaves = [steps.name(node) for node in steps.steps if node.op is None]
+def _questions(steps: Steps, top: str, variables: set[str]) -> list[str]:
+    """The derivatives in all weights; in all leaves of the graph if none is called like one."""
+    leaves = [steps.name(node) for node in steps.steps if steps.name(node) in variables]
     weights = [name for name in leaves if not is_data_name(name)]
     return [f"d{top}/d{name}" for name in weights or leaves]
 
@@ -279,4 +294,5 @@ def _rounded(value: Any, digits: int) -> str:
     array = np.asarray(value, dtype=float)
     if array.ndim:
         return "[" + ", ".join(_rounded(row, digits) for row in array) + "]"
-    return f"{float(array):#.{digits}g}".rstrip(".") if array else "0"
+    text = f"{float(array):#.{digits}g}" if array else "0"
+    return text.replace(".e", "e").rstrip(".")
