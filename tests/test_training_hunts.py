@@ -257,6 +257,54 @@ def test_networks_draw_from_the_seed_around_them():
     assert np.array_equal(nn.MLP([2, 1]).layers[0].W.data, nn.MLP([2, 1], seed=0).layers[0].W.data)
 
 
+def test_methods_of_a_twin_are_its_own():
+    class Net(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(3, 1, seed=0)
+            self.way = self.helper
+
+        def helper(self, x):
+            return self.inner(x)
+
+        def __call__(self, x):
+            return self.way(x)
+
+    net = Net()
+    params = {name: p.data for name, p in net.named_parameters().items()}
+    gradients = cr.grad(lambda params: np.sum(net.with_parameters(params)(X)))(params)
+    np.testing.assert_allclose(gradients["inner.b"], [40.0])
+
+
+def test_a_loss_may_differentiate_inside():
+    net = nn.MLP([3, 8, 1], "tanh", seed=0)
+
+    def loss(x, y):
+        t = cr.Tensor(x)
+        u = net(t)
+        slope = cr.adjoints(np.sum(u), record=True)[t]
+        return np.mean((slope - 1) ** 2) + mse(u, y)
+
+    optimizer = cr.optim.Adam(net.parameters())
+    history = fitted(loss, optimizer, 3, batch_size=20, validation=[X, Y])
+    assert history.errors[-1] < history.errors[0]
+
+
+def test_other_forms_of_data():
+    net = nn.Linear(3, 1, seed=0)
+    optimizer = cr.optim.SGD(net.parameters(), 0.01)
+    loss = lambda x, y: mse(net(x), y)
+    batches = [[X[:20], Y[:20]], [X[20:], Y[20:]], [X[:0], Y[:0]]]
+    assert fitted(loss, optimizer, 2, data=batches).epochs == 2
+    for data, kind, message in (
+        ({"x": X}, TypeError, "got dict"),
+        ([X, 3.0], ValueError, "samples along their first axis"),
+    ):
+        with pytest.raises(kind, match=message):
+            fitted(loss, optimizer, 2, data=data)
+    with pytest.raises(ValueError, match="validation is empty"):
+        fitted(loss, optimizer, 2, validation=[])
+
+
 def test_names_that_collide():
     class Twice(nn.Module):
         def __init__(self):

@@ -9,6 +9,8 @@ from typing import Any, cast
 
 import numpy as np
 
+__all__ = ["Batches", "FileBatches"]
+
 Batch = tuple[Any, ...]
 
 
@@ -43,6 +45,8 @@ class Batches:
         if isinstance(arrays, np.ndarray):
             raise TypeError("data is a list of arrays, even of one: [X]")
         self.arrays = [x if isinstance(x, np.ndarray) else np.asarray(x) for x in arrays]
+        if any(array.ndim == 0 for array in self.arrays):
+            raise ValueError("data is a list of arrays with samples along their first axis")
         lengths = [len(array) for array in self.arrays]
         if len(set(lengths)) > 1:
             raise ValueError(f"data of different lengths: {lengths}")
@@ -139,7 +143,9 @@ class Stream:
         source = self.source(number or 0) if callable(self.source) else self.source
         for batch in islice(source, skip, None):
             parts = batch if isinstance(batch, tuple | list) else (batch,)
-            yield tuple(x if isinstance(x, np.ndarray) else np.asarray(x) for x in parts)
+            arrays = tuple(x if isinstance(x, np.ndarray) else np.asarray(x) for x in parts)
+            if size_of(arrays):
+                yield arrays
 
 
 def arrays_of(path: Path) -> list[np.ndarray]:
@@ -158,13 +164,13 @@ def source_of(data: Any, batch_size: int | None, seed: int) -> Any:
         TypeError: for what gives none.
         ValueError: for a batch size beside batches, and as `Batches`.
     """
-    if isinstance(data, np.ndarray) or (isinstance(data, list | tuple) and _are_arrays(data)):
+    if isinstance(data, np.ndarray) or (isinstance(data, list | tuple) and are_arrays(data)):
         return Batches(cast("Sequence[Any]", data), batch_size, seed=seed)
     if batch_size is not None:
         raise ValueError("batch_size is for arrays; this data comes in batches already")
     if hasattr(data, "epoch"):
         return data
-    if not callable(data) and not isinstance(data, Iterable):
+    if isinstance(data, dict) or (not callable(data) and not isinstance(data, Iterable)):
         raise TypeError(
             f"data is a list of arrays, or gives batches: an iterable, cr.data.Batches, or a"
             f" function of the epoch; got {type(data).__name__}"
@@ -172,9 +178,12 @@ def source_of(data: Any, batch_size: int | None, seed: int) -> Any:
     return Stream(data)
 
 
-def _are_arrays(data: Sequence[Any]) -> bool:
-    """Whether a list is one of arrays, not of batches."""
-    return not any(isinstance(x, tuple) for x in data)
+def are_arrays(data: Sequence[Any]) -> bool:
+    """Whether a list is one of arrays, not of batches: tuples, or lists of arrays."""
+    return not any(
+        isinstance(x, tuple) or (isinstance(x, list) and any(hasattr(y, "shape") for y in x))
+        for x in data
+    )
 
 
 def length_of(source: Any, otherwise: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 from contextvars import ContextVar
+from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -202,6 +203,10 @@ class Module:
                 twin = swapped[id(x)] = copy.copy(x)
                 for name, thing in vars(x).items():
                     object.__setattr__(twin, name, mapped(other, thing))
+            if isinstance(x, MethodType) and isinstance(x.__self__, Module):
+                return MethodType(x.__func__, other(x.__self__))
+            if isinstance(x, functools.partial):
+                return functools.partial(other(x.func), *map(other, x.args), **x.keywords)
             return swapped.get(id(x), x)
 
         return other(self)

@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.data import length_of, source_of
+from chainrule.data import are_arrays, length_of, source_of
 from chainrule.optim import Optimizer
-from chainrule.recording import evaluation, no_grad
+from chainrule.recording import evaluation
 from chainrule.saving import CheckpointError, load, save
 from chainrule.summaries import by_layer
 from chainrule.training.history import History
@@ -370,11 +370,13 @@ def _validator(step: Any, validation: Any, size: int | None) -> Callable[[], flo
     if callable(validation):
 
         def by_function() -> float:
-            with no_grad(), evaluation():
+            with evaluation():
                 return number(validation())
 
         return by_function
-    arrays = isinstance(validation, list | tuple) and not isinstance(validation[0], tuple)
+    if isinstance(validation, list | tuple) and not validation:
+        raise ValueError("validation is empty: arrays, or a function that returns a number")
+    arrays = isinstance(validation, list | tuple) and are_arrays(validation)
     source = source_of(validation, size if arrays else None, 0)
     if hasattr(step, "workers") and not hasattr(source, "per_step"):
         step = Step(step.loss, step.optimizer, updates=False, compiled=False)

@@ -11,7 +11,7 @@ from chainrule.data import size_of
 from chainrule.engine import Node
 from chainrule.errors import CompileError
 from chainrule.ops.base import shape_of
-from chainrule.recording import evaluation, no_grad
+from chainrule.recording import evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +79,8 @@ class Step:
 
 
 def evaluated(loss: Callable[..., Any], batch: Batch) -> float:
-    """The error of a batch in use: nothing is recorded, and dropout keeps everything."""
-    with no_grad(), evaluation():
+    """The error of a batch in use: dropout keeps everything. A loss may differentiate inside."""
+    with evaluation():
         error = loss(*batch)
     require_number(error)
     return number(error)
