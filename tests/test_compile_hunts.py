@@ -342,3 +342,14 @@ def test_half_precision_is_left_as_it_is():
         same(lambda x: x / 2.0**17, np.array([1000.0], np.float16))
         a, b = np.array([300, 300], np.float16), np.array([300, -299], np.float16)
         same(lambda a, b: np.sum(a * b), a, b)
+
+
+def test_entries_of_a_constant_are_taken_as_the_message_says():
+    constant, rows = np.arange(12.0).reshape(4, 3), np.array([0, 1, 3])
+    for attempt in (lambda i: np.take(constant, i, axis=0), lambda i: constant[int(i[0])]):
+        with pytest.raises(cr.CompileError, match=r"make C = cr\.Tensor\(constant\) outside"):
+            cr.compile(attempt)(rows)
+    C = cr.Tensor(constant)
+    compiled = cr.compile(lambda i: C[i].data)
+    for index in (rows, rows[::-1].copy()):
+        np.testing.assert_array_equal(compiled(index), constant[index])

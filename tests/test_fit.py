@@ -432,7 +432,7 @@ def test_files_of_other_trainings(tmp_path):
         training(2, checkpoint=path)
     assert path.read_bytes() == held[:500]
     cr.save(path, x=1)
-    with pytest.raises(cr.CheckpointError, match="before is given and not a state in the file"):
+    with pytest.raises(cr.CheckpointError, match="is no checkpoint of cr.fit"):
         training(2, checkpoint=path)
 
 

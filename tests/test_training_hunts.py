@@ -215,6 +215,25 @@ def test_a_file_of_another_data_set_or_validation(tmp_path):
         go("nowhere/a.npz")
 
 
+def test_a_file_that_does_not_fit_changes_nothing_and_stays(tmp_path):
+    net = nn.Linear(3, 1, seed=0)
+    optimizer = cr.optim.SGD(net.parameters(), 0.01)
+    options = {"checkpoint": tmp_path / "a.npz", "batch_size": 4}
+    fitted(lambda x, y: mse(net(x), y), optimizer, 2, **options)
+    written = options["checkpoint"].read_bytes()
+    net = nn.Linear(3, 1, seed=5)
+    optimizer = cr.optim.SGD(net.parameters(), 0.01)
+    before = net.state()
+    with pytest.raises(cr.CheckpointError, match="batch_size=4, seed=0, not with"):
+        fitted(lambda x, y: mse(net(x), y), optimizer, 2, **options | {"batch_size": 5})
+    cr.save(tmp_path / "own.npz", net=net)
+    with pytest.raises(cr.CheckpointError, match=r"own\.npz is no checkpoint of cr\.fit"):
+        fitted(lambda x, y: mse(net(x), y), optimizer, 2, checkpoint=tmp_path / "own.npz")
+    assert all(np.array_equal(before[name], x) for name, x in net.state().items())
+    assert optimizer.steps.data == 0
+    assert options["checkpoint"].read_bytes() == written
+
+
 def test_the_time_of_all_epochs_counts():
     net = nn.Linear(3, 1, seed=0)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 #: The entry that says what the file is, and how it is written.
 HEAD, FORMAT = "chainrule", 1
+#: The kinds of parts that are filled, not returned.
+STATES = frozenset({"state", "random"})
 
 
 class CheckpointError(ValueError):
@@ -71,7 +73,7 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
     """
     path = Path(path)
     arrays, kinds = _read(path)
-    stateful = {name for name, kind in kinds.items() if kind in {"state", "random"}}
+    stateful = {name for name, kind in kinds.items() if kind in STATES}
     if unfit := sorted(stateful ^ parts.keys()):
         where = "is in the file and" if unfit[0] in stateful else "is given and"
         other = "not given" if unfit[0] in stateful else "not a state in the file"
@@ -88,8 +90,12 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
             with suppress(ValueError, TypeError, KeyError):
                 _fill(parts[name], before[name][1])
         raise CheckpointError(f"{path}: {done[-1]} does not fit: {error}") from error
-    rest = [name for name in kinds if name not in stateful]
-    return {name: _plain(arrays[name], kinds[name]) for name in rest}
+    return _rest(arrays, kinds)
+
+
+def rest_of(path: Path) -> dict[str, Any]:
+    """What is in the file beside the states."""
+    return _rest(*_read(path))
 
 
 def state_of(held: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -112,6 +118,11 @@ def take_over(held: Mapping[str, Any], state: Mapping[str, Any], owner: str) -> 
             x.bit_generator.state = fitting[name]
         else:
             x.data = fitting[name]
+
+
+def _rest(arrays: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
+    plain = [name for name, kind in kinds.items() if kind not in STATES]
+    return {name: _plain(arrays[name], kinds[name]) for name in plain}
 
 
 def _copied(x: Any) -> np.ndarray:

@@ -115,11 +115,11 @@ class Optimizer:
     def init(self, params: Any) -> State:
         """The state before the first step.
 
-        Raises:
-            TypeError: for complex numbers, if this optimiser changes real ones.
-
         Args:
             params: a container of arrays, such as a dict; lists and dataclasses may be inside.
+
+        Raises:
+            TypeError: for complex numbers, if this optimiser changes real ones.
         """
         leaves = flatten(params)[0]
         for p in leaves:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.data import are_arrays, length_of, source_of
 from chainrule.optim import Optimizer
 from chainrule.recording import evaluation
-from chainrule.saving import CheckpointError, load, save
+from chainrule.saving import CheckpointError, load, rest_of, save
 from chainrule.summaries import by_layer
 from chainrule.training.history import History
 from chainrule.training.interrupting import interruptible
@@ -308,19 +308,22 @@ class Training:
             raise FileNotFoundError(f"there is no folder {path.parent} for the checkpoint")
         if not path.exists():
             return
-        rest = load(path, **self._parts())
+        rest = rest_of(path)
+        if not {"history", "position", "batches"} <= rest.keys():
+            raise CheckpointError(f"{path} is no checkpoint of cr.fit")
         known = {f.name for f in fields(History)}
-        limits = self.history.threshold
-        self.history = History(**{k: x for k, x in rest["history"].items() if k in known})
-        self.history.threshold, self.history.stopped_by = limits, ""
-        self.batch, self.total, self.samples = rest["position"]
+        history = History(**{k: x for k, x in rest["history"].items() if k in known})
         if rest["batches"] != self._kind():
             raise CheckpointError(
                 f"{path} is of a training with {rest['batches']}, not with {self._kind()}"
             )
-        if (self.validate is None) == bool(self.history.validation):
-            had = "with" if self.history.validation else "without"
+        if (self.validate is None) == bool(history.validation):
+            had = "with" if history.validation else "without"
             raise CheckpointError(f"{path} is of a training {had} validation")
+        load(path, **self._parts())
+        history.threshold, history.stopped_by = self.history.threshold, ""
+        self.history = history
+        self.batch, self.total, self.samples = rest["position"]
 
     def _parts(self) -> dict[str, Any]:
         return {

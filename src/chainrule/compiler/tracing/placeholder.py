@@ -354,14 +354,14 @@ class Placeholder(Operand):
         raise refused(
             "an array is converted",
             "it is one already; stay with NumPy's functions, np.stack joins several, and for"
-            " entries of a constant take np.take(constant, x, axis=0)",
+            " entries of a constant make C = cr.Tensor(constant) outside and take C[x]",
         )
 
     def __float__(self) -> float:
         raise refused(
             "a number is taken out",
             "use np.sin for math.sin, start from np.zeros_like(x) to fill an array, and for"
-            " entries of a constant take np.take(constant, x, axis=0)",
+            " entries of a constant make C = cr.Tensor(constant) outside and take C[x]",
         )
 
     __int__ = __complex__ = __index__ = item = tolist = __float__
