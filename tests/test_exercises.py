@@ -120,7 +120,7 @@ def test_what_is_refused():
             cr.exercise(root, **options)
     t = cr.Tensor(np.ones(3), label="t")
     with pytest.raises(ValueError, match="cannot be written as a worksheet"):
-        cr.exercise(np.sum(np.sort(t) * np.arange(3.0)))
+        cr.exercise(np.einsum("i,i->", t, t))
 
 
 def test_the_command(tmp_path, monkeypatch, capsys):
@@ -152,3 +152,62 @@ def test_the_command(tmp_path, monkeypatch, capsys):
             cli.main([*command, *wrong])
     with pytest.raises(SystemExit):
         cli.main(["exercise", "model.py:E", "--variants", "2"])
+
+
+RNG = np.random.default_rng(3)
+X, TARGETS = RNG.normal(size=(4, 3)), RNG.normal(size=(4, 2))
+ROWS, IMAGES = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 1, 4, 4))
+nn = cr.nn
+#: A network, its input, and the loss.
+NETWORKS = {
+    "squared error": (nn.Linear(3, 2, seed=0), X, lambda y: nn.mean_squared_error(y, TARGETS)),
+    "Huber": (nn.Linear(3, 2, seed=0), X, lambda y: nn.huber(y, TARGETS)),
+    "classes": (nn.Linear(3, 2, seed=0), X, lambda y: nn.cross_entropy(y, np.array([0, 1, 1, 0]))),
+    "classes, summed": (
+        nn.Linear(3, 2, seed=0),
+        X,
+        lambda y: nn.cross_entropy(y, np.array([0, 1, 1, 0]), reduction="sum"),
+    ),
+    "hinge": (nn.Linear(3, 2, seed=0), X, lambda y: nn.hinge(y, np.sign(TARGETS))),
+    "a kink": (nn.Linear(3, 2, seed=0), X, lambda y: cr.mean(nn.leaky_relu(y) ** 2)),
+    "log of a sum": (nn.Linear(3, 2, seed=0), X, lambda y: cr.mean(cr.logsumexp(y, axis=1))),
+    "joined": (
+        nn.Linear(3, 2, seed=0),
+        X,
+        lambda y: cr.mean(np.concatenate([y, X], axis=1) ** 2),
+    ),
+    "layer norm": (nn.LayerNorm(3), X, lambda y: cr.mean(y**2)),
+    "embedding": (nn.Embedding(3, 2, seed=0), np.array([0, 2, 2]), lambda y: cr.mean(y**2)),
+    "recurrent": (nn.RNN(4, 2, seed=0), ROWS, lambda y: cr.mean(y[0] ** 2)),
+    "attention": (nn.MultiHeadAttention(4, 2, seed=0), ROWS, lambda y: cr.mean(y**2)),
+    "convolution": (nn.Conv(1, 2, 3, seed=0), IMAGES, lambda y: cr.mean(y**2)),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_on_paper(tmp_path, name):
+    net, x, loss = NETWORKS[name]
+    E = loss(net(x))
+    exercise = cr.exercise(E, digits=6)
+    full_marks(exercise, tmp_path)
+    net.zero_grad()
+    E.backward()
+    sheet = Worksheet(exercise.sheet)
+    sheet.root.backward()
+    for p in net.parameters():
+        same = [
+            node.grad
+            for node in sheet.nodes.values()
+            if node.shape == p.shape and np.allclose(node.data, p.data, rtol=1e-11, atol=1e-12)
+        ]
+        assert any(np.allclose(p.grad, grad, rtol=1e-8, atol=1e-10) for grad in same)
+
+
+def test_labels_are_rows_with_a_one():
+    net = nn.Linear(3, 2, seed=0)
+    K = np.array([0, 1, 1, 0])
+    L = nn.cross_entropy(net(X), K)
+    for seed in (None, 4):
+        exercise = cr.exercise(L, seed=seed)
+        assert "K = [[1, 0], [0, 1], [0, 1], [1, 0]]" in exercise.sheet
+        assert "softmax(X W + b) - K)/4" in exercise.key

@@ -448,3 +448,44 @@ def test_explain_reads_names_that_begin_with_d(sheet, capsys):
     assert cli.main(["explain", path, "dE/dd"]) == 0
     assert cli.main(["explain", path, r"\frac{\partial E}{\partial delta1}"]) == 0
     assert "∂E/∂delta_1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("formula", "expected"),
+    [
+        ("sum(abs(transpose(A, axes=(1, 0)) - A.T))", 0.0),
+        ("sum(A, axis=(1,))[0]", 6.0),
+        ("sum(concatenate([v, 2·v], axis=0))", 18.0),
+        ("concatenate([v, A[1]], axis=0)[3]", 4.0),
+        ("sum(v[[0, 2, -1, 2]])", 10.0),
+        ("A[[1, 0], [0, 2]][0]", 4.0),
+        ("(Σ_batch A)[1]", 7.0),
+        ("(Σ_axis1 A)[1, 0]", 15.0),
+        ("(Σ_axes0_1 A)[0, 0]", 21.0),
+        ("(Σ_batch A²)[0]", 17.0),
+    ],
+)
+def test_arrays_as_derivations_write_them(formula, expected):
+    sheet = Worksheet(f"A = [[1, 2, 3], [4, 5, 6]];  v = [1, 2, 3]\nE = {formula}")
+    assert sheet.root.data == expected
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("Σ_batch A ⊙ A", r"Σ_batch of several factors: write Σ_batch \(…\)"),
+        ("Σ_axis1 A v", r"Σ_axis1 of several factors"),
+        ("Σ_batch 3", "Σ_batch is of an array, and this is one number"),
+        ("Σ_axis7 A", r"does not go with the shapes \(2,3\)"),
+        ("sum(v[[0, 5]])", "there is no such entry in an array of shape"),
+        ("sum(v[[0.5]])", "an index is a whole number"),
+        ("sum(v[[]])", "an index is a whole number"),
+        ("sum(v[0:[1]])", "an index is a whole number"),
+        ("sum(A, axis=(1.5,))", "a whole number expected"),
+        ("sum(A, axis=(1 2))", "',' expected, found 2"),
+        ("sum(concatenate([v, v)))", "',' expected, found"),
+    ],
+)
+def test_arrays_that_cannot_be_read(formula, message):
+    with pytest.raises(WorksheetError, match=message):
+        Worksheet(f"A = [[1, 2, 3], [4, 5, 6]];  v = [1, 2, 3]\nE = {formula}")

@@ -106,6 +106,17 @@ class Brackets(Names):
         x = self.power() if self.below else self.product()
         return self.applied(lambda x: summed_over("", x), x, at=at) if shape_of(x) else x
 
+    def summed_along(self, axes: str, at: int) -> Any:
+        """Σ_batch δ and Σ_axis1 z: of the one factor behind it."""
+        x = self.power()
+        if not shape_of(x):
+            raise FormulaError(f"Σ_{axes} is of an array, and this is one number", at)
+        if self.begins_factor() or self.is_sign("⊙", "·", "*", "@", "/"):
+            raise FormulaError(
+                f"Σ_{axes} of several factors: write Σ_{axes} (…) around what is added", at
+            )
+        return self.applied(lambda x: summed_over(axes, x), x, at=at)
+
     def listed(self, at: int) -> Any:
         """A vector or a matrix, [1, 2] or [[1, 2], [3, 4]]; or a condition, [a > b]."""
         items: list[Any] = []
@@ -138,17 +149,15 @@ class Brackets(Names):
         self.take("[")
         index: list[Any] = []
         while not self.is_sign("]"):
-            parts: list[int | None] = [None]
+            parts: list[Any] = [None]
             while not self.is_sign(",", "]"):
                 if self.is_sign(":"):
                     parts.append(None)
                     self.at += 1
-                    continue
-                negative = self.leading_sign()
-                if self.token.kind != "number" or not self.token.text.isdigit():
-                    raise FormulaError("an index is a whole number", self.token.position)
-                parts[-1] = int(self.token.text) * (-1 if negative else 1)
-                self.at += 1
+                elif self.is_sign("[") and parts == [None]:
+                    parts[-1] = self.positions()
+                else:
+                    parts[-1] = self.position()
             index.append(parts[0] if len(parts) == 1 else slice(*parts))
             if self.is_sign(","):
                 self.at += 1
@@ -159,3 +168,20 @@ class Brackets(Names):
             raise FormulaError(
                 f"there is no such entry in an array of shape {shape_of(base)}", at
             ) from None
+
+    def position(self) -> int:
+        negative = self.leading_sign()
+        if self.token.kind != "number" or not self.token.text.isdigit():
+            raise FormulaError("an index is a whole number", self.token.position)
+        self.at += 1
+        return int(self.tokens[self.at - 1].text) * (-1 if negative else 1)
+
+    def positions(self) -> list[int]:
+        """Several entries or rows: W[[0, 2, 1]]."""
+        self.take("[")
+        found = [self.position()]
+        while not self.is_sign("]"):
+            self.take(",")
+            found.append(self.position())
+        self.take("]")
+        return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _CONSTANTS = {"pi": math.pi, "π": math.pi, "e": math.e}
 _SUMS = {"Σ", "sum", "Sigma"}
+#: A sum over some axes, as derivations print it.
+_SUM_OVER = re.compile(r"Σ_(batch|axis\d|axes\d(?:_\d)+)")
 
 
 def tokens_of(text: str) -> list[Token]:
@@ -90,6 +93,9 @@ class Names:
         raise NotImplementedError
 
     def summed(self, at: int) -> Any:
+        raise NotImplementedError
+
+    def summed_along(self, axes: str, at: int) -> Any:
         raise NotImplementedError
 
     def transposed(self, base: Any, at: int) -> Any:
@@ -183,6 +189,9 @@ class Names:
         if token.text in _CONSTANTS:
             self.at += 1
             return _CONSTANTS[token.text]
+        if axes := _SUM_OVER.fullmatch(token.text):
+            self.at += 1
+            return self.summed_along(axes[1], token.position)
         raise self.unknown(token)
 
     def function(self, function: Any, text: str, at: int) -> Any:
@@ -312,7 +321,9 @@ class Names:
         params: dict[str, Any] = {}
         bars, self.bars = self.bars, 0
         while not self.is_sign(")"):
-            if self.token.kind == "name" and self.ahead().text == "=":
+            if getattr(function, "sequence", False) and not arguments and self.is_sign("["):
+                arguments.append(self.several())
+            elif self.token.kind == "name" and self.ahead().text == "=":
                 key = self.token.text
                 if key not in getattr(function, "params", ()):
                     raise FormulaError(f"{text} takes no {key}=", self.token.position)
@@ -328,7 +339,28 @@ class Names:
         self.take(")")
         return arguments, params
 
+    def several(self) -> list[Any]:
+        """The arrays between [ and ] that a function joins."""
+        self.take("[")
+        items = []
+        while not self.is_sign("]"):
+            items.append(self.sum())
+            if not self.is_sign("]"):
+                self.take(",")
+        self.take("]")
+        return items
+
     def literal(self) -> Any:
+        """A static argument: True, a whole number, or (2, 3)."""
+        if self.is_sign("("):
+            self.take("(")
+            items = []
+            while not self.is_sign(")"):
+                items.append(self.literal())
+                if not self.is_sign(")"):
+                    self.take(",")
+            self.take(")")
+            return tuple(items)
         token = self.token
         negative = self.leading_sign()
         self.at += 1

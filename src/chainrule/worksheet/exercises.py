@@ -12,8 +12,10 @@ from chainrule.engine import Node
 from chainrule.errors import RuleError
 from chainrule.formulas.naming import Caller, names_of
 from chainrule.formulas.steps import Steps
+from chainrule.formulas.styles import Style
 from chainrule.formulas.symbol import Symbol
 from chainrule.formulas.writing import written
+from chainrule.ops.exponentials import softmax_cross_entropy
 from chainrule.paths import adjoints
 from chainrule.sites import user_frame
 from chainrule.verification.explaining.causes import Why
@@ -31,6 +33,18 @@ IN_A_ROW = 6
 ADJOINT = "adjointof"
 #: How near the sheet's own result has to be to that of the graph.
 EXACT = 1e-9
+
+
+class InSheets(Style):
+    """The text style, but for what a worksheet has no room for."""
+
+    def around(self, left: str, text: str, right: str) -> str:
+        if left == "|":  # in a worksheet the bars are of numbers alone
+            return f"abs({text})"
+        return super().around(left, text, right)
+
+
+IN_SHEETS = InSheets()
 
 
 @dataclass(frozen=True)
@@ -153,20 +167,35 @@ def _computation(
     formulas = {steps.name(node): steps.formula(node) for node in computed}
     leaves = [name for name in steps.used(formulas.values()) if name not in formulas]
     for name in leaves:
-        if np.asarray(steps.values[name]).dtype == bool:
-            raise ValueError(f"{name} is a condition on numbers, which a worksheet cannot compute")
+        if seed is not None and np.asarray(steps.values[name]).dtype == bool:
+            raise ValueError(f"{name} is a condition, which could be another for other numbers")
+    labels = _one_hot(formulas.values(), steps.values)
     random = None if seed is None else np.random.default_rng(seed)
     variables = {steps.name(node) for node in steps.steps if node.op is None}
     weights = {name for name in variables if not is_data_name(name)}
     givens = []
     for name in leaves:
-        value = np.asarray(steps.values[name], dtype=float)
+        value = labels.get(name, np.asarray(steps.values[name], dtype=float))
         # 0 and ±1 among the data are labels, one-hot rows, masks.
         kept = random is None or (name not in weights and bool(np.isin(value, (-1, 0, 1)).all()))
         givens.append(f"{name} = {_number_text(value, None if kept else random)}")
     rows = [";  ".join(givens[i : i + IN_A_ROW]) for i in range(0, len(givens), IN_A_ROW)]
-    results = [f"{name} = {written(formula)}" for name, formula in formulas.items()]
+    results = [f"{name} = {written(formula, IN_SHEETS)}" for name, formula in formulas.items()]
     return [*rows, *results], variables
+
+
+def _one_hot(formulas: Iterable[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The classes in a cross entropy as rows with a one: all numbers of a sheet are real."""
+    found, pending = {}, list(formulas)
+    while pending:
+        x = pending.pop()
+        if getattr(x, "op", None) is None:
+            continue
+        pending += x.inputs
+        if x.op is softmax_cross_entropy and x.inputs[1].dtype.kind in "iu":
+            logits, targets = x.inputs
+            found[targets.name] = np.eye(logits.shape[-1])[np.asarray(values[targets.name])]
+    return found
 
 
 def _plain(name: str) -> str:
@@ -281,7 +310,7 @@ def _backward(steps: Steps, root: Node, top: str) -> dict[str, tuple[str, list[s
 
 
 def _term(steps: Steps, formula: Any, count: int) -> str:
-    text = written(formula)
+    text = written(formula, IN_SHEETS)
     for name in steps.used([formula]):
         if steps.is_automatic_constant(name) and np.unique(steps.values[name]).size == 1:
             number = f"{np.ravel(steps.values[name])[0]:.12g}"
