@@ -267,7 +267,7 @@ def test_no_argument_is_left_out(tmp_path):
     path, inside = tmp_path / "f.onnx", np.array([[0.2, 0.7], [0.3, 0.9]])
     outside = np.array([[-1.0, 2.0], [0.5, 3.0]])
     for f in (
-        lambda x: np.clip(x, min=0),
+        lambda x: x.clip(min=0),
         lambda x: x.clip(max=1.0),
         lambda x: np.clip(x, a_min=0, a_max=1),
         lambda x: np.expand_dims(x, 0),
