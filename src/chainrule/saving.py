@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HEAD, FORMAT = "chainrule", 1
 #: The kinds of parts that are filled, not returned.
 STATES = frozenset({"state", "random"})
+#: All arrays of a file, and the kinds of its parts.
+Contents = tuple[dict[str, Any], dict[str, str]]
 
 
 class CheckpointError(ValueError):
@@ -72,7 +74,14 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
             changed.
     """
     path = Path(path)
-    arrays, kinds = _read(path)
+    found = read(path)
+    fill(path, found, parts)
+    return rest_of(found)
+
+
+def fill(path: Path, found: Contents, parts: Mapping[str, Any]) -> None:
+    """Give the parts the states that were read; all of them, or none."""
+    arrays, kinds = found
     stateful = {name for name, kind in kinds.items() if kind in STATES}
     if unfit := sorted(stateful ^ parts.keys()):
         where = "is in the file and" if unfit[0] in stateful else "is given and"
@@ -90,12 +99,13 @@ def load(path: str | Path, **parts: Any) -> dict[str, Any]:
             with suppress(ValueError, TypeError, KeyError):
                 _fill(parts[name], before[name][1])
         raise CheckpointError(f"{path}: {done[-1]} does not fit: {error}") from error
-    return _rest(arrays, kinds)
 
 
-def rest_of(path: Path) -> dict[str, Any]:
-    """What is in the file beside the states."""
-    return _rest(*_read(path))
+def rest_of(found: Contents) -> dict[str, Any]:
+    """What was read beside the states."""
+    arrays, kinds = found
+    plain = [name for name, kind in kinds.items() if kind not in STATES]
+    return {name: _plain(arrays[name], kinds[name]) for name in plain}
 
 
 def state_of(held: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -118,11 +128,6 @@ def take_over(held: Mapping[str, Any], state: Mapping[str, Any], owner: str) -> 
             x.bit_generator.state = fitting[name]
         else:
             x.data = fitting[name]
-
-
-def _rest(arrays: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, Any]:
-    plain = [name for name, kind in kinds.items() if kind not in STATES]
-    return {name: _plain(arrays[name], kinds[name]) for name in plain}
 
 
 def _copied(x: Any) -> np.ndarray:
@@ -214,7 +219,7 @@ def put_in_place(path: Path, write: Callable[[Any], Any]) -> None:
             os.close(folder)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def read(path: Path) -> Contents:
     """All arrays of a file, and the kinds of its parts."""
     if not path.exists():
         raise FileNotFoundError(f"there is no checkpoint {path}")

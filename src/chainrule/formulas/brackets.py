@@ -154,8 +154,8 @@ class Brackets(Names):
                 if self.is_sign(":"):
                     parts.append(None)
                     self.at += 1
-                elif self.is_sign("[") and parts == [None]:
-                    parts[-1] = self.positions()
+                elif self.is_sign("[") and parts == [None] and self.ahead().text != "]":
+                    parts[-1] = self.several("[", "]", self.position)
                 else:
                     parts[-1] = self.position()
             index.append(parts[0] if len(parts) == 1 else slice(*parts))
@@ -175,13 +175,3 @@ class Brackets(Names):
             raise FormulaError("an index is a whole number", self.token.position)
         self.at += 1
         return int(self.tokens[self.at - 1].text) * (-1 if negative else 1)
-
-    def positions(self) -> list[int]:
-        """Several entries or rows: W[[0, 2, 1]]."""
-        self.take("[")
-        found = [self.position()]
-        while not self.is_sign("]"):
-            self.take(",")
-            found.append(self.position())
-        self.take("]")
-        return found

@@ -322,7 +322,7 @@ class Names:
         bars, self.bars = self.bars, 0
         while not self.is_sign(")"):
             if getattr(function, "sequence", False) and not arguments and self.is_sign("["):
-                arguments.append(self.several())
+                arguments.append(self.several("[", "]", self.sum))
             elif self.token.kind == "name" and self.ahead().text == "=":
                 key = self.token.text
                 if key not in getattr(function, "params", ()):
@@ -339,28 +339,21 @@ class Names:
         self.take(")")
         return arguments, params
 
-    def several(self) -> list[Any]:
-        """The arrays between [ and ] that a function joins."""
-        self.take("[")
+    def several(self, opening: str, closing: str, item: Any) -> list[Any]:
+        """What stands between brackets, with commas; one behind the last may be there."""
+        self.take(opening)
         items = []
-        while not self.is_sign("]"):
-            items.append(self.sum())
-            if not self.is_sign("]"):
+        while not self.is_sign(closing):
+            items.append(item())
+            if not self.is_sign(closing):
                 self.take(",")
-        self.take("]")
+        self.take(closing)
         return items
 
     def literal(self) -> Any:
         """A static argument: True, a whole number, or (2, 3)."""
         if self.is_sign("("):
-            self.take("(")
-            items = []
-            while not self.is_sign(")"):
-                items.append(self.literal())
-                if not self.is_sign(")"):
-                    self.take(",")
-            self.take(")")
-            return tuple(items)
+            return tuple(self.several("(", ")", self.literal))
         token = self.token
         negative = self.leading_sign()
         self.at += 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.data import are_arrays, length_of, source_of
 from chainrule.optim import Optimizer
 from chainrule.recording import evaluation
-from chainrule.saving import CheckpointError, load, rest_of, save
+from chainrule.saving import CheckpointError, fill, read, rest_of, save
 from chainrule.summaries import by_layer
 from chainrule.training.history import History
 from chainrule.training.interrupting import interruptible
@@ -308,7 +308,8 @@ class Training:
             raise FileNotFoundError(f"there is no folder {path.parent} for the checkpoint")
         if not path.exists():
             return
-        rest = rest_of(path)
+        found = read(path)
+        rest = rest_of(found)
         if not {"history", "position", "batches"} <= rest.keys():
             raise CheckpointError(f"{path} is no checkpoint of cr.fit")
         known = {f.name for f in fields(History)}
@@ -320,7 +321,7 @@ class Training:
         if (self.validate is None) == bool(history.validation):
             had = "with" if history.validation else "without"
             raise CheckpointError(f"{path} is of a training {had} validation")
-        load(path, **self._parts())
+        fill(path, found, self._parts())
         history.threshold, history.stopped_by = self.history.threshold, ""
         self.history = history
         self.batch, self.total, self.samples = rest["position"]
